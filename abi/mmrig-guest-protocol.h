@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The protocol between the rig (host) and the agent (guest PID 1).
+ *
+ * Transport: two virtio-serial ports. The KTAP port carries, guest to host only, the
+ * raw standard output of whatever the agent runs. The control port carries lines both
+ * ways. A line is words separated by one space and ended by LF; words are encoded as in
+ * mmrig-line.h, so a word may hold any bytes.
+ *
+ * Neither side trusts the other: a line longer than MMRIG_LINE_MAX, one with more than
+ * MMRIG_WORDS_MAX words, or an unknown first word ends the conversation as a protocol
+ * error.
+ *
+ * guest to host
+ *   ready VERSION BOOT_ID RELEASE       the agent waits for work; BOOT_ID is 32 hex digits
+ *   request SEQ VERB [ARG...]           a test wants something from outside and waits;
+ *                                       ARGs are KEY=VALUE
+ *   metric NAME VALUE UNIT              a figure for the report
+ *   kernel KIND TEXT                    a line of the kernel log that means trouble;
+ *                                       KIND is one of MMRIG_KERNEL_*
+ *   stderr ID BYTES                     standard error of run ID
+ *   abort ID FILE LINE TEXT             run ID gave up at FILE:LINE
+ *   done ID HOW NUMBER OUTPUT_BYTES     run ID ended; HOW is one of MMRIG_DONE_*;
+ *                                       OUTPUT_BYTES were written to the KTAP port for
+ *                                       this run, wait for all of them before judging
+ *   fail TEXT                           the agent itself cannot go on (a module did not
+ *                                       load, a mount failed)
+ *
+ * host to guest
+ *   run ID TIMEOUT_MS TEST [ARG...]     run test program TEST
+ *   exec ID TIMEOUT_MS MODE PROG [ARG...]
+ *                                       run any program; MODE is "pipe" or "tty";
+ *                                       TIMEOUT_MS 0 means no limit
+ *   stdin ID BYTES                      input for an exec
+ *   stdin-end ID                        end of input (pipe mode)
+ *   resize ID ROWS COLUMNS              window size (tty mode)
+ *   reply SEQ ok [KEY=VALUE...]         answer to a request
+ *   reply SEQ error TEXT                ... which could not be granted
+ *   poweroff                            sync and power off
+ *
+ * One run or exec at a time. ID and SEQ are decimal and never repeat within a boot.
+ */
+#ifndef MMRIG_GUEST_PROTOCOL_H
+#define MMRIG_GUEST_PROTOCOL_H
+
+#define MMRIG_PROTOCOL_VERSION 1
+
+#define MMRIG_PORT_CONTROL     "org.mmrig.control"
+#define MMRIG_PORT_KTAP        "org.mmrig.ktap"
+
+/* Bytes in a line, LF included; words in a line; data bytes in one stdin/stderr message. */
+#define MMRIG_LINE_MAX         4096
+#define MMRIG_WORDS_MAX        64
+#define MMRIG_CHUNK_MAX        1024
+
+#define MMRIG_BOOT_ID_DIGITS   32
+
+/* HOW in "done": NUMBER is the exit status, the signal, or the limit in milliseconds. */
+#define MMRIG_DONE_EXIT        "exit"
+#define MMRIG_DONE_SIGNAL      "signal"
+#define MMRIG_DONE_TIMEOUT     "timeout"
+
+/* KIND in "kernel". */
+#define MMRIG_KERNEL_OOPS      "oops"
+#define MMRIG_KERNEL_WARNING   "warning"
+#define MMRIG_KERNEL_PANIC     "panic"
+
+/*
+ * Exit status of a test program, by which the agent's "done exit N" is read: kselftest's
+ * (tools/testing/selftests/kselftest.h: KSFT_PASS 0, KSFT_FAIL 1, KSFT_SKIP 4).
+ */
+#define MMRIG_TEST_PASS        0
+#define MMRIG_TEST_FAIL        1
+#define MMRIG_TEST_SKIP        4
+
+/* Kernel command line: comma-separated modules the agent loads before it is ready. */
+#define MMRIG_PARAM_MODULES    "mmrig.modules"
+
+/*
+ * Where things are in the image.
+ *
+ * The module list has one line a module: NAME PATH..., with every path to load, in load
+ * order, the module's own last; a built-in module has a name and no path. The boot list
+ * has one module name a line: those are loaded before anything else (the ports need
+ * them).
+ */
+#define MMRIG_GUEST_TESTS      "/mmrig/tests"
+#define MMRIG_GUEST_MODULES    "/mmrig/modules.list"
+#define MMRIG_GUEST_BOOT       "/mmrig/modules.boot"
+
+/*
+ * How a test program reaches the agent: this descriptor is one end of a stream socket
+ * that speaks the control port's request, metric and abort lines (with ID 0 in abort) and
+ * gets reply lines back.
+ */
+#define MMRIG_TEST_FD          3
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Child processes that never outlive the rig: each is killed by the kernel when the rig
+ * dies, however it dies (PR_SET_PDEATHSIG), and runs in a process group of its own so that
+ * it does not take the terminal's Ctrl-C before the rig has decided what to do.
+ */
+#pragma once
+
+#include <gio/gio.h>
+
+/*
+ * Ties a child to its parent: for use between fork and exec (async-signal-safe). parent is
+ * the PID that must still be the parent, or the child exits at once.
+ */
+void mmrig_child_bind(pid_t parent);
+
+/*
+ * A launcher whose children are bound as above. The rig's main thread must launch them,
+ * since the kernel ties the death signal to the launching thread.
+ */
+GSubprocessLauncher *mmrig_child_launcher(GSubprocessFlags flags);
+
+/*
+ * Runs a command to its end. Standard output is returned in output if that is not NULL
+ * (free with g_free()), else goes to standard error; folder may be NULL. An exit status
+ * that is not 0 is an error (RIG) that names the command and quotes the last lines of its
+ * standard error.
+ *
+ * For commands that start further processes (make, apt-get): when the rig dies, even by
+ * SIGKILL, the whole group is killed, by a watcher process that waits for the end of a pipe.
+ */
+gboolean mmrig_child_run(const char *const *argv, const char *folder, char **output,
+                         GError **error);

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One mmrig command: a row in the table of main.c, a cmd-NAME.c, a man page. */
+#pragma once
+
+#include "error.h"
+
+typedef struct {
+    const char *name;
+    const char *summary; /* one line for `mmrig --help` */
+    /* argv[0] is the command's name. Prints its own errors; returns the exit status. */
+    MmrigExit (*run)(int argc, char **argv);
+} MmrigCommand;
+
+MmrigExit mmrig_cmd_bench(int argc, char **argv);
+MmrigExit mmrig_cmd_doctor(int argc, char **argv);
+MmrigExit mmrig_cmd_image(int argc, char **argv);
+MmrigExit mmrig_cmd_kernel(int argc, char **argv);
+MmrigExit mmrig_cmd_list(int argc, char **argv);
+MmrigExit mmrig_cmd_run(int argc, char **argv);
+MmrigExit mmrig_cmd_shell(int argc, char **argv);

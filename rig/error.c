@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "error.h"
+
+#include <gio/gio.h>
+
+G_DEFINE_QUARK(mmrig-error-quark, mmrig_error)
+
+MmrigExit mmrig_error_exit(const GError *error)
+{
+    if (error->domain == MMRIG_ERROR) {
+        switch ((MmrigErrorCode)error->code) {
+        case MMRIG_ERROR_INPUT:
+            return MMRIG_EXIT_USAGE;
+        case MMRIG_ERROR_UNMET:
+            return MMRIG_EXIT_SKIP;
+        case MMRIG_ERROR_RIG:
+        case MMRIG_ERROR_QEMU:
+        case MMRIG_ERROR_GUEST:
+        case MMRIG_ERROR_TIMEOUT:
+            return MMRIG_EXIT_RIG;
+        }
+    }
+    if (error->domain == G_OPTION_ERROR)
+        return MMRIG_EXIT_USAGE;
+    if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND) ||
+        g_error_matches(error, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED) ||
+        g_error_matches(error, G_IO_ERROR, G_IO_ERROR_NOT_DIRECTORY) ||
+        g_error_matches(error, G_FILE_ERROR, G_FILE_ERROR_NOENT) ||
+        g_error_matches(error, G_FILE_ERROR, G_FILE_ERROR_ACCES) ||
+        g_error_matches(error, G_FILE_ERROR, G_FILE_ERROR_PERM))
+        return MMRIG_EXIT_USAGE;
+    return MMRIG_EXIT_RIG;
+}
+
+MmrigExit mmrig_error_report(const GError *error)
+{
+    g_printerr("mmrig: %s\n", error->message);
+    return mmrig_error_exit(error);
+}

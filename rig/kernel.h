@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Guest kernels: three sources behind one interface.
+ *
+ *   distro          the distribution's kernel package, unpacked into the cache
+ *   tree[:DIR]      built from the distribution's linux-source-6.12 package, or from the
+ *                   user's tree DIR, with the fragments in guest-kernel/config
+ *   path:FILE[,modules=DIR][,config=FILE] (or just a path that holds a '/')
+ *                   an image the user gives
+ */
+#pragma once
+
+#include <glib.h>
+
+typedef enum {
+    MMRIG_KERNEL_DISTRO,
+    MMRIG_KERNEL_TREE,
+    MMRIG_KERNEL_PATH,
+} MmrigKernelSource;
+
+/* What the user asked for: "distro", "tree", "tree:DIR", "path:FILE,...". */
+typedef struct {
+    MmrigKernelSource source;
+    char *path;    /* tree: DIR or NULL; path: the image */
+    char *modules; /* path: a lib/modules/RELEASE folder, or NULL */
+    char *config;  /* path: a .config, or NULL */
+} MmrigKernelSpec;
+
+/* A kernel that can be booted. All strings are owned by it; NULL where not known. */
+typedef struct {
+    char *spec;    /* as the user would name it: "distro", "tree", ... */
+    char *image;   /* absolute path of a bzImage or vmlinux */
+    char *modules; /* absolute path of lib/modules/RELEASE with modules.dep, or NULL */
+    char *release; /* as uname -r, or NULL */
+    char *id;      /* hash of what it was made from */
+    GHashTable *config; /* "CONFIG_X" -> "y", "m" or a value; NULL if not known */
+} MmrigKernel;
+
+MmrigKernelSpec *mmrig_kernel_spec_parse(const char *text, GError **error);
+void mmrig_kernel_spec_free(MmrigKernelSpec *spec);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(MmrigKernelSpec, mmrig_kernel_spec_free)
+
+/*
+ * The kernel if it is in the cache (or, for path, readable), else an INPUT error that names
+ * the command that gets it. Never downloads or builds.
+ */
+MmrigKernel *mmrig_kernel_find(const MmrigKernelSpec *spec, GError **error);
+
+/* As above, but downloads (distro) or builds (tree) what is missing; says so on stderr. */
+MmrigKernel *mmrig_kernel_obtain(const MmrigKernelSpec *spec, GError **error);
+
+void mmrig_kernel_free(MmrigKernel *kernel);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(MmrigKernel, mmrig_kernel_free)
+
+/*
+ * The first of options ("CONFIG_X", or "CONFIG_X=value") that the kernel does not have: as
+ * y or m, or with that value. NULL if it has all, or if its configuration is not known.
+ */
+const char *mmrig_kernel_lacks(const MmrigKernel *kernel, const char *const *options);

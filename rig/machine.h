@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * From a scenario to QEMU's argument vector. Pure: nothing is started, opened or looked at,
+ * so that the result can be compared byte for byte in a test and printed by --dry-run.
+ *
+ * QEMU gets its channels and backing files as inherited descriptors, so nothing has a name
+ * that another run could collide with or that a killed rig could leave behind.
+ */
+#pragma once
+
+#include "scenario.h"
+
+/* Descriptors that QEMU inherits. */
+enum {
+    MMRIG_FD_QMP = 3,
+    MMRIG_FD_CONTROL = 4,
+    MMRIG_FD_KTAP = 5,
+    MMRIG_FD_CONSOLE = 6,
+    MMRIG_FD_BACKING = 7, /* the first backing file; one each from here on */
+};
+
+typedef enum {
+    MMRIG_ACCEL_TCG,
+    MMRIG_ACCEL_KVM,
+} MmrigAccel;
+
+const char *mmrig_accel_name(MmrigAccel accel);
+
+/* What the machine is made of besides the scenario. Borrowed. */
+typedef struct {
+    const char *qemu;
+    MmrigAccel accel;
+    const char *kernel;
+    const char *initrd;
+} MmrigParts;
+
+/* A file that QEMU maps as a device's memory. */
+typedef struct {
+    char *device; /* the device's id */
+    guint64 size;
+    int fd; /* its number in QEMU */
+} MmrigBacking;
+
+typedef struct {
+    GStrv argv;
+    GPtrArray *backings; /* of MmrigBacking */
+} MmrigMachine;
+
+/* INPUT error if the parts cannot be put together (a path with a comma is quoted, not refused). */
+MmrigMachine *mmrig_machine_plan(const MmrigScenario *scenario, const MmrigParts *parts,
+                                 GError **error);
+void mmrig_machine_free(MmrigMachine *machine);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(MmrigMachine, mmrig_machine_free)
+
+/*
+ * The QEMU types and QMP commands (sorted, NULL-terminated) that the scenario's machine
+ * needs, to be checked against what the running binary has. Free with g_strfreev().
+ */
+GStrv mmrig_machine_types(const MmrigScenario *scenario);
+GStrv mmrig_machine_commands(const MmrigScenario *scenario);

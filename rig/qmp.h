@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A QMP client (QEMU docs/interop/qmp-spec.rst) on GIO: asynchronous, any number of commands
+ * in flight, replies matched by id. The peer is not trusted to be QEMU in good health: a
+ * message over MMRIG_QMP_MESSAGE_MAX bytes, one that is not a JSON object, or a reply to
+ * nothing closes the connection with an error, and every pending command fails.
+ */
+#pragma once
+
+#include <gio/gio.h>
+#include <json-glib/json-glib.h>
+
+#define MMRIG_QMP_MESSAGE_MAX (16 * 1024 * 1024)
+
+#define MMRIG_TYPE_QMP (mmrig_qmp_get_type())
+G_DECLARE_FINAL_TYPE(MmrigQmp, mmrig_qmp, MMRIG, QMP, GObject)
+
+/*
+ * Signals:
+ *   "event" (const char *name, JsonObject *data)  data may be empty, never NULL
+ *   "closed" (const GError *error)                once; error is NULL at an orderly end of
+ *                                                 file with no command pending
+ */
+
+/*
+ * Speaks over stream, on the thread-default main context of the caller. log, if not NULL,
+ * gets every message as "> {...}" or "< {...}" with the time in seconds before it; a failed
+ * write to it stops the logging, not the conversation.
+ */
+MmrigQmp *mmrig_qmp_new(GIOStream *stream, GOutputStream *log);
+
+/* Waits for the greeting and leaves negotiation mode. timeout in ms, 0 for none. */
+void mmrig_qmp_connect_async(MmrigQmp *qmp, guint timeout, GCancellable *cancellable,
+                             GAsyncReadyCallback callback, gpointer data);
+gboolean mmrig_qmp_connect_finish(MmrigQmp *qmp, GAsyncResult *result, GError **error);
+
+/*
+ * arguments is taken (NULL for none). Errors: QEMU (the command's own, "CLASS: text"),
+ * TIMEOUT, RIG (connection lost), G_IO_ERROR_CANCELLED. A reply that comes after its
+ * timeout is dropped without harm.
+ */
+void mmrig_qmp_execute_async(MmrigQmp *qmp, const char *command, JsonObject *arguments,
+                             guint timeout, GCancellable *cancellable,
+                             GAsyncReadyCallback callback, gpointer data);
+/* The "return" member; free with json_node_unref(). */
+JsonNode *mmrig_qmp_execute_finish(MmrigQmp *qmp, GAsyncResult *result, GError **error);
+
+/*
+ * The same two, run to their end by iterating the thread-default main context. For probes
+ * and set-up, not from within callbacks.
+ */
+gboolean mmrig_qmp_connect(MmrigQmp *qmp, guint timeout, GError **error);
+JsonNode *mmrig_qmp_execute(MmrigQmp *qmp, const char *command, JsonObject *arguments,
+                            guint timeout, GError **error);
+
+/* Ends the conversation; pending commands fail. Safe to call twice. */
+void mmrig_qmp_close(MmrigQmp *qmp);

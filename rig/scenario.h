@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A scenario: what machine to build, which guest test to run on it, what the test may ask
+ * of the rig, and how it should end. One .ini file each; docs/adding-a-scenario.md lists
+ * every key. An unknown section or key, or a value out of bounds, is an INPUT error of the
+ * form "FILE: [section] key: what is wrong; what would be right".
+ *
+ * A twin is the same scenario with something broken on purpose ([twin NAME]); it must fail,
+ * and so proves that the scenario can.
+ */
+#pragma once
+
+#include <glib.h>
+
+typedef enum {
+    MMRIG_DEVICE_NVDIMM,
+    MMRIG_DEVICE_VIRTIO_MEM,
+    MMRIG_DEVICE_BALLOON,
+} MmrigDeviceKind;
+
+/* A section [KIND ID]. Sizes in bytes. */
+typedef struct {
+    MmrigDeviceKind kind;
+    char *id;
+    guint64 size;       /* nvdimm, virtio-mem */
+    guint64 label_size; /* nvdimm; 0: no labels */
+    guint64 block_size; /* virtio-mem */
+    guint64 requested;  /* virtio-mem: plugged at start */
+    guint node;         /* nvdimm, virtio-mem: NUMA node */
+} MmrigDevice;
+
+typedef enum {
+    MMRIG_EXPECT_PASS,
+    MMRIG_EXPECT_PANIC,
+} MmrigExpect;
+
+/* What the rig does wrong on purpose ([fault]); set by twins. */
+typedef struct {
+    char *drop;           /* this request is answered "ok" and not carried out, or NULL */
+    char *shift;          /* in this request every address is moved, or NULL */
+    gint64 shift_bytes;   /* by this much */
+    char *truncate;       /* the backing file of this device is emptied between boots */
+} MmrigFault;
+
+typedef struct {
+    /* [scenario] */
+    char *name; /* from the file's name */
+    char *twin; /* NULL for the scenario itself */
+    char *path; /* the file it came from */
+    char *summary;
+    char *area;
+    guint timeout; /* seconds for one boot's test, not counting the boot itself */
+
+    /* [test] */
+    char *test;        /* name of the guest test program */
+    GStrv args;        /* its arguments */
+    GStrv boots;       /* NULL, or one word for each boot, given as the first argument */
+    GStrv requests;    /* what the test may ask of the rig */
+    MmrigExpect expect;
+    char *panic;       /* PANIC: regular expression that the panic's text must match */
+
+    /* [machine] */
+    guint cpus;
+    guint64 memory; /* bytes */
+    guint nodes;    /* NUMA nodes; node 0 has all CPUs and memory; 0: no NUMA */
+    char *cpu;      /* QEMU CPU model, or NULL for the default of the accelerator */
+
+    /* [kernel] */
+    GStrv config;  /* options that the kernel must have, else skip */
+    GStrv modules; /* loaded before the test, where they are modules */
+    char *cmdline; /* added to the kernel command line, or NULL */
+
+    /* [image] */
+    GStrv manifests; /* images/NAME.manifest */
+
+    GPtrArray *devices; /* of MmrigDevice */
+    MmrigFault fault;
+
+    GStrv twins; /* names of the twins that the file defines; NULL-terminated */
+    /* twin only: cause (see result.h) by which it must fail; "assertion" unless said */
+    char *twin_cause;
+} MmrigScenario;
+
+/*
+ * Reads a scenario from text; name is its name, path is used in messages only. twin is NULL
+ * or one of its twins. Free with mmrig_scenario_free().
+ */
+MmrigScenario *mmrig_scenario_parse(const char *text, gsize size, const char *name,
+                                    const char *path, const char *twin, GError **error);
+
+/* Reads FOLDER/NAME.ini. */
+MmrigScenario *mmrig_scenario_load(const char *folder, const char *name, const char *twin,
+                                   GError **error);
+
+/* Names of all scenarios in the folder, sorted. Free with g_strfreev(). */
+GStrv mmrig_scenario_names(const char *folder, GError **error);
+
+void mmrig_scenario_free(MmrigScenario *scenario);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(MmrigScenario, mmrig_scenario_free)
+
+/*
+ * "512M", "1G", "4096" (bytes); suffixes K, M, G, T are powers of 1024. FALSE with an INPUT
+ * error if it is not a size or exceeds G_MAXINT64.
+ */
+gboolean mmrig_size_parse(const char *text, guint64 *bytes, GError **error);
