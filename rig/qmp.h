@@ -18,8 +18,9 @@ G_DECLARE_FINAL_TYPE(MmrigQmp, mmrig_qmp, MMRIG, QMP, GObject)
 /*
  * Signals:
  *   "event" (const char *name, JsonObject *data)  data may be empty, never NULL
- *   "closed" (const GError *error)                once; error is NULL at an orderly end of
- *                                                 file with no command pending
+ *   "closed" (const GError *error)                once; error is NULL after
+ *                                                 mmrig_qmp_close(), and at an orderly end
+ *                                                 of file with no command pending
  */
 
 /*
@@ -29,7 +30,7 @@ G_DECLARE_FINAL_TYPE(MmrigQmp, mmrig_qmp, MMRIG, QMP, GObject)
  */
 MmrigQmp *mmrig_qmp_new(GIOStream *stream, GOutputStream *log);
 
-/* Waits for the greeting and leaves negotiation mode. timeout in ms, 0 for none. */
+/* Waits for the greeting and leaves negotiation mode. timeout in ms, 0 for none. Call once. */
 void mmrig_qmp_connect_async(MmrigQmp *qmp, guint timeout, GCancellable *cancellable,
                              GAsyncReadyCallback callback, gpointer data);
 gboolean mmrig_qmp_connect_finish(MmrigQmp *qmp, GAsyncResult *result, GError **error);
@@ -53,5 +54,5 @@ gboolean mmrig_qmp_connect(MmrigQmp *qmp, guint timeout, GError **error);
 JsonNode *mmrig_qmp_execute(MmrigQmp *qmp, const char *command, JsonObject *arguments,
                             guint timeout, GError **error);
 
-/* Ends the conversation; pending commands fail. Safe to call twice. */
+/* Ends the conversation; pending commands fail. Safe to call twice. Iterate to let it finish. */
 void mmrig_qmp_close(MmrigQmp *qmp);
