@@ -31,3 +31,20 @@ GSubprocessLauncher *mmrig_child_launcher(GSubprocessFlags flags);
  */
 gboolean mmrig_child_run(const char *const *argv, const char *folder, char **output,
                          GError **error);
+
+/*
+ * The same for long commands: each line of standard output (without its end; cut at
+ * MMRIG_CHILD_LINE_MAX bytes) is handed to line, and the last lines of both outputs are
+ * quoted in an error. line may be NULL.
+ */
+#define MMRIG_CHILD_LINE_MAX 4096
+typedef void (*MmrigChildLine)(const char *line, gpointer data);
+gboolean mmrig_child_follow(const char *const *argv, const char *folder, MmrigChildLine line,
+                            gpointer data, GError **error);
+
+/*
+ * The absolute path of a program: in PATH, or in /usr/sbin and /sbin, where tools are that
+ * users' PATH lacks. NULL with an INPUT error that says which Debian package has it
+ * (package may be NULL). Free with g_free().
+ */
+char *mmrig_child_find(const char *program, const char *package, GError **error);
