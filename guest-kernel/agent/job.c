@@ -1,0 +1,636 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Runs one test or program at a time.
+ *
+ * A job ends in two steps. When its main process has ended, or the time limit is over, every
+ * process but the agent is killed (whatever the job started, wherever it put itself), and all
+ * are reaped: nothing of a job lives on into the next. Then what is left in its pipes and
+ * in the kernel log is read, and only then is "done" sent, so that nothing comes after it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "agent.h"
+
+/* How long a killed process may take to end before the machine is given up. */
+#define GRACE_MS 5000
+/* Requests of one test that may wait for a reply at the same time. */
+#define REQUESTS_MAX 16
+/* A line of input is decoded at once, so that much room is always left. */
+#define STDIN_RESERVE MMRIG_LINE_MAX
+
+enum job_state {
+    JOB_NONE,
+    JOB_RUNNING,
+    JOB_ENDING,
+};
+
+static struct {
+    enum job_state state;
+    uint64_t id;
+    pid_t pid;
+    bool tty;
+    uint64_t limit_ms;
+    bool timed_out;
+    bool status_known;
+    int status; /* as from waitpid() */
+    bool grace_over;
+    bool gave_up;                    /* something cannot be killed */
+    uint64_t written;                /* bytes for the KTAP port */
+    int input, output, errors, test; /* our ends; -1 when closed */
+    bool input_ended;                /* close input once its queue is empty */
+} job = {.input = -1, .output = -1, .errors = -1, .test = -1};
+
+static int timer = -1;
+
+static char input_bytes[64 * 1024];
+static struct queue input_queue = {input_bytes, sizeof(input_bytes), 0};
+
+/* Replies for the test. A line each, for as many as may wait. */
+static char reply_bytes[REQUESTS_MAX * MMRIG_LINE_MAX];
+static struct queue reply_queue = {reply_bytes, sizeof(reply_bytes), 0};
+static struct reader test_reader;
+
+/* The rig sees numbers of ours, which never repeat within a boot, not the test's. */
+static uint64_t next_request = 1;
+static struct {
+    uint64_t ours; /* 0: free */
+    uint64_t theirs;
+} requests[REQUESTS_MAX];
+
+static void close_end(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+bool job_active(void)
+{
+    return job.state != JOB_NONE;
+}
+
+static void timer_set(uint64_t ms)
+{
+    struct itimerspec when = {
+        .it_value = {.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000},
+    };
+
+    if (timer < 0)
+        timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (timer < 0 || timerfd_settime(timer, 0, &when, NULL) != 0)
+        agent_fail("cannot set a time limit: %s", strerror(errno));
+}
+
+static void errors_send(const void *bytes, size_t size)
+{
+    struct message message;
+
+    message_start(&message, "stderr");
+    message_number(&message, job.id);
+    message_bytes(&message, bytes, size);
+    message_send(&message);
+}
+
+static void done_send(const char *how, uint64_t number)
+{
+    struct message message;
+
+    message_start(&message, "done");
+    message_number(&message, job.id);
+    message_text(&message, how);
+    message_number(&message, number);
+    message_number(&message, job.written);
+    message_send(&message);
+}
+
+/* The job could not be started at all: 127, as a shell says it. */
+static void refuse(const char *what, const char *why)
+{
+    char text[512];
+    int size = snprintf(text, sizeof(text), "mmrig-agent: %.200s: %.200s\n", what, why);
+
+    errors_send(text, (size_t)size);
+    done_send(MMRIG_DONE_EXIT, 127);
+}
+
+/* ---- Starting --------------------------------------------------------------------------- */
+
+struct ends {
+    int input, output, errors, test; /* the job's; test is -1 for an exec */
+};
+
+static void child_say(const char *what)
+{
+    dprintf(STDERR_FILENO, "mmrig-agent: %s: %s\n", what, strerror(errno));
+    _exit(127);
+}
+
+/* In the new process. */
+static _Noreturn void child_start(const struct ends *ends, bool tty, char **argv)
+{
+    sigset_t none;
+    /* Out of the way of the numbers they will get. */
+    int input = fcntl(ends->input, F_DUPFD_CLOEXEC, 10);
+    int output = fcntl(ends->output, F_DUPFD_CLOEXEC, 10);
+    int errors = fcntl(ends->errors, F_DUPFD_CLOEXEC, 10);
+    int test = ends->test < 0 ? -1 : fcntl(ends->test, F_DUPFD_CLOEXEC, 10);
+
+    setsid();
+    dup2(input, STDIN_FILENO);
+    dup2(output, STDOUT_FILENO);
+    dup2(errors, STDERR_FILENO);
+    if (test >= 0)
+        dup2(test, MMRIG_TEST_FD);
+    if (tty && ioctl(STDIN_FILENO, TIOCSCTTY, 0) != 0)
+        child_say("cannot make the terminal ours");
+    setenv("TERM", tty ? "linux" : "dumb", 1);
+    signal(SIGPIPE, SIG_DFL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    execvp(argv[0], argv);
+    child_say(argv[0]);
+    _exit(127);
+}
+
+static bool pair_open(int fds[2], bool to_job)
+{
+    if (pipe2(fds, O_CLOEXEC) != 0)
+        return false;
+    fcntl(fds[to_job ? 1 : 0], F_SETFL, O_NONBLOCK);
+    return true;
+}
+
+/* Makes the job's descriptors: ours in job, the process's in *ends. */
+static bool ends_open(struct ends *ends, bool test, bool tty)
+{
+    int fds[2];
+
+    *ends = (struct ends){-1, -1, -1, -1};
+    if (tty) {
+        struct winsize size = {.ws_row = 24, .ws_col = 80};
+
+        job.output = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+        if (job.output < 0 || unlockpt(job.output) != 0)
+            return false;
+        ioctl(job.output, TIOCSWINSZ, &size);
+        ends->input = ioctl(job.output, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+        ends->output = fcntl(ends->input, F_DUPFD_CLOEXEC, 0);
+        ends->errors = fcntl(ends->input, F_DUPFD_CLOEXEC, 0);
+        job.input = fcntl(job.output, F_DUPFD_CLOEXEC, 0);
+        return ends->input >= 0 && ends->output >= 0 && ends->errors >= 0 && job.input >= 0;
+    }
+    if (test) {
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0)
+            return false;
+        fcntl(fds[0], F_SETFL, O_NONBLOCK);
+        job.test = fds[0];
+        ends->test = fds[1];
+        ends->input = open("/dev/null", O_RDWR | O_CLOEXEC);
+        if (ends->input < 0)
+            return false;
+    } else {
+        if (!pair_open(fds, true))
+            return false;
+        ends->input = fds[0];
+        job.input = fds[1];
+    }
+    if (!pair_open(fds, false))
+        return false;
+    job.output = fds[0];
+    ends->output = fds[1];
+    if (!pair_open(fds, false))
+        return false;
+    job.errors = fds[0];
+    ends->errors = fds[1];
+    return true;
+}
+
+static void ends_close(struct ends *ends)
+{
+    close_end(&ends->input);
+    close_end(&ends->output);
+    close_end(&ends->errors);
+    close_end(&ends->test);
+}
+
+static void job_start(uint64_t limit_ms, bool test, bool tty, char **argv)
+{
+    struct ends ends;
+
+    if (!ends_open(&ends, test, tty)) {
+        refuse(argv[0], strerror(errno));
+    } else {
+        kmsg_start();
+        job.pid = fork();
+        if (job.pid == 0)
+            child_start(&ends, tty, argv);
+        if (job.pid > 0) {
+            job.state = JOB_RUNNING;
+            job.limit_ms = limit_ms;
+            job.tty = tty;
+            timer_set(limit_ms);
+        } else {
+            refuse(argv[0], strerror(errno));
+        }
+    }
+    ends_close(&ends);
+    if (job.state == JOB_NONE) {
+        close_end(&job.input);
+        close_end(&job.output);
+        close_end(&job.errors);
+        close_end(&job.test);
+    }
+}
+
+/* Makes argv of a line's words; false if one has a NUL inside. */
+static bool argv_make(const struct mmrig_line *line, size_t first, char **argv)
+{
+    size_t count = 0;
+
+    for (size_t i = first; i < line->count; i++) {
+        if (memchr(line->words[i].data, '\0', line->words[i].size))
+            return false;
+        argv[count++] = line->words[i].data;
+    }
+    argv[count] = NULL;
+    return true;
+}
+
+static void job_clear(uint64_t id)
+{
+    job.id = id;
+    job.timed_out = job.status_known = job.grace_over = job.gave_up = job.input_ended = false;
+    job.written = 0;
+    input_queue.used = reply_queue.used = 0;
+    test_reader.used = test_reader.taken = 0;
+    memset(requests, 0, sizeof(requests));
+}
+
+void job_run(uint64_t id, uint64_t limit_ms, const struct mmrig_line *line, size_t first)
+{
+    char *argv[MMRIG_WORDS_MAX + 1], path[sizeof(MMRIG_GUEST_TESTS) + 128];
+    const char *name = line->words[first].data;
+
+    job_clear(id);
+    if (!argv_make(line, first, argv)) {
+        refuse("run", "a word has a zero byte in it");
+        return;
+    }
+    if (*name == '\0' || *name == '.' || strchr(name, '/') || strlen(name) > 100) {
+        refuse(name, "this is no name of a test");
+        return;
+    }
+    snprintf(path, sizeof(path), "%s/%s", MMRIG_GUEST_TESTS, name);
+    argv[0] = path;
+    job_start(limit_ms, true, false, argv);
+}
+
+void job_exec(uint64_t id, uint64_t limit_ms, bool tty, const struct mmrig_line *line,
+              size_t first)
+{
+    char *argv[MMRIG_WORDS_MAX + 1];
+
+    job_clear(id);
+    if (!argv_make(line, first, argv)) {
+        refuse("exec", "a word has a zero byte in it");
+        return;
+    }
+    job_start(limit_ms, false, tty, argv);
+}
+
+/* ---- What the rig sends to a job ----------------------------------------------------------
+ */
+
+/* A job may end while the rig still sends to it: what is for another id is dropped. */
+static bool is_for_job(uint64_t id)
+{
+    return job.state == JOB_RUNNING && job.id == id;
+}
+
+bool job_stdin_roomy(void)
+{
+    return queue_room(&input_queue) >= STDIN_RESERVE;
+}
+
+void job_stdin(uint64_t id, const struct mmrig_word *bytes)
+{
+    if (is_for_job(id) && job.input >= 0 && !job.input_ended)
+        queue_add(&input_queue, bytes->data, bytes->size);
+}
+
+static void input_write(void)
+{
+    /* A program that has closed its input loses it, as in any pipe. */
+    if (!queue_write(&input_queue, job.input) || (job.input_ended && input_queue.used == 0))
+        close_end(&job.input);
+}
+
+void job_stdin_end(uint64_t id)
+{
+    if (!is_for_job(id) || job.tty || job.input < 0)
+        return;
+    job.input_ended = true;
+    input_write();
+}
+
+void job_resize(uint64_t id, unsigned rows, unsigned columns)
+{
+    struct winsize size = {.ws_row = (unsigned short)rows, .ws_col = (unsigned short)columns};
+
+    if (is_for_job(id) && job.tty && job.output >= 0)
+        ioctl(job.output, TIOCSWINSZ, &size);
+}
+
+/* ---- What a test sends --------------------------------------------------------------------
+ */
+
+/* The words of line from first on, behind those that are in message. */
+static void message_words(struct message *message, const struct mmrig_line *line, size_t first)
+{
+    for (size_t i = first; i < line->count; i++)
+        message_bytes(message, line->words[i].data, line->words[i].size);
+}
+
+/* A line for the test. There is room: no more replies come than requests may wait. */
+static void reply_add(struct message *message)
+{
+    message->text[message->used++] = '\n';
+    if (message->broken || !queue_add(&reply_queue, message->text, message->used))
+        close_end(&job.test);
+}
+
+void job_reply(uint64_t number, const struct mmrig_line *line)
+{
+    for (size_t i = 0; i < REQUESTS_MAX; i++) {
+        struct message message;
+
+        if (requests[i].ours != number || number == 0)
+            continue;
+        requests[i].ours = 0;
+        if (job.test < 0)
+            return;
+        message_start(&message, "reply");
+        message_number(&message, requests[i].theirs);
+        message_words(&message, line, 2);
+        reply_add(&message);
+        return;
+    }
+}
+
+static void request_forward(uint64_t theirs, const struct mmrig_line *line)
+{
+    struct message message;
+    size_t i = 0;
+
+    while (i < REQUESTS_MAX && requests[i].ours != 0)
+        i++;
+    if (i == REQUESTS_MAX) {
+        message_start(&message, "reply");
+        message_number(&message, theirs);
+        message_text(&message, "error");
+        message_text(&message, "too many requests wait for a reply");
+        reply_add(&message);
+        return;
+    }
+    requests[i].ours = next_request++;
+    requests[i].theirs = theirs;
+    message_start(&message, "request");
+    message_number(&message, requests[i].ours);
+    message_words(&message, line, 2);
+    message_send(&message);
+}
+
+/* A finite number as printf writes it. */
+static bool word_is_figure(const struct mmrig_word *word)
+{
+    char *end;
+
+    if (word->size == 0 || word->size > 64 || strlen(word->data) != word->size ||
+        strspn(word->data, "0123456789+-.eE") != word->size)
+        return false;
+    strtod(word->data, &end);
+    return *end == '\0';
+}
+
+/* Passes on one line of the test; false if a test may not say that. */
+static bool test_obey(const struct mmrig_line *line)
+{
+    const struct mmrig_word *words = line->words;
+    struct message message;
+    uint64_t number;
+
+    if (word_is(&words[0], "request") && line->count >= 3 && word_number(&words[1], &number)) {
+        request_forward(number, line);
+        return true;
+    }
+    if (word_is(&words[0], "metric") && line->count == 4 && word_is_figure(&words[2])) {
+        message_start(&message, "metric");
+        message_words(&message, line, 1);
+        message_send(&message);
+        return true;
+    }
+    if (word_is(&words[0], "abort") && line->count == 5 && word_number(&words[3], &number)) {
+        message_start(&message, "abort");
+        message_number(&message, job.id);
+        message_words(&message, line, 2);
+        message_send(&message);
+        return true;
+    }
+    return false;
+}
+
+static void test_handle(void)
+{
+    struct mmrig_line line;
+    enum reader_result result = READER_MORE;
+
+    while (job.test >= 0 && control_roomy()) {
+        ssize_t size;
+
+        result = reader_next(&test_reader, &line);
+        if (result == READER_BAD || (result == READER_LINE && !test_obey(&line))) {
+            struct message message;
+
+            message_start(&message, "abort");
+            message_number(&message, job.id);
+            message_text(&message, "agent");
+            message_number(&message, 0);
+            message_text(&message, "the test sent a line that is not in the protocol");
+            message_send(&message);
+            close_end(&job.test);
+            return;
+        }
+        if (result == READER_LINE)
+            continue;
+        size = reader_fill(&test_reader, job.test);
+        if (size == 0 || (size < 0 && errno != EAGAIN && errno != EINTR))
+            close_end(&job.test);
+        if (size < 0)
+            break;
+    }
+    if (job.test >= 0 && reply_queue.used > 0)
+        queue_write(&reply_queue, job.test);
+}
+
+/* ---- What a job writes --------------------------------------------------------------------
+ */
+
+static void output_handle(void)
+{
+    char bytes[16 * 1024];
+
+    while (job.output >= 0 && queue_room(&ktap_port.out) > 0) {
+        size_t room = queue_room(&ktap_port.out);
+        ssize_t size = read(job.output, bytes, room < sizeof(bytes) ? room : sizeof(bytes));
+
+        if (size < 0 && errno == EINTR)
+            continue;
+        if (size < 0 && errno == EAGAIN)
+            return;
+        /* EIO: the last process has closed the terminal. */
+        if (size <= 0) {
+            close_end(&job.output);
+            return;
+        }
+        queue_add(&ktap_port.out, bytes, (size_t)size);
+        job.written += (uint64_t)size;
+    }
+}
+
+static void errors_handle(void)
+{
+    char bytes[MMRIG_CHUNK_MAX];
+
+    while (job.errors >= 0 && control_roomy()) {
+        ssize_t size = read(job.errors, bytes, sizeof(bytes));
+
+        if (size < 0 && errno == EINTR)
+            continue;
+        if (size < 0 && errno == EAGAIN)
+            return;
+        if (size <= 0) {
+            close_end(&job.errors);
+            return;
+        }
+        errors_send(bytes, (size_t)size);
+    }
+}
+
+/* ---- Ending -------------------------------------------------------------------------------
+ */
+
+void job_kill(void)
+{
+    kill(-1, SIGKILL);
+}
+
+static void job_end(void)
+{
+    if (job.state != JOB_RUNNING)
+        return;
+    job.state = JOB_ENDING;
+    timer_set(GRACE_MS);
+    job_kill();
+}
+
+void job_reap(void)
+{
+    int status;
+    pid_t pid;
+
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        if (pid != job.pid || job.state == JOB_NONE)
+            continue;
+        job.status = status;
+        job.status_known = true;
+        job_end();
+    }
+    if (job.state != JOB_ENDING)
+        return;
+    bool alone = pid < 0 && errno == ECHILD;
+
+    test_handle();
+    errors_handle();
+    output_handle();
+    /* Nothing more can come when no process is left and all pipes are at their end. */
+    job.gave_up = job.grace_over && !alone;
+    if (!job.gave_up && (!alone || job.output >= 0 || job.errors >= 0 || job.test >= 0))
+        return;
+    kmsg_drain();
+    close_end(&job.input);
+    close_end(&job.output);
+    close_end(&job.errors);
+    close_end(&job.test);
+    timer_set(0);
+    if (job.timed_out || !job.status_known)
+        done_send(MMRIG_DONE_TIMEOUT, job.limit_ms);
+    else if (WIFSIGNALED(job.status))
+        done_send(MMRIG_DONE_SIGNAL, (uint64_t)WTERMSIG(job.status));
+    else
+        done_send(MMRIG_DONE_EXIT, (uint64_t)WEXITSTATUS(job.status));
+    job.state = JOB_NONE;
+    if (job.gave_up)
+        agent_fail("a process of run %llu did not end within %d s of being killed",
+                   (unsigned long long)job.id, GRACE_MS / 1000);
+}
+
+/* ---- The loop's part ----------------------------------------------------------------------
+ */
+
+void job_wait(struct pollfd *entries)
+{
+    bool active = job.state != JOB_NONE, roomy = control_roomy();
+
+    entries[SLOT_TIMER] = (struct pollfd){.fd = active ? timer : -1, .events = POLLIN};
+    entries[SLOT_KMSG] = (struct pollfd){.fd = active ? kmsg_fd() : -1, .events = POLLIN};
+    entries[SLOT_STDIN] = (struct pollfd){
+        .fd = input_queue.used > 0 ? job.input : -1,
+        .events = POLLOUT,
+    };
+    entries[SLOT_STDOUT] = (struct pollfd){
+        .fd = queue_room(&ktap_port.out) > 0 ? job.output : -1,
+        .events = POLLIN,
+    };
+    entries[SLOT_STDERR] = (struct pollfd){.fd = roomy ? job.errors : -1, .events = POLLIN};
+    entries[SLOT_TEST] = (struct pollfd){
+        .fd = roomy ? job.test : -1,
+        .events = (short)(POLLIN | (reply_queue.used > 0 ? POLLOUT : 0)),
+    };
+}
+
+void job_handle(const struct pollfd *entries)
+{
+    uint64_t times;
+
+    if (job.state == JOB_NONE)
+        return;
+    if (entries[SLOT_STDIN].revents && job.input >= 0)
+        input_write();
+    if (entries[SLOT_STDOUT].revents)
+        output_handle();
+    if (entries[SLOT_STDERR].revents)
+        errors_handle();
+    if (entries[SLOT_TEST].revents)
+        test_handle();
+    if (entries[SLOT_KMSG].revents)
+        kmsg_drain();
+    if (entries[SLOT_TIMER].revents && read(timer, &times, sizeof(times)) > 0) {
+        if (job.state == JOB_RUNNING) {
+            job.timed_out = true;
+            job_end();
+        } else {
+            job.grace_over = true;
+        }
+    }
+    job_reap();
+}
