@@ -52,6 +52,9 @@ MmrigMachine *mmrig_machine_plan(const MmrigScenario *scenario, const MmrigParts
 void mmrig_machine_free(MmrigMachine *machine);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(MmrigMachine, mmrig_machine_free)
 
+/* The command as a user would type it, one option a line (for --dry-run). Free with g_free(). */
+char *mmrig_machine_quote(const MmrigMachine *machine);
+
 /*
  * The QEMU types and QMP commands (sorted, NULL-terminated) that the scenario's machine
  * needs, to be checked against what the running binary has. Free with g_strfreev().

@@ -51,9 +51,10 @@ typedef struct {
     char *kernel;   /* as the user named it */
     char *accel;
     guint repeat;   /* from 1 */
+    gboolean settled; /* the three below are final */
     MmrigVerdict verdict;
     MmrigCause cause;
-    char *message;  /* one line; NULL if passed */
+    char *message;  /* one line; NULL if there is nothing to say */
     char *console_tail; /* last lines of the guest's console where they help, or NULL */
     GPtrArray *ktaps;   /* of MmrigKtap: one for each boot that ran a test */
     GPtrArray *metrics; /* of MmrigMetric */

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The argument vector, part by part in a fixed order. Ids of the rig's own have a dot in them
+ * ("rig.qmp"), which the ids in a scenario cannot have, so the two never collide.
+ */
+#include "machine.h"
+
+#include <string.h>
+
+#include "error.h"
+#include "mmrig-guest-protocol.h"
+
+#define MIB (G_GUINT64_CONSTANT(1) << 20)
+#define GIB (G_GUINT64_CONSTANT(1) << 30)
+
+const char *mmrig_accel_name(MmrigAccel accel)
+{
+    switch (accel) {
+    case MMRIG_ACCEL_TCG:
+        return "tcg";
+    case MMRIG_ACCEL_KVM:
+        return "kvm";
+    }
+    g_return_val_if_reached(NULL);
+}
+
+static void backing_free(gpointer data)
+{
+    MmrigBacking *backing = data;
+
+    g_free(backing->device);
+    g_free(backing);
+}
+
+void mmrig_machine_free(MmrigMachine *machine)
+{
+    if (!machine)
+        return;
+    g_strfreev(machine->argv);
+    g_ptr_array_unref(machine->backings);
+    g_free(machine);
+}
+
+static void add(GPtrArray *argv, const char *argument)
+{
+    g_ptr_array_add(argv, g_strdup(argument));
+}
+
+static void add_pair(GPtrArray *argv, const char *option, const char *value)
+{
+    add(argv, option);
+    add(argv, value);
+}
+
+G_GNUC_PRINTF(3, 4)
+static void add_format(GPtrArray *argv, const char *option, const char *format, ...)
+{
+    va_list values;
+
+    add(argv, option);
+    va_start(values, format);
+    g_ptr_array_add(argv, g_strdup_vprintf(format, values));
+    va_end(values);
+}
+
+static gboolean has_device(const MmrigScenario *scenario, MmrigDeviceKind kind)
+{
+    for (guint i = 0; i < scenario->devices->len; i++) {
+        const MmrigDevice *device = g_ptr_array_index(scenario->devices, i);
+        if (device->kind == kind)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* What the device's memory takes on the host. */
+static guint64 backend_size(const MmrigDevice *device)
+{
+    /* QEMU cuts the label area off the end of the backend; the guest is to see all of size. */
+    return device->kind == MMRIG_DEVICE_NVDIMM ? device->size + device->label_size
+                                               : device->size;
+}
+
+static void add_machine(GPtrArray *argv, const MmrigScenario *scenario, MmrigAccel accel)
+{
+    /*
+     * What no scenario uses is left out, as the guest would spend time finding it: USB, the
+     * VMware port, the SATA and SMBus controllers, HPET.
+     */
+    add_format(argv, "-machine", "q35,usb=off,vmport=off,sata=off,smbus=off,hpet=off%s",
+               has_device(scenario, MMRIG_DEVICE_NVDIMM) ? ",nvdimm=on" : "");
+    add_pair(argv, "-accel", mmrig_accel_name(accel));
+    add_pair(argv, "-cpu",
+             scenario->cpu              ? scenario->cpu
+             : accel == MMRIG_ACCEL_KVM ? "host"
+                                        : "max");
+    add_format(argv, "-smp", "%u", scenario->cpus);
+}
+
+static void add_memory(GPtrArray *argv, const MmrigScenario *scenario)
+{
+    guint64 room = 0;
+    guint slots = 0;
+
+    for (guint i = 0; i < scenario->devices->len; i++) {
+        const MmrigDevice *device = g_ptr_array_index(scenario->devices, i);
+        if (device->kind == MMRIG_DEVICE_BALLOON)
+            continue;
+        /* A gigabyte is the coarsest alignment that QEMU asks for in placing a device. */
+        room += (backend_size(device) + GIB - 1) / GIB * GIB;
+        slots++;
+    }
+    if (slots)
+        add_format(argv, "-m",
+                   "size=%" G_GUINT64_FORMAT "M,slots=%u,maxmem=%" G_GUINT64_FORMAT "M",
+                   scenario->memory / MIB, slots, (scenario->memory + room) / MIB);
+    else
+        add_format(argv, "-m", "size=%" G_GUINT64_FORMAT "M", scenario->memory / MIB);
+
+    if (scenario->nodes == 0)
+        return;
+    add_format(argv, "-object", "memory-backend-ram,id=rig.ram,size=%" G_GUINT64_FORMAT "M",
+               scenario->memory / MIB);
+    add_format(argv, "-numa", "node,nodeid=0,cpus=0-%u,memdev=rig.ram", scenario->cpus - 1);
+    for (guint node = 1; node < scenario->nodes; node++)
+        add_format(argv, "-numa", "node,nodeid=%u", node);
+}
+
+static void add_channels(GPtrArray *argv)
+{
+    static const struct {
+        const char *name;
+        int fd;
+    } channels[] = {
+        {"qmp", MMRIG_FD_QMP},
+        {"control", MMRIG_FD_CONTROL},
+        {"ktap", MMRIG_FD_KTAP},
+        {"console", MMRIG_FD_CONSOLE},
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(channels); i++)
+        add_format(argv, "-chardev", "socket,id=rig.%s,fd=%d", channels[i].name,
+                   channels[i].fd);
+    add_pair(argv, "-mon", "chardev=rig.qmp,mode=control");
+    add_pair(argv, "-serial", "chardev:rig.console");
+    /* Port 0 of a virtio-serial device is for consoles; generic ports count from 1. */
+    add_pair(argv, "-device", "virtio-serial-pci,id=rig.serial,max_ports=3");
+    add_pair(argv, "-device",
+             "virtserialport,bus=rig.serial.0,nr=1,chardev=rig.control,"
+             "name=" MMRIG_PORT_CONTROL);
+    add_pair(argv, "-device",
+             "virtserialport,bus=rig.serial.0,nr=2,chardev=rig.ktap,name=" MMRIG_PORT_KTAP);
+    /* So that a panic is an event and not only words on the console. */
+    add_pair(argv, "-device", "pvpanic-pci,id=rig.pvpanic");
+}
+
+static void add_device(GPtrArray *argv, const MmrigDevice *device, GPtrArray *backings)
+{
+    switch (device->kind) {
+    case MMRIG_DEVICE_NVDIMM: {
+        MmrigBacking *backing = g_new0(MmrigBacking, 1);
+        backing->device = g_strdup(device->id);
+        backing->size = backend_size(device);
+        backing->fd = MMRIG_FD_BACKING + (int)backings->len;
+        g_ptr_array_add(backings, backing);
+        add_format(argv, "-object",
+                   "memory-backend-file,id=mem.%s,share=on,mem-path=/proc/self/fd/%d,"
+                   "size=%" G_GUINT64_FORMAT,
+                   device->id, backing->fd, backing->size);
+        if (device->label_size)
+            add_format(argv, "-device",
+                       "nvdimm,id=%s,memdev=mem.%s,node=%u,label-size=%" G_GUINT64_FORMAT,
+                       device->id, device->id, device->node, device->label_size);
+        else
+            add_format(argv, "-device", "nvdimm,id=%s,memdev=mem.%s,node=%u", device->id,
+                       device->id, device->node);
+        return;
+    }
+    case MMRIG_DEVICE_VIRTIO_MEM:
+        /* Nothing is set aside on the host for what is not plugged. */
+        add_format(argv, "-object",
+                   "memory-backend-ram,id=mem.%s,size=%" G_GUINT64_FORMAT ",reserve=off",
+                   device->id, device->size);
+        add_format(argv, "-device",
+                   "virtio-mem-pci,id=%s,memdev=mem.%s,node=%u,block-size=%" G_GUINT64_FORMAT
+                   ",requested-size=%" G_GUINT64_FORMAT,
+                   device->id, device->id, device->node, device->block_size, device->requested);
+        return;
+    case MMRIG_DEVICE_BALLOON:
+        add_format(argv, "-device", "virtio-balloon-pci,id=%s", device->id);
+        return;
+    }
+    g_assert_not_reached();
+}
+
+static void add_kernel(GPtrArray *argv, const MmrigScenario *scenario, const MmrigParts *parts)
+{
+    g_autoptr(GString) line = g_string_new("console=ttyS0");
+
+    /* Warnings and worse reach the console; the rest is slow to print and in the log. */
+    g_string_append(line, " loglevel=5");
+    /* A panic is followed by a reset at once, and that by the end of QEMU (-action below). */
+    g_string_append(line, " panic=-1");
+    if (scenario->modules && *scenario->modules) {
+        g_autofree char *modules = g_strjoinv(",", scenario->modules);
+        g_string_append_printf(line, " " MMRIG_PARAM_MODULES "=%s", modules);
+    }
+    if (scenario->cmdline)
+        g_string_append_printf(line, " %s", scenario->cmdline);
+
+    /* These three take their value as it is: a comma is no separator in them. */
+    add_pair(argv, "-kernel", parts->kernel);
+    add_pair(argv, "-initrd", parts->initrd);
+    add_pair(argv, "-append", line->str);
+}
+
+static gboolean check_path(const char *what, const char *path, GError **error)
+{
+    if (path && *path)
+        return TRUE;
+    g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT, "the machine has no %s; name one", what);
+    return FALSE;
+}
+
+MmrigMachine *mmrig_machine_plan(const MmrigScenario *scenario, const MmrigParts *parts,
+                                 GError **error)
+{
+    if (!check_path("QEMU", parts->qemu, error) ||
+        !check_path("kernel", parts->kernel, error) ||
+        !check_path("initramfs", parts->initrd, error))
+        return NULL;
+
+    g_autoptr(GPtrArray) argv = g_ptr_array_new_with_free_func(g_free);
+    MmrigMachine *machine = g_new0(MmrigMachine, 1);
+    machine->backings = g_ptr_array_new_with_free_func(backing_free);
+
+    add(argv, parts->qemu);
+    add_format(argv, "-name", "mmrig-%s", scenario->name);
+    /* Nothing but what stands here: no default devices, no configuration of the user's. */
+    add(argv, "-nodefaults");
+    add(argv, "-no-user-config");
+    add_pair(argv, "-display", "none");
+    /*
+     * A reset ends QEMU. A panic does not, by itself: the guest first says on the console
+     * what it has to say, and then resets.
+     */
+    add_pair(argv, "-action", "reboot=shutdown,shutdown=poweroff,panic=none");
+    add_machine(argv, scenario, parts->accel);
+    add_memory(argv, scenario);
+    add_channels(argv);
+    for (guint i = 0; i < scenario->devices->len; i++)
+        add_device(argv, g_ptr_array_index(scenario->devices, i), machine->backings);
+    add_kernel(argv, scenario, parts);
+    g_ptr_array_add(argv, NULL);
+    machine->argv = (GStrv)g_ptr_array_free(g_steal_pointer(&argv), FALSE);
+    return machine;
+}
+
+char *mmrig_machine_quote(const MmrigMachine *machine)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    for (char **word = machine->argv; *word; word++) {
+        /* An option begins a line; its value stays beside it. */
+        gboolean plain = strspn(*word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                       "0123456789-_=,.:/+@%") == strlen(*word);
+        g_autofree char *quoted = plain && **word ? g_strdup(*word) : g_shell_quote(*word);
+        if (word != machine->argv)
+            g_string_append(text, **word == '-' ? " \\\n    " : " ");
+        g_string_append(text, quoted);
+    }
+    g_string_append_c(text, '\n');
+    return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
+static int compare_names(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The names sorted and without doubles. */
+static GStrv sorted(GPtrArray *names)
+{
+    g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
+
+    g_ptr_array_sort(names, compare_names);
+    for (guint i = 0; i < names->len; i++) {
+        const char *name = g_ptr_array_index(names, i);
+        if (i == 0 || !g_str_equal(name, g_ptr_array_index(names, i - 1)))
+            g_strv_builder_add(builder, name);
+    }
+    return g_strv_builder_end(builder);
+}
+
+GStrv mmrig_machine_types(const MmrigScenario *scenario)
+{
+    g_autoptr(GPtrArray) names = g_ptr_array_new();
+
+    g_ptr_array_add(names, (gpointer) "pc-q35-machine");
+    g_ptr_array_add(names, (gpointer) "virtio-serial-pci");
+    g_ptr_array_add(names, (gpointer) "virtserialport");
+    g_ptr_array_add(names, (gpointer) "pvpanic-pci");
+    for (guint i = 0; i < scenario->devices->len; i++) {
+        const MmrigDevice *device = g_ptr_array_index(scenario->devices, i);
+        switch (device->kind) {
+        case MMRIG_DEVICE_NVDIMM:
+            g_ptr_array_add(names, (gpointer) "memory-backend-file");
+            g_ptr_array_add(names, (gpointer) "nvdimm");
+            break;
+        case MMRIG_DEVICE_VIRTIO_MEM:
+            g_ptr_array_add(names, (gpointer) "memory-backend-ram");
+            g_ptr_array_add(names, (gpointer) "virtio-mem-pci");
+            break;
+        case MMRIG_DEVICE_BALLOON:
+            g_ptr_array_add(names, (gpointer) "virtio-balloon-pci");
+            break;
+        }
+    }
+    return sorted(names);
+}
+
+GStrv mmrig_machine_commands(const MmrigScenario *scenario)
+{
+    g_autoptr(GPtrArray) names = g_ptr_array_new();
+
+    /* What every machine is driven by; what the test's requests need is said in actions.h. */
+    g_ptr_array_add(names, (gpointer) "query-status");
+    g_ptr_array_add(names, (gpointer) "quit");
+    if (has_device(scenario, MMRIG_DEVICE_BALLOON)) {
+        g_ptr_array_add(names, (gpointer) "balloon");
+        g_ptr_array_add(names, (gpointer) "query-balloon");
+    }
+    if (has_device(scenario, MMRIG_DEVICE_VIRTIO_MEM)) {
+        g_ptr_array_add(names, (gpointer) "qom-set");
+        g_ptr_array_add(names, (gpointer) "query-memory-devices");
+    }
+    return sorted(names);
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "result.h"
+
+/* In the order of the enums. */
+static const char *const verdict_names[] = {
+    [MMRIG_PASS] = "pass",
+    [MMRIG_FAIL] = "fail",
+    [MMRIG_SKIP] = "skip",
+    [MMRIG_BROKEN] = "broken",
+};
+
+static const char *const cause_names[] = {
+    [MMRIG_CAUSE_NONE] = "none",
+    [MMRIG_CAUSE_ASSERTION] = "assertion",
+    [MMRIG_CAUSE_ABORT] = "abort",
+    [MMRIG_CAUSE_SIGNAL] = "signal",
+    [MMRIG_CAUSE_PANIC] = "panic",
+    [MMRIG_CAUSE_OOPS] = "oops",
+    [MMRIG_CAUSE_NO_PANIC] = "no-panic",
+    [MMRIG_CAUSE_CHANNEL_LOST] = "channel-lost",
+    [MMRIG_CAUSE_TIME_LIMIT] = "time-limit",
+    [MMRIG_CAUSE_QEMU_DIED] = "qemu-died",
+    [MMRIG_CAUSE_NO_FAILURE] = "no-failure",
+    [MMRIG_CAUSE_UNMET] = "unmet",
+    [MMRIG_CAUSE_TEST_SKIP] = "test-skip",
+    [MMRIG_CAUSE_RIG] = "rig",
+};
+
+const char *mmrig_verdict_name(MmrigVerdict verdict)
+{
+    g_return_val_if_fail((gsize)verdict < G_N_ELEMENTS(verdict_names), NULL);
+    return verdict_names[verdict];
+}
+
+const char *mmrig_cause_name(MmrigCause cause)
+{
+    g_return_val_if_fail((gsize)cause < G_N_ELEMENTS(cause_names), NULL);
+    return cause_names[cause];
+}
+
+gboolean mmrig_cause_from_name(const char *name, MmrigCause *cause)
+{
+    for (gsize i = 0; i < G_N_ELEMENTS(cause_names); i++) {
+        if (g_str_equal(cause_names[i], name)) {
+            *cause = (MmrigCause)i;
+            return TRUE;
+        }
+    }
+    return FALSE;
+}
+
+static void metric_free(gpointer data)
+{
+    MmrigMetric *metric = data;
+
+    g_free(metric->name);
+    g_free(metric->unit);
+    g_free(metric);
+}
+
+static void ktap_free(gpointer data)
+{
+    mmrig_ktap_free(data);
+}
+
+MmrigResult *mmrig_result_new(void)
+{
+    MmrigResult *result = g_new0(MmrigResult, 1);
+
+    result->repeat = 1;
+    result->boot_us = -1;
+    /* What nobody settles was not found to pass. */
+    result->verdict = MMRIG_BROKEN;
+    result->cause = MMRIG_CAUSE_RIG;
+    result->ktaps = g_ptr_array_new_with_free_func(ktap_free);
+    result->metrics = g_ptr_array_new_with_free_func(metric_free);
+    return result;
+}
+
+void mmrig_result_free(MmrigResult *result)
+{
+    if (!result)
+        return;
+    g_free(result->scenario);
+    g_free(result->twin);
+    g_free(result->area);
+    g_free(result->kernel);
+    g_free(result->accel);
+    g_free(result->message);
+    g_free(result->console_tail);
+    g_ptr_array_unref(result->ktaps);
+    g_ptr_array_unref(result->metrics);
+    g_free(result->folder);
+    g_free(result);
+}
+
+void mmrig_result_settle(MmrigResult *result, MmrigVerdict verdict, MmrigCause cause,
+                         const char *format, ...)
+{
+    va_list values;
+
+    if (result->settled)
+        return;
+    result->settled = TRUE;
+    result->verdict = verdict;
+    result->cause = cause;
+    va_start(values, format);
+    result->message = format ? g_strdup_vprintf(format, values) : NULL;
+    va_end(values);
+}
+
+char *mmrig_result_title(const MmrigResult *result)
+{
+    g_autoptr(GString) title = g_string_new(result->scenario);
+
+    if (result->twin)
+        g_string_append_printf(title, ":%s", result->twin);
+    if (result->repeat > 1)
+        g_string_append_printf(title, "#%u", result->repeat);
+    return g_string_free(g_steal_pointer(&title), FALSE);
+}
+
+MmrigExit mmrig_results_exit(const GPtrArray *results)
+{
+    gboolean failed = FALSE, all_skipped = results->len > 0;
+
+    for (guint i = 0; i < results->len; i++) {
+        const MmrigResult *result = g_ptr_array_index(results, i);
+        if (result->verdict == MMRIG_BROKEN)
+            return MMRIG_EXIT_RIG;
+        failed |= result->verdict == MMRIG_FAIL;
+        all_skipped &= result->verdict == MMRIG_SKIP;
+    }
+    if (failed)
+        return MMRIG_EXIT_FAIL;
+    return all_skipped ? MMRIG_EXIT_SKIP : MMRIG_EXIT_PASS;
+}

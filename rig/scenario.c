@@ -1,0 +1,641 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Reading a scenario goes in four steps: the text is checked as text (bounds, encoding, nothing
+ * given twice), a twin's changes are laid over the base, every key is read by the table in
+ * scenario-keys.c, and last the values are checked against each other. What is wrong is always
+ * said of the file, section and key where the user finds it.
+ */
+#include "scenario.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <gio/gio.h>
+#include <glib/gstdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "error.h"
+#include "scenario-keys.h"
+
+/* What the parts of the parser share. */
+typedef struct {
+    GKeyFile *file;
+    const char *path;
+    const char *twin; /* or NULL */
+    MmrigScenario *scenario;
+} Parser;
+
+static const struct {
+    const char *section;
+    MmrigDeviceKind kind;
+} device_kinds[] = {
+    {"nvdimm", MMRIG_DEVICE_NVDIMM},
+    {"virtio-mem", MMRIG_DEVICE_VIRTIO_MEM},
+    {"balloon", MMRIG_DEVICE_BALLOON},
+};
+
+static const char *device_section(MmrigDeviceKind kind)
+{
+    for (gsize i = 0; i < G_N_ELEMENTS(device_kinds); i++) {
+        if (device_kinds[i].kind == kind)
+            return device_kinds[i].section;
+    }
+    g_assert_not_reached();
+}
+
+static void device_free(gpointer data)
+{
+    MmrigDevice *device = data;
+
+    g_free(device->id);
+    g_free(device);
+}
+
+void mmrig_scenario_free(MmrigScenario *scenario)
+{
+    if (!scenario)
+        return;
+    g_free(scenario->name);
+    g_free(scenario->twin);
+    g_free(scenario->path);
+    g_free(scenario->summary);
+    g_free(scenario->area);
+    g_free(scenario->test);
+    g_strfreev(scenario->args);
+    g_strfreev(scenario->boots);
+    g_strfreev(scenario->requests);
+    g_free(scenario->panic);
+    g_free(scenario->cpu);
+    g_strfreev(scenario->config);
+    g_strfreev(scenario->modules);
+    g_free(scenario->cmdline);
+    g_strfreev(scenario->manifests);
+    g_ptr_array_unref(scenario->devices);
+    g_free(scenario->fault.drop);
+    g_free(scenario->fault.shift);
+    g_free(scenario->fault.truncate);
+    g_strfreev(scenario->twins);
+    g_free(scenario->twin_cause);
+    g_free(scenario);
+}
+
+/* "FILE: [section] key: problem"; section and key may be NULL. Returns FALSE. */
+G_GNUC_PRINTF(5, 6)
+static gboolean wrong(GError **error, const char *path, const char *section, const char *key,
+                      const char *format, ...)
+{
+    g_autoptr(GString) text = g_string_new(path);
+    va_list values;
+
+    g_string_append(text, ": ");
+    if (section)
+        g_string_append_printf(text, "[%s]%s", section, key ? " " : ": ");
+    if (key)
+        g_string_append_printf(text, "%s: ", key);
+    va_start(values, format);
+    g_string_append_vprintf(text, format, values);
+    va_end(values);
+    g_set_error_literal(error, MMRIG_ERROR, MMRIG_ERROR_INPUT, text->str);
+    return FALSE;
+}
+
+/* ---- The text ------------------------------------------------------------------------- */
+
+/* GKeyFile would silently join sections and let the last of two equal keys win. */
+static gboolean check_doubles(char *const *lines, const char *path, GError **error)
+{
+    g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    g_autofree char *section = g_strdup("");
+
+    for (; *lines; lines++) {
+        g_autofree char *line = g_strstrip(g_strdup(*lines));
+        char *equals = strchr(line, '=');
+        if (line[0] == '[') {
+            line[strcspn(line, "]")] = '\0';
+            g_free(section);
+            section = g_strdup(line + 1);
+            if (!g_hash_table_add(seen, g_strdup(section)))
+                return wrong(error, path, section, NULL,
+                             "this section stands twice; write it once");
+        } else if (line[0] != '#' && equals) {
+            *equals = '\0';
+            g_strchomp(line);
+            if (!g_hash_table_add(seen, g_strdup_printf("%s\n%s", section, line)))
+                return wrong(error, path, section, line, "given twice; write it once");
+        }
+    }
+    return TRUE;
+}
+
+static GKeyFile *read_text(const char *text, gsize size, const char *path, GError **error)
+{
+    g_autoptr(GKeyFile) file = g_key_file_new();
+    g_autofree char *copy = NULL;
+    g_auto(GStrv) lines = NULL;
+    g_autoptr(GError) cause = NULL;
+
+    if (size > MMRIG_SCENARIO_FILE_MAX) {
+        wrong(error, path, NULL, NULL, "too large for a scenario; at most %d bytes",
+              MMRIG_SCENARIO_FILE_MAX);
+        return NULL;
+    }
+    if (!g_utf8_validate_len(text, size, NULL)) {
+        wrong(error, path, NULL, NULL, "not text in UTF-8");
+        return NULL;
+    }
+    guint line = 1;
+    for (gsize i = 0; i < size; i++) {
+        if (text[i] == '\n') {
+            line++;
+        } else if (g_ascii_iscntrl(text[i]) && text[i] != '\t') {
+            wrong(error, path, NULL, NULL, "line %u holds a control character; remove it",
+                  line);
+            return NULL;
+        }
+    }
+    copy = g_strndup(text, size);
+    lines = g_strsplit(copy, "\n", -1);
+    if (!g_key_file_load_from_data(file, copy, size, G_KEY_FILE_NONE, &cause)) {
+        wrong(error, path, NULL, NULL, "%s", cause->message);
+        return NULL;
+    }
+    if (!check_doubles(lines, path, error))
+        return NULL;
+    return g_steal_pointer(&file);
+}
+
+/* ---- Sections and keys ---------------------------------------------------------------- */
+
+/* "nvdimm pmem0" is section "nvdimm" with the id "pmem0", which is NULL for "test". */
+static char *split_section(const char *group, const char **id)
+{
+    const char *blank = strchr(group, ' ');
+
+    *id = blank ? blank + 1 : NULL;
+    return blank ? g_strndup(group, (gsize)(blank - group)) : g_strdup(group);
+}
+
+static gboolean is_device(const char *section, MmrigDeviceKind *kind)
+{
+    for (gsize i = 0; i < G_N_ELEMENTS(device_kinds); i++) {
+        if (g_str_equal(device_kinds[i].section, section)) {
+            *kind = device_kinds[i].kind;
+            return TRUE;
+        }
+    }
+    return FALSE;
+}
+
+static gboolean check_key(const char *path, const char *group, const char *section,
+                          const char *key, const char *where, const char *said, GError **error)
+{
+    if (mmrig_scenario_key_find(section, key))
+        return TRUE;
+    const char *near = mmrig_scenario_key_nearest(section, key);
+    return wrong(error, path, where, said, "[%s] has no such key%s%s%s", group,
+                 near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+}
+
+/* "SECTION.KEY" of a twin: the last dot parts them. */
+static gboolean split_change(const char *change, char **group, char **key)
+{
+    const char *dot = strrchr(change, '.');
+
+    if (!dot || dot == change || !dot[1])
+        return FALSE;
+    *group = g_strndup(change, (gsize)(dot - change));
+    *key = g_strdup(dot + 1);
+    return TRUE;
+}
+
+/* Every change of a twin must be of a key that there is, in a section that there is. */
+static gboolean check_twin(Parser *parser, const char *group, GError **error)
+{
+    g_auto(GStrv) keys = g_key_file_get_keys(parser->file, group, NULL, NULL);
+
+    for (char **change = keys; *change; change++) {
+        g_autofree char *target = NULL, *key = NULL, *section = NULL;
+        const char *id;
+        MmrigDeviceKind kind;
+
+        if (mmrig_scenario_key_find("twin", *change))
+            continue;
+        if (!split_change(*change, &target, &key))
+            return wrong(error, parser->path, group, *change,
+                         "a twin has 'cause' and changes; write SECTION.KEY = VALUE");
+        section = split_section(target, &id);
+        if (g_str_equal(section, "twin") || !mmrig_scenario_section_exists(section) ||
+            is_device(section, &kind) != (id != NULL))
+            return wrong(error, parser->path, group, *change,
+                         "there is no section [%s] to change", target);
+        if (id && !g_key_file_has_group(parser->file, target))
+            return wrong(error, parser->path, group, *change,
+                         "there is no device [%s] to change", target);
+        if (!check_key(parser->path, target, section, key, group, *change, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+/* The names of sections and keys, and all that can be said without a value. */
+static gboolean check_names(Parser *parser, GError **error)
+{
+    g_auto(GStrv) groups = g_key_file_get_groups(parser->file, NULL);
+    g_autoptr(GHashTable) ids = g_hash_table_new(g_str_hash, g_str_equal);
+    g_autoptr(GPtrArray) twins = g_ptr_array_new_with_free_func(g_free);
+    MmrigDeviceKind kind;
+
+    for (char **group = groups; *group; group++) {
+        const char *id;
+        g_autofree char *section = split_section(*group, &id);
+        gboolean device = is_device(section, &kind), twin = g_str_equal(section, "twin");
+
+        if (!mmrig_scenario_section_exists(section)) {
+            const char *near = mmrig_scenario_section_nearest(section);
+            return wrong(error, parser->path, *group, NULL, "unknown section%s%s%s",
+                         near ? "; did you mean [" : "", near ? near : "", near ? "]?" : "");
+        }
+        if (!device && !twin && id)
+            return wrong(error, parser->path, *group, NULL,
+                         "this section takes no name; "
+                         "write [%s]",
+                         section);
+        if (device && (!id || !mmrig_id_valid(id)))
+            return wrong(error, parser->path, *group, NULL,
+                         "a device needs an id; write [%s ID], with ID a letter, then "
+                         "lower-case letters, digits and hyphens, at most 32 in all",
+                         section);
+        if (twin && (!id || !mmrig_name_valid(id)))
+            return wrong(error, parser->path, *group, NULL,
+                         "a twin needs a name; write [twin NAME], with NAME of lower-case "
+                         "letters, digits and hyphens");
+        if (device && !g_hash_table_add(ids, (gpointer)id))
+            return wrong(error, parser->path, *group, NULL,
+                         "another device has this id; each needs its own");
+        if (device && g_hash_table_size(ids) > MMRIG_SCENARIO_DEVICES_MAX)
+            return wrong(error, parser->path, *group, NULL, "too many devices; at most %d",
+                         MMRIG_SCENARIO_DEVICES_MAX);
+        if (g_str_equal(section, "fault"))
+            return wrong(error, parser->path, *group, NULL,
+                         "only a twin breaks things; write fault.KEY = VALUE in a [twin NAME]");
+        if (twin) {
+            if (twins->len == MMRIG_SCENARIO_TWINS_MAX)
+                return wrong(error, parser->path, *group, NULL, "too many twins; at most %d",
+                             MMRIG_SCENARIO_TWINS_MAX);
+            g_ptr_array_add(twins, g_strdup(id));
+            continue;
+        }
+        g_auto(GStrv) keys = g_key_file_get_keys(parser->file, *group, NULL, NULL);
+        for (char **key = keys; *key; key++) {
+            if (!check_key(parser->path, *group, section, *key, *group, *key, error))
+                return FALSE;
+        }
+    }
+    for (char **group = groups; *group; group++) {
+        if (g_str_has_prefix(*group, "twin ") && !check_twin(parser, *group, error))
+            return FALSE;
+    }
+    g_ptr_array_add(twins, NULL);
+    parser->scenario->twins = (GStrv)g_ptr_array_free(g_steal_pointer(&twins), FALSE);
+    return TRUE;
+}
+
+/* Lays the changes of [twin NAME] over the base; an empty value takes the default back. */
+static gboolean apply_twin(Parser *parser, GError **error)
+{
+    MmrigScenario *scenario = parser->scenario;
+
+    if (!g_strv_contains((const char *const *)scenario->twins, parser->twin)) {
+        g_autofree char *all = g_strjoinv(", ", scenario->twins);
+        return wrong(error, parser->path, NULL, NULL, "there is no twin '%s'; it has %s",
+                     parser->twin, *all ? all : "none");
+    }
+    g_autofree char *group = g_strdup_printf("twin %s", parser->twin);
+    g_auto(GStrv) keys = g_key_file_get_keys(parser->file, group, NULL, NULL);
+    gboolean changed = FALSE;
+    for (char **change = keys; *change; change++) {
+        g_autofree char *target = NULL, *key = NULL, *value = NULL;
+
+        if (mmrig_scenario_key_find("twin", *change))
+            continue;
+        split_change(*change, &target, &key);
+        value = g_key_file_get_value(parser->file, group, *change, NULL);
+        g_key_file_set_value(parser->file, target, key, value);
+        changed = TRUE;
+    }
+    if (!changed)
+        return wrong(error, parser->path, group, NULL,
+                     "it changes nothing, so it cannot fail; write SECTION.KEY = VALUE");
+    return TRUE;
+}
+
+/* ---- Values --------------------------------------------------------------------------- */
+
+/* The place where the user wrote the value: the twin's section if that changed it. */
+static void place(Parser *parser, const char *group, const char *key, char **where, char **said)
+{
+    if (parser->twin) {
+        g_autofree char *twin = g_strdup_printf("twin %s", parser->twin);
+        g_autofree char *change = g_strdup_printf("%s.%s", group, key);
+        if (g_key_file_has_key(parser->file, twin, change, NULL)) {
+            *where = g_steal_pointer(&twin);
+            *said = g_steal_pointer(&change);
+            return;
+        }
+    }
+    *where = g_strdup(group);
+    *said = g_strdup(key);
+}
+
+G_GNUC_PRINTF(5, 6)
+static gboolean wrong_value(Parser *parser, GError **error, const char *group, const char *key,
+                            const char *format, ...)
+{
+    g_autofree char *where = NULL, *said = NULL, *problem = NULL;
+    va_list values;
+
+    va_start(values, format);
+    problem = g_strdup_vprintf(format, values);
+    va_end(values);
+    place(parser, group, key, &where, &said);
+    return wrong(error, parser->path, where, said, "%s", problem);
+}
+
+/* Reads all keys that the table has for the section into object. */
+static gboolean read_section(Parser *parser, const char *group, const char *section,
+                             gpointer object, GError **error)
+{
+    for (gsize i = 0; i < mmrig_scenario_keys_count; i++) {
+        const MmrigScenarioKey *key = &mmrig_scenario_keys[i];
+        g_autofree char *value = NULL, *problem = NULL;
+
+        if (!g_str_equal(key->section, section))
+            continue;
+        value = g_key_file_get_value(parser->file, group, key->key, NULL);
+        if (value)
+            g_strstrip(value);
+        if (!value || !*value) {
+            if (key->required)
+                return wrong_value(parser, error, group, key->key, "missing; write %s",
+                                   key->meaning);
+            if (!key->fallback)
+                continue;
+            g_free(value);
+            value = g_strdup(key->fallback);
+        }
+        if (!mmrig_scenario_key_set(key, object, value, &problem))
+            return wrong_value(parser, error, group, key->key, "%s", problem);
+    }
+    return TRUE;
+}
+
+static gboolean read_devices(Parser *parser, GError **error)
+{
+    g_auto(GStrv) groups = g_key_file_get_groups(parser->file, NULL);
+
+    for (char **group = groups; *group; group++) {
+        const char *id;
+        g_autofree char *section = split_section(*group, &id);
+        MmrigDeviceKind kind;
+
+        if (!is_device(section, &kind))
+            continue;
+        MmrigDevice *device = g_new0(MmrigDevice, 1);
+        device->kind = kind;
+        device->id = g_strdup(id);
+        g_ptr_array_add(parser->scenario->devices, device);
+        if (!read_section(parser, *group, section, device, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static const MmrigDevice *find_device(const MmrigScenario *scenario, const char *id)
+{
+    for (guint i = 0; i < scenario->devices->len; i++) {
+        const MmrigDevice *device = g_ptr_array_index(scenario->devices, i);
+        if (g_str_equal(device->id, id))
+            return device;
+    }
+    return NULL;
+}
+
+static gboolean check_device(Parser *parser, const MmrigDevice *device, GError **error)
+{
+    g_autofree char *group = g_strdup_printf("%s %s", device_section(device->kind), device->id);
+
+    if (device->node >= MAX(parser->scenario->nodes, 1))
+        return wrong_value(parser, error, group, "node",
+                           "there is no node %u; the machine has %u ([machine] nodes)",
+                           device->node, parser->scenario->nodes);
+    if (device->kind != MMRIG_DEVICE_VIRTIO_MEM)
+        return TRUE;
+    if (device->block_size & (device->block_size - 1))
+        return wrong_value(parser, error, group, "block-size",
+                           "not a power of two; write for example 2M or 4M");
+    if (device->size % device->block_size)
+        return wrong_value(parser, error, group, "size", "not a multiple of block-size");
+    if (device->requested % device->block_size)
+        return wrong_value(parser, error, group, "requested", "not a multiple of block-size");
+    if (device->requested > device->size)
+        return wrong_value(parser, error, group, "requested", "more than size");
+    return TRUE;
+}
+
+/* A request that a fault breaks must be one that the test may make. */
+static gboolean check_fault_verb(Parser *parser, const char *key, const char *verb,
+                                 GError **error)
+{
+    GStrv requests = parser->scenario->requests;
+
+    if (!verb || (requests && g_strv_contains((const char *const *)requests, verb)))
+        return TRUE;
+    return wrong_value(
+        parser, error, "fault", key,
+        "'%s' is not among the requests that the test may make ([test] requests)", verb);
+}
+
+static gboolean check_together(Parser *parser, GError **error)
+{
+    MmrigScenario *scenario = parser->scenario;
+    gboolean balloon = FALSE;
+
+    if ((scenario->expect == MMRIG_EXPECT_PANIC) != (scenario->panic != NULL))
+        return wrong_value(parser, error, "test", "panic",
+                           scenario->panic
+                               ? "only with expect = panic; remove it"
+                               : "missing; write what the text of the panic must match");
+    if (scenario->expect == MMRIG_EXPECT_PANIC && scenario->boots)
+        return wrong_value(parser, error, "test", "boots",
+                           "a scenario that expects a panic has one boot; remove it");
+    for (guint i = 0; i < scenario->devices->len; i++) {
+        const MmrigDevice *device = g_ptr_array_index(scenario->devices, i);
+        g_autofree char *group =
+            g_strdup_printf("%s %s", device_section(device->kind), device->id);
+        if (!check_device(parser, device, error))
+            return FALSE;
+        if (device->kind == MMRIG_DEVICE_BALLOON && balloon)
+            return wrong(error, parser->path, group, NULL,
+                         "a machine has one balloon at most; remove this one");
+        balloon |= device->kind == MMRIG_DEVICE_BALLOON;
+    }
+    if (!check_fault_verb(parser, "drop", scenario->fault.drop, error) ||
+        !check_fault_verb(parser, "shift", scenario->fault.shift, error))
+        return FALSE;
+    if (scenario->fault.truncate) {
+        const MmrigDevice *device = find_device(scenario, scenario->fault.truncate);
+        if (!device || device->kind != MMRIG_DEVICE_NVDIMM)
+            return wrong_value(parser, error, "fault", "truncate",
+                               "there is no [nvdimm %s], and only those have a backing file",
+                               scenario->fault.truncate);
+        if (!scenario->boots || g_strv_length(scenario->boots) < 2)
+            return wrong_value(parser, error, "fault", "truncate",
+                               "happens between two boots, and there is one ([test] boots)");
+    }
+    return TRUE;
+}
+
+/* ---- The whole ------------------------------------------------------------------------ */
+
+static gboolean check_name(const char *name, const char *what, GError **error)
+{
+    g_autofree char *shown = NULL;
+
+    if (mmrig_name_valid(name))
+        return TRUE;
+    shown = g_strescape(name, NULL);
+    g_set_error(
+        error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
+        "'%s' cannot be the name of a %s; write lower-case letters, digits and hyphens, "
+        "at most 64",
+        shown, what);
+    return FALSE;
+}
+
+MmrigScenario *mmrig_scenario_parse(const char *text, gsize size, const char *name,
+                                    const char *path, const char *twin, GError **error)
+{
+    static const char *const plain[] = {"scenario", "test",  "machine",
+                                        "kernel",   "image", "fault"};
+    g_autoptr(MmrigScenario) scenario = g_new0(MmrigScenario, 1);
+    g_autoptr(GKeyFile) file = NULL;
+
+    scenario->devices = g_ptr_array_new_with_free_func(device_free);
+    if (!check_name(name, "scenario", error) || (twin && !check_name(twin, "twin", error)))
+        return NULL;
+    scenario->name = g_strdup(name);
+    scenario->twin = g_strdup(twin);
+    scenario->path = g_strdup(path);
+    file = read_text(text, size, path, error);
+    if (!file)
+        return NULL;
+
+    Parser parser = {.file = file, .path = path, .twin = twin, .scenario = scenario};
+    if (!check_names(&parser, error) || (twin && !apply_twin(&parser, error)))
+        return NULL;
+    for (gsize i = 0; i < G_N_ELEMENTS(plain); i++) {
+        if (!read_section(&parser, plain[i], plain[i], scenario, error))
+            return NULL;
+    }
+    if (twin) {
+        g_autofree char *group = g_strdup_printf("twin %s", twin);
+        if (!read_section(&parser, group, "twin", scenario, error))
+            return NULL;
+    }
+    if (!read_devices(&parser, error) || !check_together(&parser, error))
+        return NULL;
+    return g_steal_pointer(&scenario);
+}
+
+/* Reads a regular file of bounded size; a FIFO must not block, nor a device be read from. */
+static char *read_file(const char *path, gsize *size, GError **error)
+{
+    g_autofree char *text = g_malloc(MMRIG_SCENARIO_FILE_MAX + 1);
+    struct stat status;
+    gsize used = 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+    if (fd < 0) {
+        wrong(error, path, NULL, NULL, "cannot be opened: %s", g_strerror(errno));
+        return NULL;
+    }
+    if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode)) {
+        wrong(error, path, NULL, NULL, "not a file");
+        close(fd);
+        return NULL;
+    }
+    /* One byte over the bound is enough for the parser to refuse it. */
+    while (used <= MMRIG_SCENARIO_FILE_MAX) {
+        ssize_t got = read(fd, text + used, MMRIG_SCENARIO_FILE_MAX + 1 - used);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0) {
+            wrong(error, path, NULL, NULL, "cannot be read: %s", g_strerror(errno));
+            close(fd);
+            return NULL;
+        }
+        if (got == 0)
+            break;
+        used += (gsize)got;
+    }
+    close(fd);
+    *size = used;
+    return g_steal_pointer(&text);
+}
+
+MmrigScenario *mmrig_scenario_load(const char *folder, const char *name, const char *twin,
+                                   GError **error)
+{
+    g_autofree char *file = NULL, *path = NULL, *text = NULL;
+    gsize size = 0;
+
+    if (!check_name(name, "scenario", error))
+        return NULL;
+    file = g_strconcat(name, ".ini", NULL);
+    path = g_build_filename(folder, file, NULL);
+    if (!g_file_test(path, G_FILE_TEST_EXISTS)) {
+        g_auto(GStrv) names = mmrig_scenario_names(folder, error);
+        if (!names)
+            return NULL;
+        const char *near = mmrig_nearest((const char *const *)names, name);
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
+                    "there is no scenario '%s' in %s; %s%s%s", name, folder,
+                    near ? "did you mean " : "see 'mmrig list'", near ? near : "",
+                    near ? "?" : "");
+        return NULL;
+    }
+    text = read_file(path, &size, error);
+    return text ? mmrig_scenario_parse(text, size, name, path, twin, error) : NULL;
+}
+
+static int compare_names(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+GStrv mmrig_scenario_names(const char *folder, GError **error)
+{
+    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GError) cause = NULL;
+    g_autoptr(GDir) dir = g_dir_open(folder, 0, &cause);
+    const char *entry;
+
+    if (!dir) {
+        wrong(error, folder, NULL, NULL, "no folder of scenarios: %s", cause->message);
+        return NULL;
+    }
+    while ((entry = g_dir_read_name(dir))) {
+        if (entry[0] == '.' || !g_str_has_suffix(entry, ".ini"))
+            continue;
+        g_autofree char *name = g_strndup(entry, strlen(entry) - strlen(".ini"));
+        if (!check_name(name, "scenario", error)) {
+            g_prefix_error(error, "%s: ", folder);
+            return NULL;
+        }
+        g_ptr_array_add(names, g_steal_pointer(&name));
+    }
+    g_ptr_array_sort(names, compare_names);
+    g_ptr_array_add(names, NULL);
+    return (GStrv)g_ptr_array_free(g_steal_pointer(&names), FALSE);
+}
