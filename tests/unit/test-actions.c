@@ -1,0 +1,645 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a guest may ask for: what is refused, and what QEMU is told, byte for byte. */
+#include "actions.h"
+
+#include <gio/gunixinputstream.h>
+#include <gio/gunixoutputstream.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "error.h"
+
+/* ---- A QEMU that answers as it is told -------------------------------------------------- */
+
+typedef struct {
+    int fd;
+    const char *answer; /* JSON of the reply's "return", or of its "error" if is_error */
+    gboolean is_error;
+    GPtrArray *heard; /* "COMMAND ARGUMENTS" of all but the negotiation */
+} Peer;
+
+static void peer_write(int fd, const char *text)
+{
+    gsize size = strlen(text);
+
+    g_assert_cmpint(write(fd, text, size), ==, size);
+}
+
+static char *node_text(JsonNode *node)
+{
+    g_autoptr(JsonGenerator) generator = json_generator_new();
+
+    json_generator_set_root(generator, node);
+    return json_generator_to_data(generator, NULL);
+}
+
+static gpointer peer_run(gpointer data)
+{
+    Peer *peer = data;
+    FILE *in = fdopen(dup(peer->fd), "r");
+    char line[4096];
+
+    peer_write(peer->fd, "{\"QMP\": {\"version\": {\"qemu\": {\"major\": 10, \"minor\": 0, "
+                         "\"micro\": 2}, \"package\": \"\"}, \"capabilities\": []}}\n");
+    while (fgets(line, sizeof(line), in)) {
+        g_autoptr(JsonNode) node = json_from_string(line, NULL);
+        g_assert_nonnull(node);
+        JsonObject *message = json_node_get_object(node);
+        const char *command = json_object_get_string_member(message, "execute");
+        g_autofree char *id = node_text(json_object_get_member(message, "id"));
+        gboolean negotiation = strcmp(command, "qmp_capabilities") == 0;
+        if (!negotiation) {
+            JsonNode *arguments = json_object_get_member(message, "arguments");
+            g_autofree char *text = arguments ? node_text(arguments) : NULL;
+            g_ptr_array_add(peer->heard, g_strjoin(" ", command, text, NULL));
+        }
+        g_autofree char *reply = g_strdup_printf(
+            "{\"%s\": %s, \"id\": %s}\n", !negotiation && peer->is_error ? "error" : "return",
+            negotiation ? "{}" : peer->answer, id);
+        peer_write(peer->fd, reply);
+    }
+    fclose(in);
+    return NULL;
+}
+
+/* ---- One request ------------------------------------------------------------------------ */
+
+typedef struct {
+    gboolean done;
+    GStrv reply;
+    GError *error;
+} Outcome;
+
+static void on_done(G_GNUC_UNUSED GObject *source, GAsyncResult *result, gpointer data)
+{
+    Outcome *outcome = data;
+
+    outcome->reply = mmrig_action_perform_finish(result, &outcome->error);
+    outcome->done = TRUE;
+}
+
+static MmrigDevice *new_device(MmrigDeviceKind kind, const char *id, guint64 size)
+{
+    MmrigDevice *device = g_new0(MmrigDevice, 1);
+
+    device->kind = kind;
+    device->id = g_strdup(id);
+    device->size = size;
+    device->block_size = 2 << 20;
+    return device;
+}
+
+static void device_free(gpointer data)
+{
+    MmrigDevice *device = data;
+
+    g_free(device->id);
+    g_free(device);
+}
+
+static const char *const all_verbs[] = {
+    "mce-inject", "balloon-set", "balloon-query", "virtio-mem-set", "virtio-mem-query",
+    "host-rss",   NULL};
+
+/* A machine of two CPUs and 512 MiB with a balloon and a virtio-mem device of 256 MiB. */
+static MmrigScenario new_scenario(void)
+{
+    MmrigScenario scenario = {
+        .requests = (GStrv)all_verbs,
+        .cpus = 2,
+        .memory = G_GUINT64_CONSTANT(512) << 20,
+        .devices = g_ptr_array_new_with_free_func(device_free),
+    };
+
+    g_ptr_array_add(scenario.devices, new_device(MMRIG_DEVICE_NVDIMM, "nv0", 64 << 20));
+    g_ptr_array_add(scenario.devices, new_device(MMRIG_DEVICE_BALLOON, "b0", 0));
+    g_ptr_array_add(scenario.devices, new_device(MMRIG_DEVICE_VIRTIO_MEM, "vm0", 256 << 20));
+    return scenario;
+}
+
+typedef struct {
+    const char *verb;
+    const char *args;    /* separated by blanks; "" for none */
+    const char *answer;  /* what QEMU returns; NULL: {} */
+    gboolean is_error;   /* ... as an error */
+    const char *command; /* what QEMU must hear; NULL: nothing */
+    const char *reply;   /* what the guest gets, joined by blanks; NULL: an error */
+    const char *error;   /* the error's message must have this in it */
+} Case;
+
+static void check_pid(const MmrigScenario *scenario, pid_t pid, const Case *row)
+{
+    Outcome outcome = {0};
+    g_autoptr(GError) error = NULL;
+    g_auto(GStrv) args = g_strsplit(row->args, " ", -1);
+    int fds[2];
+
+    g_autofree char *shown = g_strescape(row->args, NULL);
+    g_test_message("%s %s", row->verb, shown);
+    g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), ==, 0);
+    Peer peer = {
+        .fd = fds[1],
+        .answer = row->answer ? row->answer : "{}",
+        .is_error = row->is_error,
+        .heard = g_ptr_array_new_with_free_func(g_free),
+    };
+    GThread *thread = g_thread_new("peer", peer_run, &peer);
+    g_autoptr(GInputStream) in = g_unix_input_stream_new(fds[0], FALSE);
+    g_autoptr(GOutputStream) out = g_unix_output_stream_new(fds[0], FALSE);
+    g_autoptr(GIOStream) stream = g_simple_io_stream_new(in, out);
+    MmrigQmp *qmp = mmrig_qmp_new(stream, NULL);
+    mmrig_qmp_connect(qmp, 10000, &error);
+    g_assert_no_error(error);
+
+    MmrigActionContext context = {.qmp = qmp, .pid = pid, .scenario = scenario};
+    mmrig_action_perform_async(&context, row->verb, (const char *const *)args, NULL, on_done,
+                               &outcome);
+    /* The answer comes from the main loop, never from within the call. */
+    g_assert_false(outcome.done);
+    while (!outcome.done)
+        g_main_context_iteration(NULL, TRUE);
+
+    mmrig_qmp_close(qmp);
+    g_object_unref(qmp);
+    g_assert_cmpint(shutdown(fds[0], SHUT_RDWR), ==, 0);
+    g_thread_join(thread);
+    while (g_main_context_iteration(NULL, FALSE))
+        ;
+    close(fds[0]);
+    close(fds[1]);
+
+    if (row->command) {
+        g_assert_cmpuint(peer.heard->len, ==, 1);
+        g_assert_cmpstr(g_ptr_array_index(peer.heard, 0), ==, row->command);
+    } else {
+        g_assert_cmpuint(peer.heard->len, ==, 0);
+    }
+    if (row->reply) {
+        g_assert_no_error(outcome.error);
+        g_autofree char *reply = g_strjoinv(" ", outcome.reply);
+        g_assert_cmpstr(reply, ==, row->reply);
+    } else {
+        g_assert_null(outcome.reply);
+        g_assert_nonnull(outcome.error);
+        if (!strstr(outcome.error->message, row->error))
+            g_error("expected \"%s\" in \"%s\"", row->error, outcome.error->message);
+        g_assert_null(strchr(outcome.error->message, '\n'));
+    }
+    g_ptr_array_unref(peer.heard);
+    g_strfreev(outcome.reply);
+    g_clear_error(&outcome.error);
+}
+
+static void check(const MmrigScenario *scenario, const Case *row)
+{
+    check_pid(scenario, getpid(), row);
+}
+
+static void check_all(const Case *rows, gsize count)
+{
+    MmrigScenario scenario = new_scenario();
+
+    for (gsize i = 0; i < count; i++)
+        check(&scenario, &rows[i]);
+    g_ptr_array_unref(scenario.devices);
+}
+
+#define HMP(line) "human-monitor-command {\"command-line\":\"" line "\"}"
+
+/* ---- Machine checks --------------------------------------------------------------------- */
+
+static void test_mce(void)
+{
+    static const Case rows[] = {
+        {.verb = "mce-inject",
+         .args = "gpa=0x1234000 kind=srao",
+         .answer = "\"\"",
+         .command = HMP("mce 0 9 0xbd000000000000c0 0xd 0x1234000 0x8c"),
+         .reply = ""},
+        {.verb = "mce-inject",
+         .args = "kind=srar cpu=1 gpa=4096",
+         .answer = "\"\"",
+         .command = HMP("mce 1 9 0xbd80000000000134 0xf 0x1000 0x86"),
+         .reply = ""},
+        {.verb = "mce-inject",
+         .args = "gpa=0x1fffffff kind=fatal cpu=0",
+         .answer = "\"\"",
+         .command = HMP("mce 0 9 0xbe0000000000009f 0xc 0x1fffffff 0x86"),
+         .reply = ""},
+        /* Whatever the monitor prints is a refusal. */
+        {.verb = "mce-inject",
+         .args = "gpa=0 kind=srao",
+         .answer = "\"CPU 0: Uncorrected error reporting disabled\\r\\n\"",
+         .command = HMP("mce 0 9 0xbd000000000000c0 0xd 0x0 0x8c"),
+         .error = "mce-inject: QEMU says: CPU 0: Uncorrected error reporting disabled"},
+        {.verb = "mce-inject",
+         .args = "gpa=0 kind=srao",
+         .answer = "{}",
+         .command = HMP("mce 0 9 0xbd000000000000c0 0xd 0x0 0x8c"),
+         .error = "did not return text"},
+        {.verb = "mce-inject",
+         .args = "gpa=0 kind=srao",
+         .answer = "{\"class\": \"CommandNotFound\", \"desc\": \"no such command\"}",
+         .is_error = TRUE,
+         .command = HMP("mce 0 9 0xbd000000000000c0 0xd 0x0 0x8c"),
+         .error = "mce-inject: CommandNotFound: no such command"},
+    };
+    check_all(rows, G_N_ELEMENTS(rows));
+
+    /* A lone CPU is not told that it is the only one to be told. */
+    static const Case alone = {.verb = "mce-inject",
+                               .args = "gpa=0x1234000 kind=srao",
+                               .answer = "\"\"",
+                               .command = HMP("mce 0 9 0xbd000000000000c0 0x5 0x1234000 0x8c"),
+                               .reply = ""};
+    MmrigScenario scenario = new_scenario();
+    scenario.cpus = 1;
+    check(&scenario, &alone);
+    g_ptr_array_unref(scenario.devices);
+}
+
+static void test_mce_refused(void)
+{
+    static const Case rows[] = {
+        {.verb = "mce-inject", .args = "kind=srao", .error = "gpa= is missing"},
+        {.verb = "mce-inject", .args = "gpa=0", .error = "kind= is missing"},
+        {.verb = "mce-inject", .args = "gpa=0 kind=", .error = "take srao, srar or fatal"},
+        {.verb = "mce-inject", .args = "gpa=0 kind=SRAO", .error = "no kind=SRAO"},
+        {.verb = "mce-inject",
+         .args = "gpa=0 kind=srao cpu=2",
+         .error = "cpu=2 is not a number"},
+        {.verb = "mce-inject", .args = "gpa=0 kind=srao cpu=-1", .error = "cpu=-1 is not"},
+        {.verb = "mce-inject", .args = "gpa=0 kind=srao cpu=", .error = "cpu= is not a number"},
+        {.verb = "mce-inject",
+         .args = "gpa=0x20000000 kind=srao",
+         .error = "512 MiB of memory"},
+        {.verb = "mce-inject",
+         .args = "gpa=0xffffffffffffffff kind=srao",
+         .error = "is not in"},
+        {.verb = "mce-inject",
+         .args = "gpa=0x10000000000000000 kind=srao",
+         .error = "is not a n"},
+        {.verb = "mce-inject", .args = "gpa=0x kind=srao", .error = "gpa=0x is not a number"},
+        {.verb = "mce-inject", .args = "gpa=0x0x1 kind=srao", .error = "is not a number"},
+        {.verb = "mce-inject", .args = "gpa=-4096 kind=srao", .error = "is not a number"},
+        {.verb = "mce-inject", .args = "gpa=+4096 kind=srao", .error = "is not a number"},
+        {.verb = "mce-inject", .args = "gpa=4096k kind=srao", .error = "is not a number"},
+        {.verb = "mce-inject", .args = "gpa=0;quit kind=srao", .error = "is not a number"},
+        {.verb = "mce-inject", .args = "gpa=0 gpa=0 kind=srao", .error = "gpa is given twice"},
+        {.verb = "mce-inject", .args = "gpa=0 kind=srao bank=1", .error = "takes no \"bank\""},
+        {.verb = "mce-inject", .args = "gpa=0 kind=srao =1", .error = "takes no \"\""},
+        {.verb = "mce-inject", .args = "gpa=0 srao", .error = "\"srao\" is not KEY=VALUE"},
+        {.verb = "mce-inject", .args = "gpa=0  kind=srao", .error = "\"\" is not KEY=VALUE"},
+        {.verb = "mce-inject", .args = "gpa=0 kind=sr\033[2Jao", .error = "not plain ASCII"},
+        {.verb = "mce-inject", .args = "gpa=0 kind=sr\nao", .error = "not plain ASCII"},
+        {.verb = "mce-inject", .args = "gpa=0 kind=\xc3\xa4", .error = "not plain ASCII"},
+        {.verb = "no\nsuch", .args = "", .error = "there is no such request"},
+        {.verb = "", .args = "", .error = "there is no such request"},
+    };
+    check_all(rows, G_N_ELEMENTS(rows));
+}
+
+/* The longest argument is looked at, a longer one is not even repeated. */
+static void test_long(void)
+{
+    MmrigScenario scenario = new_scenario();
+    g_autofree char *zeros = g_strnfill(252, '0');
+    g_autofree char *longest = g_strconcat("kind=srao gpa=", zeros, NULL);
+    g_autofree char *longer = g_strconcat("kind=srao gpa=", zeros, "0", NULL);
+    const Case rows[] = {
+        {.verb = "mce-inject",
+         .args = longest,
+         .answer = "\"\"",
+         .command = HMP("mce 0 9 0xbd000000000000c0 0xd 0x0 0x8c"),
+         .reply = ""},
+        {.verb = "mce-inject", .args = longer, .error = "is longer than 256 bytes"},
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++)
+        check(&scenario, &rows[i]);
+    g_ptr_array_unref(scenario.devices);
+}
+
+/* Where RAM ends and, with more of it than fits below 4 GiB, where the hole is. */
+static void test_ram(void)
+{
+    static const struct {
+        guint64 memory_mib;
+        const char *args;
+        gboolean good;
+    } rows[] = {
+        {2815, "kind=srao gpa=0xafefffff", TRUE},  {2815, "kind=srao gpa=0xaff00000", FALSE},
+        {2816, "kind=srao gpa=0x7fffffff", TRUE},  {2816, "kind=srao gpa=0x80000000", FALSE},
+        {2816, "kind=srao gpa=0xffffffff", FALSE}, {2816, "kind=srao gpa=0x100000000", TRUE},
+        {2816, "kind=srao gpa=0x12fffffff", TRUE}, {2816, "kind=srao gpa=0x130000000", FALSE},
+        {8192, "kind=srao gpa=0x27fffffff", TRUE}, {8192, "kind=srao gpa=0x280000000", FALSE},
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        MmrigScenario scenario = new_scenario();
+        g_autofree char *heard = g_strdup_printf(HMP("mce 0 9 0xbd000000000000c0 0xd %s 0x8c"),
+                                                 strstr(rows[i].args, "gpa=") + strlen("gpa="));
+        Case row = {.verb = "mce-inject", .args = rows[i].args, .answer = "\"\""};
+        scenario.memory = rows[i].memory_mib << 20;
+        if (rows[i].good) {
+            row.command = heard;
+            row.reply = "";
+        } else {
+            row.error = "MiB of memory";
+        }
+        check(&scenario, &row);
+        g_ptr_array_unref(scenario.devices);
+    }
+}
+
+/* ---- Memory ----------------------------------------------------------------------------- */
+
+#define DIMM "{\"type\": \"nvdimm\", \"data\": {\"id\": \"vm0\", \"addr\": 0, \"size\": 1}}"
+#define VIRTIO_MEM(id, requested, size)                                                        \
+    "{\"type\": \"virtio-mem\", \"data\": {\"id\": \"" id "\", \"memaddr\": 4294967296, "      \
+    "\"requested-size\": " requested ", \"size\": " size                                       \
+    ", \"max-size\": 268435456, \"block-size\": 2097152, \"node\": 0, "                        \
+    "\"memdev\": \"/objects/m\"}}"
+
+static void test_memory(void)
+{
+    static const Case rows[] = {
+        {.verb = "balloon-set",
+         .args = "bytes=268435456",
+         .command = "balloon {\"value\":268435456}",
+         .reply = ""},
+        {.verb = "balloon-set",
+         .args = "bytes=0x1000000",
+         .command = "balloon {\"value\":16777216}",
+         .reply = ""},
+        {.verb = "balloon-set",
+         .args = "bytes=536870912",
+         .answer = "{\"class\": \"DeviceNotActive\", \"desc\": \"No balloon device\"}",
+         .is_error = TRUE,
+         .command = "balloon {\"value\":536870912}",
+         .error = "balloon-set: DeviceNotActive: No balloon device"},
+        {.verb = "balloon-set", .args = "bytes=16777215", .error = "16777216 to 536870912"},
+        {.verb = "balloon-set", .args = "bytes=536870913", .error = "16777216 to 536870912"},
+        {.verb = "balloon-set", .args = "bytes=512M", .error = "is not a number"},
+        {.verb = "balloon-set", .args = "", .error = "bytes= is missing"},
+        {.verb = "balloon-query",
+         .args = "",
+         .answer = "{\"actual\": 214958080}",
+         .command = "query-balloon",
+         .reply = "actual=214958080"},
+        {.verb = "balloon-query",
+         .args = "",
+         .answer = "{\"actual\": \"1\"}",
+         .command = "query-balloon",
+         .error = "no number actual"},
+        {.verb = "balloon-query",
+         .args = "",
+         .answer = "{\"actual\": -1}",
+         .command = "query-balloon",
+         .error = "no number actual"},
+        {.verb = "balloon-query",
+         .args = "",
+         .answer = "[]",
+         .command = "query-balloon",
+         .error = "did not return an object"},
+        {.verb = "balloon-query", .args = "id=b0", .error = "takes no \"id\""},
+        {.verb = "virtio-mem-set",
+         .args = "id=vm0 requested=134217728",
+         .command = "qom-set {\"path\":\"/machine/peripheral/vm0\",\"property\":"
+                    "\"requested-size\",\"value\":134217728}",
+         .reply = ""},
+        {.verb = "virtio-mem-set",
+         .args = "id=vm0 requested=0",
+         .command = "qom-set {\"path\":\"/machine/peripheral/vm0\",\"property\":"
+                    "\"requested-size\",\"value\":0}",
+         .reply = ""},
+        {.verb = "virtio-mem-set",
+         .args = "id=vm0 requested=268435456",
+         .command = "qom-set {\"path\":\"/machine/peripheral/vm0\",\"property\":"
+                    "\"requested-size\",\"value\":268435456}",
+         .reply = ""},
+        {.verb = "virtio-mem-set",
+         .args = "id=vm0 requested=270532608",
+         .error = "0 to 268435456"},
+        {.verb = "virtio-mem-set",
+         .args = "id=vm0 requested=1048576",
+         .error = "not a multiple"},
+        {.verb = "virtio-mem-set", .args = "id=vm0", .error = "requested= is missing"},
+        {.verb = "virtio-mem-set", .args = "requested=0", .error = "id= is missing"},
+        {.verb = "virtio-mem-set",
+         .args = "id=vm1 requested=0",
+         .error = "no such device: vm1"},
+        {.verb = "virtio-mem-set", .args = "id= requested=0", .error = "no such device: "},
+        {.verb = "virtio-mem-set",
+         .args = "id=nv0 requested=0",
+         .error = "no such device: nv0"},
+        {.verb = "virtio-mem-set", .args = "id=../vm0 requested=0", .error = "no such device"},
+        {.verb = "virtio-mem-query",
+         .args = "id=vm0",
+         .answer = "[" DIMM ", " VIRTIO_MEM("vm1", "1", "1") ", " VIRTIO_MEM("vm0", "134217728",
+                                                                             "2097152") "]",
+         .command = "query-memory-devices",
+         .reply = "requested=134217728 plugged=2097152 block=2097152 max=268435456"},
+        {.verb = "virtio-mem-query",
+         .args = "id=vm0",
+         .answer = "[" VIRTIO_MEM("vm0", "134217728", "2097152.5") "]",
+         .command = "query-memory-devices",
+         .error = "no number size"},
+        {.verb = "virtio-mem-query",
+         .args = "id=vm0",
+         .answer = "[" DIMM ", 7, {}, {\"type\": \"virtio-mem\"}, "
+                   "{\"type\": \"virtio-mem\", \"data\": []}]",
+         .command = "query-memory-devices",
+         .error = "does not tell of vm0"},
+        {.verb = "virtio-mem-query",
+         .args = "id=vm0",
+         .answer = "{}",
+         .command = "query-memory-devices",
+         .error = "does not tell of vm0"},
+        {.verb = "virtio-mem-query", .args = "id=vm1", .error = "no such device: vm1"},
+    };
+
+    check_all(rows, G_N_ELEMENTS(rows));
+}
+
+static void test_no_balloon(void)
+{
+    static const Case rows[] = {
+        {.verb = "balloon-set", .args = "bytes=268435456", .error = "no such device"},
+        {.verb = "balloon-query", .args = "", .error = "no such device"},
+    };
+    MmrigScenario scenario = new_scenario();
+
+    g_ptr_array_set_size(scenario.devices, 1);
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++)
+        check(&scenario, &rows[i]);
+    g_ptr_array_unref(scenario.devices);
+}
+
+static guint64 own_rss(void)
+{
+    g_autofree char *text = NULL;
+    unsigned long resident;
+
+    g_assert_true(g_file_get_contents("/proc/self/statm", &text, NULL, NULL));
+    g_assert_cmpint(sscanf(text, "%*u %lu", &resident), ==, 1);
+    return (guint64)resident * (guint64)sysconf(_SC_PAGESIZE);
+}
+
+static void test_host_rss(void)
+{
+    MmrigScenario scenario = new_scenario();
+    MmrigActionContext context = {.pid = getpid(), .scenario = &scenario};
+    static const char *const none[] = {NULL};
+    Outcome outcome = {0};
+
+    mmrig_action_perform_async(&context, "host-rss", none, NULL, on_done, &outcome);
+    while (!outcome.done)
+        g_main_context_iteration(NULL, TRUE);
+    g_assert_no_error(outcome.error);
+    g_assert_cmpuint(g_strv_length(outcome.reply), ==, 1);
+    g_assert_true(g_str_has_prefix(outcome.reply[0], "rss="));
+    guint64 told = g_ascii_strtoull(outcome.reply[0] + strlen("rss="), NULL, 10);
+    /* The kernel counts by and by: both figures can be off by some pages a CPU. */
+    g_assert_cmpuint(told, >, own_rss() / 2);
+    g_assert_cmpuint(told, <, own_rss() * 2);
+    g_strfreev(outcome.reply);
+
+    static const Case extra = {
+        .verb = "host-rss", .args = "pid=1", .error = "takes no \"pid\""};
+    check(&scenario, &extra);
+
+    /* A QEMU that has died: not waited for yet, then gone for good. */
+    static const Case dead = {.verb = "host-rss", .args = "", .error = "has no VmRSS line"};
+    static const Case gone = {.verb = "host-rss", .args = "", .error = "No such file"};
+    pid_t child = fork();
+    g_assert_cmpint(child, >=, 0);
+    if (child == 0)
+        _exit(0);
+    siginfo_t info;
+    g_assert_cmpint(waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT), ==, 0);
+    check_pid(&scenario, child, &dead);
+    g_assert_cmpint(waitpid(child, NULL, 0), ==, child);
+    check_pid(&scenario, child, &gone);
+    g_ptr_array_unref(scenario.devices);
+}
+
+/* ---- What scenarios decide -------------------------------------------------------------- */
+
+static void test_allowed(void)
+{
+    static const char *const requests[] = {"balloon-query", NULL};
+    static const Case rows[] = {
+        {.verb = "balloon-query",
+         .args = "",
+         .answer = "{\"actual\": 1}",
+         .command = "query-balloon",
+         .reply = "actual=1"},
+        {.verb = "balloon-set",
+         .args = "bytes=268435456",
+         .error = "balloon-set: the scenario does not allow this request"},
+    };
+    MmrigScenario scenario = new_scenario();
+
+    scenario.requests = (GStrv)requests;
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++)
+        check(&scenario, &rows[i]);
+    scenario.requests = NULL;
+    check(&scenario, &rows[1]);
+    g_ptr_array_unref(scenario.devices);
+}
+
+static void test_drop(void)
+{
+    static const Case rows[] = {
+        /* Looks like success, and QEMU never hears of it. */
+        {.verb = "balloon-set", .args = "bytes=268435456", .reply = ""},
+        /* A bad request stays one. */
+        {.verb = "balloon-set", .args = "bytes=1", .error = "is not a number"},
+        /* Others are carried out. */
+        {.verb = "balloon-query",
+         .args = "",
+         .answer = "{\"actual\": 1}",
+         .command = "query-balloon",
+         .reply = "actual=1"},
+    };
+    MmrigScenario scenario = new_scenario();
+
+    scenario.fault.drop = (char *)"balloon-set";
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++)
+        check(&scenario, &rows[i]);
+    g_ptr_array_unref(scenario.devices);
+}
+
+static void test_shift(void)
+{
+    static const Case up = {.verb = "mce-inject",
+                            .args = "gpa=0x1000 kind=srao",
+                            .answer = "\"\"",
+                            .command = HMP("mce 0 9 0xbd000000000000c0 0xd 0x2000 0x8c"),
+                            .reply = ""};
+    static const Case down = {.verb = "mce-inject",
+                              .args = "gpa=0x1000 kind=srao",
+                              .answer = "\"\"",
+                              .command = HMP("mce 0 9 0xbd000000000000c0 0xd 0x0 0x8c"),
+                              .reply = ""};
+    static const Case below = {.verb = "mce-inject",
+                               .args = "gpa=0xfff kind=srao",
+                               .error = "[fault] shift moves gpa"};
+    static const Case other = {.verb = "balloon-set",
+                               .args = "bytes=268435456",
+                               .command = "balloon {\"value\":268435456}",
+                               .reply = ""};
+    static const Case above = {.verb = "mce-inject",
+                               .args = "gpa=0x1fffffff kind=srao",
+                               .error = "[fault] shift moves gpa"};
+    /* What the guest asks for is checked as it was asked. */
+    static const Case outside = {
+        .verb = "mce-inject", .args = "gpa=0x20000000 kind=srao", .error = "512 MiB of memory"};
+    MmrigScenario scenario = new_scenario();
+
+    scenario.fault.shift = (char *)"mce-inject";
+    scenario.fault.shift_bytes = 4096;
+    check(&scenario, &up);
+    check(&scenario, &above);
+    check(&scenario, &other);
+    scenario.fault.shift_bytes = -4096;
+    check(&scenario, &down);
+    check(&scenario, &below);
+    check(&scenario, &outside);
+    g_ptr_array_unref(scenario.devices);
+}
+
+static void test_registry(void)
+{
+    for (gsize i = 0; all_verbs[i]; i++) {
+        g_assert_true(mmrig_action_exists(all_verbs[i]));
+        g_assert_nonnull(mmrig_action_commands(all_verbs[i]));
+    }
+    g_assert_cmpstr(mmrig_action_commands("mce-inject")[0], ==, "human-monitor-command");
+    g_assert_null(mmrig_action_commands("mce-inject")[1]);
+    g_assert_null(mmrig_action_commands("host-rss")[0]);
+    g_assert_false(mmrig_action_exists("mce"));
+    g_assert_false(mmrig_action_exists(""));
+    g_assert_null(mmrig_action_commands("quit"));
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/actions/mce", test_mce);
+    g_test_add_func("/actions/mce-refused", test_mce_refused);
+    g_test_add_func("/actions/long", test_long);
+    g_test_add_func("/actions/ram", test_ram);
+    g_test_add_func("/actions/memory", test_memory);
+    g_test_add_func("/actions/no-balloon", test_no_balloon);
+    g_test_add_func("/actions/host-rss", test_host_rss);
+    g_test_add_func("/actions/allowed", test_allowed);
+    g_test_add_func("/actions/drop", test_drop);
+    g_test_add_func("/actions/shift", test_shift);
+    g_test_add_func("/actions/registry", test_registry);
+    return g_test_run();
+}
