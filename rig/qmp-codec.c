@@ -18,7 +18,7 @@ MmrigQmpCodec *mmrig_qmp_codec_new(gsize max)
     MmrigQmpCodec *codec = g_new0(MmrigQmpCodec, 1);
 
     codec->max = max;
-    codec->bytes = g_byte_array_new();
+    codec->bytes = g_byte_array_sized_new(4096); /* so that its data is never NULL */
     return codec;
 }
 

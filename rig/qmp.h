@@ -54,5 +54,6 @@ gboolean mmrig_qmp_connect(MmrigQmp *qmp, guint timeout, GError **error);
 JsonNode *mmrig_qmp_execute(MmrigQmp *qmp, const char *command, JsonObject *arguments,
                             guint timeout, GError **error);
 
-/* Ends the conversation; pending commands fail. Safe to call twice. Iterate to let it finish. */
+/* Ends the conversation; pending commands fail. Safe to call twice. Iterate to let it finish.
+ */
 void mmrig_qmp_close(MmrigQmp *qmp);
