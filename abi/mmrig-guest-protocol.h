@@ -80,13 +80,15 @@
  * Where things are in the image.
  *
  * The module list has one line a module: NAME PATH..., with every path to load, in load
- * order, the module's own last; a built-in module has a name and no path. The boot list
- * has one module name a line: those are loaded before anything else (the ports need
- * them).
+ * order; a built-in module has a name and no path. A path behind MMRIG_GUEST_MODULE_SOFT is
+ * of a soft dependency: one that fails to load (no such CPU feature, say) does no harm. The
+ * boot list has one module name a line: those are loaded before anything else (the ports
+ * need them). Names are as they were asked for.
  */
 #define MMRIG_GUEST_TESTS      "/mmrig/tests"
 #define MMRIG_GUEST_MODULES    "/mmrig/modules.list"
 #define MMRIG_GUEST_BOOT       "/mmrig/modules.boot"
+#define MMRIG_GUEST_MODULE_SOFT "?"
 
 /*
  * How a test program reaches the agent: this descriptor is one end of a stream socket

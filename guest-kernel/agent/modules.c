@@ -13,8 +13,13 @@
 
 #include "agent.h"
 
+/* A soft dependency (behind MMRIG_GUEST_MODULE_SOFT) may fail to load. */
 static bool module_load(const char *name, const char *path)
 {
+    bool soft = strncmp(path, MMRIG_GUEST_MODULE_SOFT, strlen(MMRIG_GUEST_MODULE_SOFT)) == 0;
+
+    if (soft)
+        path += strlen(MMRIG_GUEST_MODULE_SOFT);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
 
     if (fd < 0) {
@@ -22,7 +27,7 @@ static bool module_load(const char *name, const char *path)
         return false;
     }
     /* EEXIST: loaded already, as a dependency of another one. */
-    bool loaded = syscall(SYS_finit_module, fd, "", 0) == 0 || errno == EEXIST;
+    bool loaded = syscall(SYS_finit_module, fd, "", 0) == 0 || errno == EEXIST || soft;
     if (!loaded)
         agent_fail("module %s: cannot load %s: %s (errno %d)", name, path, strerror(errno),
                    errno);
