@@ -15,8 +15,14 @@
  *
  * Cases run in the order of their lines, each in a process of its own, so that a crash fails
  * that case ("not ok", with the signal) and the next still runs. ASSERT_* ends the case,
- * EXPECT_* goes on. What failed is printed as "# FILE:LINE: expected A == B (1 != 2)".
- * If every case was skipped the program exits with MMRIG_TEST_SKIP.
+ * EXPECT_* goes on; the teardown runs either way once the setup is complete. A case whose
+ * setup failed is not run. What failed is printed as
+ * "# FILE:LINE: expected A == B (1 != 2)".
+ * SKIP(FORMAT...) ends the case as skipped, for that reason; if every case was skipped the
+ * program exits with MMRIG_TEST_SKIP. ABORT(FORMAT...) gives up on the whole program, for
+ * when going on makes no sense. DIAG(FORMAT...) prints lines beginning with "# ".
+ *
+ * Standard output is kept for KTAP: what a test prints itself (printf) goes to standard error.
  */
 #ifndef MMRIG_HARNESS_H
 #define MMRIG_HARNESS_H
@@ -24,6 +30,201 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "mmrig-guest-protocol.h"
+
+/* ---- Cases ---------------------------------------------------------------------------- */
+
+#define FIXTURE(name)                                                                          \
+    struct variant_##name;                                                                     \
+    static struct harness_fixture harness_fixture_##name;                                      \
+    struct fixture_##name
+
+#define FIXTURE_VARIANT(name) struct variant_##name
+
+#define FIXTURE_VARIANT_ADD(name, label)                                                       \
+    static const struct variant_##name variant_##name##_##label;                               \
+    __attribute__((constructor)) static void harness_add_variant_##name##_##label(void)        \
+    {                                                                                          \
+        static struct harness_variant variant = {#label, &variant_##name##_##label, NULL};     \
+        harness_add_variant(&harness_fixture_##name, &variant);                                \
+    }                                                                                          \
+    static const struct variant_##name variant_##name##_##label =
+
+#define FIXTURE_SETUP(name)    HARNESS_FIXTURE_PART(name, setup)
+#define FIXTURE_TEARDOWN(name) HARNESS_FIXTURE_PART(name, teardown)
+
+#define HARNESS_FIXTURE_PART(name, part)                                                       \
+    static void name##_##part(struct fixture_##name *self,                                     \
+                              const struct variant_##name *variant);                           \
+    static void harness_##part##_##name(void *self, const void *variant)                       \
+    {                                                                                          \
+        name##_##part(self, variant);                                                          \
+    }                                                                                          \
+    __attribute__((constructor)) static void harness_add_##part##_##name(void)                 \
+    {                                                                                          \
+        harness_fixture_##name.part = harness_##part##_##name;                                 \
+    }                                                                                          \
+    static void name##_##part(struct fixture_##name *self __attribute__((unused)),             \
+                              const struct variant_##name *variant __attribute__((unused)))
+
+#define TEST_F(name, label)                                                                    \
+    static void name##_##label(struct fixture_##name *self,                                    \
+                               const struct variant_##name *variant);                          \
+    static void harness_run_##name##_##label(void *self, const void *variant)                  \
+    {                                                                                          \
+        name##_##label(self, variant);                                                         \
+    }                                                                                          \
+    __attribute__((constructor)) static void harness_add_##name##_##label(void)                \
+    {                                                                                          \
+        static struct harness_case test_case = {.name = #name "." #label,                      \
+                                                .line = __LINE__,                              \
+                                                .fixture = &harness_fixture_##name,            \
+                                                .run = harness_run_##name##_##label};          \
+        harness_fixture_##name.name = #name;                                                   \
+        harness_fixture_##name.size = sizeof(struct fixture_##name);                           \
+        harness_add_case(&test_case);                                                          \
+    }                                                                                          \
+    static void name##_##label(struct fixture_##name *self __attribute__((unused)),            \
+                               const struct variant_##name *variant __attribute__((unused)))
+
+#define TEST(label)                                                                            \
+    static void test_##label(void);                                                            \
+    static void harness_run_##label(void *self __attribute__((unused)),                        \
+                                    const void *variant __attribute__((unused)))               \
+    {                                                                                          \
+        test_##label();                                                                        \
+    }                                                                                          \
+    __attribute__((constructor)) static void harness_add_test_##label(void)                    \
+    {                                                                                          \
+        static struct harness_case test_case = {                                               \
+            .name = #label, .line = __LINE__, .run = harness_run_##label};                     \
+        harness_add_case(&test_case);                                                          \
+    }                                                                                          \
+    static void test_##label(void)
+
+#define HARNESS_MAIN                                                                           \
+    int main(int argc, char **argv)                                                            \
+    {                                                                                          \
+        return harness_main(argc, argv);                                                       \
+    }
+
+/* ---- Checks --------------------------------------------------------------------------- */
+
+/*
+ * The comparisons take integers, floating point and pointers of any type, and compare
+ * values: -1 is less than 0u. Each side is evaluated once.
+ */
+#define ASSERT_EQ(a, b)    HARNESS_COMPARE(true, HARNESS_EQ, a, #a, b, #b)
+#define ASSERT_NE(a, b)    HARNESS_COMPARE(true, HARNESS_NE, a, #a, b, #b)
+#define ASSERT_LT(a, b)    HARNESS_COMPARE(true, HARNESS_LT, a, #a, b, #b)
+#define ASSERT_LE(a, b)    HARNESS_COMPARE(true, HARNESS_LE, a, #a, b, #b)
+#define ASSERT_GT(a, b)    HARNESS_COMPARE(true, HARNESS_GT, a, #a, b, #b)
+#define ASSERT_GE(a, b)    HARNESS_COMPARE(true, HARNESS_GE, a, #a, b, #b)
+#define ASSERT_TRUE(x)     harness_check(__FILE_NAME__, __LINE__, true, true, (x), #x)
+#define ASSERT_FALSE(x)    harness_check(__FILE_NAME__, __LINE__, true, false, (x), #x)
+#define ASSERT_STREQ(a, b) harness_compare_text(__FILE_NAME__, __LINE__, true, a, #a, b, #b)
+
+#define EXPECT_EQ(a, b)    HARNESS_COMPARE(false, HARNESS_EQ, a, #a, b, #b)
+#define EXPECT_NE(a, b)    HARNESS_COMPARE(false, HARNESS_NE, a, #a, b, #b)
+#define EXPECT_LT(a, b)    HARNESS_COMPARE(false, HARNESS_LT, a, #a, b, #b)
+#define EXPECT_LE(a, b)    HARNESS_COMPARE(false, HARNESS_LE, a, #a, b, #b)
+#define EXPECT_GT(a, b)    HARNESS_COMPARE(false, HARNESS_GT, a, #a, b, #b)
+#define EXPECT_GE(a, b)    HARNESS_COMPARE(false, HARNESS_GE, a, #a, b, #b)
+#define EXPECT_TRUE(x)     harness_check(__FILE_NAME__, __LINE__, false, true, (x), #x)
+#define EXPECT_FALSE(x)    harness_check(__FILE_NAME__, __LINE__, false, false, (x), #x)
+#define EXPECT_STREQ(a, b) harness_compare_text(__FILE_NAME__, __LINE__, false, a, #a, b, #b)
+
+#define SKIP(...)  harness_skip(__VA_ARGS__)
+#define ABORT(...) harness_abort(__FILE_NAME__, __LINE__, __VA_ARGS__)
+#define DIAG(...)  harness_diag(__VA_ARGS__)
+
+/* ---- Behind the macros ---------------------------------------------------------------- */
+
+struct harness_variant {
+    const char *name;
+    const void *data;
+    struct harness_variant *next;
+};
+
+struct harness_fixture {
+    const char *name;
+    size_t size;
+    void (*setup)(void *self, const void *variant);
+    void (*teardown)(void *self, const void *variant);
+    struct harness_variant *variants;
+};
+
+struct harness_case {
+    const char *name;
+    int line;
+    struct harness_fixture *fixture; /* NULL: none */
+    void (*run)(void *self, const void *variant);
+    struct harness_case *next;
+};
+
+enum harness_relation {
+    HARNESS_EQ,
+    HARNESS_NE,
+    HARNESS_LT,
+    HARNESS_LE,
+    HARNESS_GT,
+    HARNESS_GE,
+};
+
+struct harness_value {
+    enum { HARNESS_SIGNED, HARNESS_UNSIGNED, HARNESS_POINTER, HARNESS_FLOAT } kind;
+    long long number;
+    unsigned long long magnitude; /* of unsigned and pointer */
+    long double real;
+};
+
+struct harness_value harness_signed(long long value);
+struct harness_value harness_unsigned(unsigned long long value);
+struct harness_value harness_float(long double value);
+struct harness_value harness_pointer(const volatile void *value);
+
+#define HARNESS_VALUE(x)                                                                       \
+    _Generic((x), bool                                                                         \
+             : harness_unsigned, char                                                          \
+             : harness_signed, signed char                                                     \
+             : harness_signed, short                                                           \
+             : harness_signed, int                                                             \
+             : harness_signed, long                                                            \
+             : harness_signed, long long                                                       \
+             : harness_signed, unsigned char                                                   \
+             : harness_unsigned, unsigned short                                                \
+             : harness_unsigned, unsigned int                                                  \
+             : harness_unsigned, unsigned long                                                 \
+             : harness_unsigned, unsigned long long                                            \
+             : harness_unsigned, float                                                         \
+             : harness_float, double                                                           \
+             : harness_float, long double                                                      \
+             : harness_float, default                                                          \
+             : harness_pointer)(x)
+
+#define HARNESS_COMPARE(fatal, relation, a, a_text, b, b_text)                                 \
+    harness_compare(__FILE_NAME__, __LINE__, fatal, relation, HARNESS_VALUE(a), a_text,        \
+                    HARNESS_VALUE(b), b_text)
+
+void harness_compare(const char *file, int line, bool fatal, enum harness_relation relation,
+                     struct harness_value a, const char *a_text, struct harness_value b,
+                     const char *b_text);
+void harness_check(const char *file, int line, bool fatal, bool wanted, bool value,
+                   const char *text);
+void harness_compare_text(const char *file, int line, bool fatal, const char *a,
+                          const char *a_text, const char *b, const char *b_text);
+_Noreturn void harness_skip(const char *format, ...) __attribute__((format(printf, 1, 2)));
+_Noreturn void harness_abort(const char *file, int line, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void harness_diag(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void harness_add_case(struct harness_case *test_case);
+void harness_add_variant(struct harness_fixture *fixture, struct harness_variant *variant);
+int harness_main(int argc, char **argv);
+
+/* In harness-rig.c: finds out whether there is an agent, and tells it that we give up. */
+void harness_rig_open(void);
+void harness_rig_abort(const char *file, int line, const char *text);
 
 /* ---- What a test may ask for ---------------------------------------------------------- */
 
@@ -42,7 +243,7 @@ bool test_boot_is(const char *word);
 
 struct rig_reply {
     bool ok;
-    char error[512];   /* when not ok */
+    char error[512]; /* when not ok */
     size_t count;
     struct {
         char key[64];
@@ -91,7 +292,7 @@ bool wait_until(bool (*condition)(void *data), void *data, double seconds);
  * 128 + the signal, or 127 if it could not be started.
  */
 int command_run(char *output, size_t size, const char *const argv[]);
-#define COMMAND(output, size, ...) \
+#define COMMAND(output, size, ...)                                                             \
     command_run((output), (size), (const char *const[]){__VA_ARGS__, NULL})
 
 #endif
