@@ -46,13 +46,15 @@ typedef struct {
     GPtrArray *backings; /* of MmrigBacking */
 } MmrigMachine;
 
-/* INPUT error if the parts cannot be put together (a path with a comma is quoted, not refused). */
+/* INPUT error if the parts cannot be put together (a path with a comma is quoted, not refused).
+ */
 MmrigMachine *mmrig_machine_plan(const MmrigScenario *scenario, const MmrigParts *parts,
                                  GError **error);
 void mmrig_machine_free(MmrigMachine *machine);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(MmrigMachine, mmrig_machine_free)
 
-/* The command as a user would type it, one option a line (for --dry-run). Free with g_free(). */
+/* The command as a user would type it, one option a line (for --dry-run). Free with g_free().
+ */
 char *mmrig_machine_quote(const MmrigMachine *machine);
 
 /*

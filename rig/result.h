@@ -26,10 +26,10 @@ typedef enum {
     MMRIG_CAUSE_CHANNEL_LOST, /* the agent went away or broke the protocol */
     MMRIG_CAUSE_TIME_LIMIT,
     MMRIG_CAUSE_QEMU_DIED,
-    MMRIG_CAUSE_NO_FAILURE,   /* a twin passed: its scenario proves nothing */
-    MMRIG_CAUSE_UNMET,        /* skip: host, QEMU or kernel lack something */
-    MMRIG_CAUSE_TEST_SKIP,    /* skip: the test said so */
-    MMRIG_CAUSE_RIG,          /* broken */
+    MMRIG_CAUSE_NO_FAILURE, /* a twin passed: its scenario proves nothing */
+    MMRIG_CAUSE_UNMET,      /* skip: host, QEMU or kernel lack something */
+    MMRIG_CAUSE_TEST_SKIP,  /* skip: the test said so */
+    MMRIG_CAUSE_RIG,        /* broken */
 } MmrigCause;
 
 const char *mmrig_verdict_name(MmrigVerdict verdict); /* "pass", ... */
@@ -46,21 +46,21 @@ typedef struct {
 
 typedef struct {
     char *scenario;
-    char *twin;     /* NULL for the scenario itself */
+    char *twin; /* NULL for the scenario itself */
     char *area;
-    char *kernel;   /* as the user named it */
+    char *kernel; /* as the user named it */
     char *accel;
-    guint repeat;   /* from 1 */
+    guint repeat;     /* from 1 */
     gboolean settled; /* the three below are final */
     MmrigVerdict verdict;
     MmrigCause cause;
-    char *message;  /* one line; NULL if there is nothing to say */
+    char *message;      /* one line; NULL if there is nothing to say */
     char *console_tail; /* last lines of the guest's console where they help, or NULL */
     GPtrArray *ktaps;   /* of MmrigKtap: one for each boot that ran a test */
     GPtrArray *metrics; /* of MmrigMetric */
-    gint64 boot_us;  /* from starting QEMU to agent-ready, of the first boot; -1 if never */
-    gint64 total_us; /* from starting QEMU to the verdict */
-    char *folder;    /* where its files are, or NULL */
+    gint64 boot_us;     /* from starting QEMU to agent-ready, of the first boot; -1 if never */
+    gint64 total_us;    /* from starting QEMU to the verdict */
+    char *folder;       /* where its files are, or NULL */
 } MmrigResult;
 
 MmrigResult *mmrig_result_new(void);

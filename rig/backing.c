@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "backing.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "error.h"
+
+static void close_fd(gpointer fd)
+{
+    close(*(int *)fd);
+}
+
+gboolean mmrig_backing_empty(const MmrigBacking *backing, int fd, GError **error)
+{
+    if (ftruncate(fd, 0) == 0 && ftruncate(fd, (off_t)backing->size) == 0)
+        return TRUE;
+    g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG,
+                "cannot make %" G_GUINT64_FORMAT " bytes of backing for %s: %s", backing->size,
+                backing->device, g_strerror(errno));
+    return FALSE;
+}
+
+GArray *mmrig_backings_new(const MmrigMachine *machine, GError **error)
+{
+    g_autoptr(GArray) fds = g_array_new(FALSE, FALSE, sizeof(int));
+
+    g_array_set_clear_func(fds, close_fd);
+    for (guint i = 0; i < machine->backings->len; i++) {
+        const MmrigBacking *backing = g_ptr_array_index(machine->backings, i);
+        g_autofree char *name = g_strconcat("mmrig-", backing->device, NULL);
+        int fd = memfd_create(name, MFD_CLOEXEC);
+        if (fd < 0) {
+            g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG, "cannot make a backing for %s: %s",
+                        backing->device, g_strerror(errno));
+            return NULL;
+        }
+        g_array_append_val(fds, fd);
+        if (!mmrig_backing_empty(backing, fd, error))
+            return NULL;
+    }
+    return g_steal_pointer(&fds);
+}

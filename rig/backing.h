@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The memory behind a machine's NVDIMMs: files without a name (memfd), which last as long as
+ * the rig holds them, so that a machine can be killed and started again on the same contents,
+ * and which no killed rig leaves behind.
+ */
+#pragma once
+
+#include "machine.h"
+
+/*
+ * One descriptor for each of machine->backings, in their order, all zeroes. Closed when the
+ * array is freed (g_array_unref()).
+ */
+GArray *mmrig_backings_new(const MmrigMachine *machine, GError **error);
+
+/* Makes the file all zeroes again. */
+gboolean mmrig_backing_empty(const MmrigBacking *backing, int fd, GError **error);

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <glib-unix.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "output.h"
+#include "paths.h"
+#include "rig.h"
+#include "run.h"
+#include "term.h"
+
+typedef struct {
+    char **names;
+    char *area, *kernel, *accel, *out, *scenarios;
+    gboolean all, twins, json, dry_run;
+    int timeout, repeat;
+} RunArguments;
+
+static void free_arguments(RunArguments *arguments)
+{
+    g_strfreev(arguments->names);
+    g_free(arguments->area);
+    g_free(arguments->kernel);
+    g_free(arguments->accel);
+    g_free(arguments->out);
+    g_free(arguments->scenarios);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(RunArguments, free_arguments)
+
+static gboolean parse_arguments(int argc, char **argv, RunArguments *arguments, GError **error)
+{
+    const GOptionEntry entries[] = {
+        {"area", 'a', 0, G_OPTION_ARG_STRING, &arguments->area, "Run all scenarios of AREA",
+         "AREA"},
+        {"all", 0, 0, G_OPTION_ARG_NONE, &arguments->all, "Run all scenarios", NULL},
+        {"twins", 0, 0, G_OPTION_ARG_NONE, &arguments->twins,
+         "Also run each scenario's twins, which are broken on purpose and must fail", NULL},
+        {"kernel", 'k', 0, G_OPTION_ARG_STRING, &arguments->kernel,
+         "Guest kernel: distro, tree, tree:DIR or path:FILE", "KERNEL"},
+        {"accel", 0, 0, G_OPTION_ARG_STRING, &arguments->accel,
+         "auto (KVM if it is proved to work), kvm or tcg", "ACCEL"},
+        {"timeout", 't', 0, G_OPTION_ARG_INT, &arguments->timeout,
+         "Seconds for each test, instead of the scenario's own limit", "SECONDS"},
+        {"repeat", 'r', 0, G_OPTION_ARG_INT, &arguments->repeat, "Run each N times", "N"},
+        {"out", 'o', 0, G_OPTION_ARG_FILENAME, &arguments->out,
+         "Folder for the results (default: a new one in mmrig-out)", "DIR"},
+        {"scenarios", 0, 0, G_OPTION_ARG_FILENAME, &arguments->scenarios,
+         "Folder with the scenarios (default: those that came with mmrig)", "DIR"},
+        {"json", 0, 0, G_OPTION_ARG_NONE, &arguments->json, "Print the results as JSON", NULL},
+        {"dry-run", 'n', 0, G_OPTION_ARG_NONE, &arguments->dry_run,
+         "Print QEMU's command lines and start nothing", NULL},
+        {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &arguments->names, NULL, NULL},
+        {NULL, 0, 0, 0, NULL, NULL, NULL},
+    };
+    g_autoptr(GOptionContext) context = g_option_context_new("NAME[:TWIN]...");
+
+    arguments->repeat = 1;
+    g_option_context_set_summary(context, "Runs scenarios and gives a verdict on each.");
+    g_option_context_set_description(
+        context, "Exit status: 0 all passed, 1 something failed, 2 wrong arguments or input,\n"
+                 "77 all were skipped, 99 the rig itself broke. See mmrig-run(1).");
+    g_option_context_add_main_entries(context, entries, NULL);
+    if (!g_option_context_parse(context, &argc, &argv, error))
+        return FALSE;
+    if (arguments->timeout >= 0 && arguments->timeout <= 24 * 3600 && arguments->repeat >= 1 &&
+        arguments->repeat <= 1000000)
+        return TRUE;
+    g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
+                "--timeout takes 1 to 86400 seconds, --repeat 1 to 1000000");
+    return FALSE;
+}
+
+static gboolean on_signal(gpointer data)
+{
+    g_cancellable_cancel(data);
+    return G_SOURCE_CONTINUE;
+}
+
+static MmrigResult *skip(const MmrigRunOptions *options, const char *reason)
+{
+    MmrigResult *result = mmrig_run_result_new(options);
+
+    mmrig_result_settle(result, MMRIG_SKIP, MMRIG_CAUSE_UNMET, "%s", reason);
+    return result;
+}
+
+/* One scenario once: scenario -> machine -> guest -> verdict -> reports. */
+static gboolean run_one(const MmrigRig *rig, const MmrigScenario *scenario, guint repeat,
+                        const RunArguments *arguments, MmrigOutput *output,
+                        GCancellable *cancellable, GError **error)
+{
+    g_autofree char *unmet = mmrig_rig_unmet(rig, scenario);
+    g_autofree char *image = unmet ? NULL : mmrig_rig_image(rig, scenario, NULL, error);
+    if (!unmet && !image)
+        return FALSE;
+    g_autofree char *folder = mmrig_output_folder(output, scenario, repeat, error);
+    if (!folder)
+        return FALSE;
+    MmrigParts parts = {rig->qemu->path, rig->accel, rig->kernel->image, image};
+    MmrigRunOptions options = {
+        .scenario = scenario,
+        .parts = &parts,
+        .timeout = (guint)arguments->timeout,
+        .folder = folder,
+        .kernel = rig->kernel->spec,
+        .repeat = repeat,
+        .stage = mmrig_output_stage,
+        .stage_data = output,
+    };
+    MmrigResult *result =
+        unmet ? skip(&options, unmet) : mmrig_run(&options, cancellable, error);
+    return result && mmrig_output_add(output, result, error);
+}
+
+static gboolean dry_run(const MmrigRig *rig, const GPtrArray *scenarios, GError **error)
+{
+    for (guint i = 0; i < scenarios->len; i++) {
+        const MmrigScenario *scenario = g_ptr_array_index(scenarios, i);
+        g_autofree char *image = mmrig_rig_image(rig, scenario, NULL, error);
+        if (!image)
+            return FALSE;
+        MmrigParts parts = {rig->qemu->path, rig->accel, rig->kernel->image, image};
+        g_autoptr(MmrigMachine) machine = mmrig_machine_plan(scenario, &parts, error);
+        if (!machine)
+            return FALSE;
+        g_autofree char *command = mmrig_machine_quote(machine);
+        g_print("# %s%s%s\n%s\n", scenario->name, scenario->twin ? ":" : "",
+                scenario->twin ? scenario->twin : "", command);
+    }
+    return TRUE;
+}
+
+static gboolean run_all(const MmrigRig *rig, const GPtrArray *scenarios,
+                        const RunArguments *arguments, MmrigOutput *output, GError **error)
+{
+    g_autoptr(GCancellable) cancellable = g_cancellable_new();
+    guint interrupt = g_unix_signal_add(SIGINT, on_signal, cancellable);
+    guint terminate = g_unix_signal_add(SIGTERM, on_signal, cancellable);
+    gboolean going = TRUE;
+
+    for (guint i = 0; going && i < scenarios->len; i++)
+        for (guint n = 1; going && n <= (guint)arguments->repeat; n++)
+            going = run_one(rig, g_ptr_array_index(scenarios, i), n, arguments, output,
+                            cancellable, error);
+    g_source_remove(interrupt);
+    g_source_remove(terminate);
+    if (!going && g_error_matches(*error, G_IO_ERROR, G_IO_ERROR_CANCELLED)) {
+        g_clear_error(error);
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG,
+                    "interrupted; the guests were stopped");
+    }
+    return going;
+}
+
+MmrigExit mmrig_cmd_run(int argc, char **argv)
+{
+    g_auto(RunArguments) arguments = {0};
+    g_autoptr(GError) error = NULL;
+    g_autofree char *installed = g_build_filename(mmrig_path_data(), "scenarios", NULL);
+    static const char *const no_names[] = {NULL};
+
+    if (!parse_arguments(argc, argv, &arguments, &error))
+        return mmrig_error_report(error);
+    MmrigSelection selection = {
+        .folder = arguments.scenarios ? arguments.scenarios : installed,
+        .names = arguments.names ? (const char *const *)arguments.names : no_names,
+        .area = arguments.area,
+        .all = arguments.all,
+        .twins = arguments.twins,
+    };
+    g_autoptr(GPtrArray) scenarios = mmrig_rig_select(&selection, &error);
+    if (!scenarios)
+        return mmrig_error_report(error);
+    g_autoptr(MmrigRig) rig =
+        mmrig_rig_open(arguments.kernel, arguments.accel ? arguments.accel : "auto", &error);
+    if (!rig)
+        return mmrig_error_report(error);
+    if (arguments.dry_run)
+        return dry_run(rig, scenarios, &error) ? MMRIG_EXIT_PASS : mmrig_error_report(error);
+    MmrigOutputForm form = arguments.json                          ? MMRIG_OUTPUT_JSON
+                           : mmrig_term_is_terminal(STDOUT_FILENO) ? MMRIG_OUTPUT_TERMINAL
+                                                                   : MMRIG_OUTPUT_KTAP;
+    g_autoptr(MmrigOutput) output = mmrig_output_new(
+        arguments.out, form, rig, scenarios->len * (guint)arguments.repeat, &error);
+    if (!output)
+        return mmrig_error_report(error);
+    gboolean whole = run_all(rig, scenarios, &arguments, output, &error);
+    /* What was found before an interruption is worth keeping. */
+    gboolean saved = mmrig_output_finish(output, whole ? &error : NULL);
+    if (!whole || !saved)
+        return mmrig_error_report(error);
+    return mmrig_results_exit(mmrig_output_results(output));
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What every command that boots a guest needs first: a QEMU, a guest kernel and an
+ * accelerator, chosen once; and for each scenario its image and whether it can run at all.
+ */
+#pragma once
+
+#include <json-glib/json-glib.h>
+
+#include "kernel.h"
+#include "qemu.h"
+
+typedef struct {
+    MmrigQemu *qemu;
+    MmrigKernel *kernel;
+    MmrigAccel accel;
+    char *note; /* why auto did not choose KVM, or NULL */
+} MmrigRig;
+
+/*
+ * kernel is a kernel's name (kernel.h), or NULL for "tree" where that is in the cache and
+ * else "distro". accel is "auto", "kvm" or "tcg"; "kvm" where KVM does not work is an UNMET
+ * error. Never downloads or builds.
+ */
+MmrigRig *mmrig_rig_open(const char *kernel, const char *accel, GError **error);
+void mmrig_rig_free(MmrigRig *rig);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(MmrigRig, mmrig_rig_free)
+
+/*
+ * Why the scenario cannot run with this kernel and QEMU ("the kernel lacks CONFIG_X"), or
+ * NULL. Free with g_free().
+ */
+char *mmrig_rig_unmet(const MmrigRig *rig, const MmrigScenario *scenario);
+
+/*
+ * The image for the scenario, made if it is not in the cache. extra, if not NULL, is one more
+ * manifest. Free with g_free().
+ */
+char *mmrig_rig_image(const MmrigRig *rig, const MmrigScenario *scenario, const char *extra,
+                      GError **error);
+
+/* The scenarios that NAME... (NAME or NAME:TWIN), area or all select; in the order given. */
+typedef struct {
+    const char *folder;       /* of scenarios */
+    const char *const *names; /* NULL-terminated; may be empty */
+    const char *area;         /* or NULL */
+    gboolean all;
+    gboolean twins; /* also every twin of each */
+} MmrigSelection;
+
+/* INPUT error for an unknown name, or if nothing is selected. */
+GPtrArray *mmrig_rig_select(const MmrigSelection *selection, GError **error);
+
+/* What the figures of a run depend on: host, QEMU, kernel. Free with json_node_unref(). */
+JsonNode *mmrig_rig_environment(const MmrigRig *rig);

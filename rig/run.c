@@ -1,0 +1,585 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Theory of operation. A run goes through its boots one by one. In each, three things come
+ * on their own time: QMP's greeting, the agent's "ready", and whatever ends it. The test is
+ * asked to run when the first two are there. Everything that ends a boot (done, a broken
+ * protocol, a time limit, a cancellation) only records what happened and kills QEMU; the one
+ * place where a boot is judged is after QEMU is gone and all it had said is read, so no
+ * evidence is missed because it came a moment late.
+ */
+#include "run.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "actions.h"
+#include "backing.h"
+#include "channel.h"
+#include "judge.h"
+#include "vm.h"
+
+#define KTAP_LIMIT     (16 * 1024 * 1024)
+#define STDERR_LIMIT   (1024 * 1024)
+#define METRICS_MAX    1000
+#define QMP_TIMEOUT_MS (30 * 1000)
+#define CONSOLE_TAIL   20
+#define REQUESTS_MAX   16 /* under way at once; the harness asks one at a time */
+
+typedef struct {
+    MmrigRunOptions options;
+    MmrigResult *result;
+    MmrigMachine *machine;
+    GArray *backings;          /* of int */
+    GCancellable *cancellable; /* the caller's, or NULL */
+    gulong cancel_handler;
+    guint boots, boot;
+    gint64 start_us;
+
+    /* Of this boot. */
+    GCancellable *boot_over; /* cancels what is under way in it */
+    MmrigVm *vm;
+    MmrigChannel *channel;
+    MmrigTap *output; /* the KTAP port */
+    MmrigKtap *ktap;
+    guint timer;
+    guint requests;
+    gboolean qmp_ready, agent_ready, ending;
+    gboolean guest_shutdown; /* QMP said that the guest did it */
+    guint64 output_bytes;    /* what "done" said */
+    MmrigEvidence evidence;
+    GPtrArray *evidence_texts; /* owns what evidence points to */
+} Run;
+
+static void start_boot(GTask *task);
+
+static void free_boot(Run *run)
+{
+    if (run->boot_over)
+        g_cancellable_cancel(run->boot_over);
+    g_clear_object(&run->boot_over);
+    g_clear_handle_id(&run->timer, g_source_remove);
+    g_clear_pointer(&run->channel, mmrig_channel_free);
+    g_clear_pointer(&run->output, mmrig_tap_free);
+    g_clear_pointer(&run->vm, mmrig_vm_free);
+    g_clear_pointer(&run->ktap, mmrig_ktap_free);
+    g_ptr_array_set_size(run->evidence_texts, 0);
+    memset(&run->evidence, 0, sizeof(run->evidence));
+    run->requests = 0;
+    run->qmp_ready = run->agent_ready = run->ending = run->guest_shutdown = FALSE;
+}
+
+static void run_free(gpointer data)
+{
+    Run *run = data;
+
+    free_boot(run);
+    g_cancellable_disconnect(run->cancellable, run->cancel_handler);
+    g_clear_object(&run->cancellable);
+    g_clear_pointer(&run->backings, g_array_unref);
+    g_ptr_array_unref(run->evidence_texts);
+    mmrig_machine_free(run->machine);
+    mmrig_result_free(run->result);
+    g_free(run);
+}
+
+static void set_stage(Run *run, MmrigStage stage)
+{
+    if (run->options.stage)
+        run->options.stage(run->options.scenario, stage, run->options.stage_data);
+}
+
+/* Remembers the first text of its kind. */
+G_GNUC_PRINTF(3, 4)
+static void record(Run *run, const char **field, const char *format, ...)
+{
+    va_list args;
+
+    if (*field)
+        return;
+    va_start(args, format);
+    char *text = g_strdup_vprintf(format, args);
+    va_end(args);
+    g_ptr_array_add(run->evidence_texts, text);
+    *field = text;
+}
+
+/* The boot has shown what it can: QEMU goes, and on_ended() judges. */
+static void end_boot(Run *run)
+{
+    if (run->ending)
+        return;
+    run->ending = TRUE;
+    g_cancellable_cancel(run->boot_over);
+    g_clear_handle_id(&run->timer, g_source_remove);
+    set_stage(run, MMRIG_STAGE_ENDING);
+    mmrig_vm_kill(run->vm);
+}
+
+/* The rig itself cannot go on. */
+static void break_run(Run *run, const GError *error)
+{
+    mmrig_result_settle(run->result, MMRIG_BROKEN, MMRIG_CAUSE_RIG, "%s", error->message);
+    end_boot(run);
+}
+
+static gboolean on_time_limit(gpointer data)
+{
+    Run *run = g_task_get_task_data(data);
+    const MmrigScenario *scenario = run->options.scenario;
+    guint boot = run->options.boot_timeout ? run->options.boot_timeout : MMRIG_BOOT_TIMEOUT;
+    guint test = run->options.timeout ? run->options.timeout : scenario->timeout;
+
+    run->timer = 0;
+    if (run->evidence.started)
+        record(run, &run->evidence.time_limit,
+               "the test did not end within %u s and the guest did not end it either", test);
+    else
+        record(run, &run->evidence.time_limit, "the guest was not ready within %u s", boot);
+    end_boot(run);
+    return G_SOURCE_REMOVE;
+}
+
+static void set_timer(GTask *task, guint seconds)
+{
+    Run *run = g_task_get_task_data(task);
+
+    g_clear_handle_id(&run->timer, g_source_remove);
+    run->timer = g_timeout_add_seconds(seconds, on_time_limit, task);
+}
+
+/* "done" counts once every byte that it announces has come. */
+static void end_if_whole(Run *run)
+{
+    if (run->evidence.done && mmrig_tap_total(run->output) >= run->output_bytes)
+        end_boot(run);
+}
+
+static void on_output(const char *bytes, gsize size, gpointer data)
+{
+    Run *run = data;
+
+    mmrig_ktap_feed(run->ktap, bytes, size);
+    /* The tap counts before it calls. */
+    if (run->output)
+        end_if_whole(run);
+}
+
+static void send_words(Run *run, const char *const *words)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!run->channel)
+        return;
+    if (!mmrig_channel_send(run->channel, words, &error))
+        break_run(run, error);
+}
+
+static void start_test_if_ready(GTask *task)
+{
+    Run *run = g_task_get_task_data(task);
+    const MmrigScenario *scenario = run->options.scenario;
+    guint limit = run->options.timeout ? run->options.timeout : scenario->timeout;
+    g_autoptr(GPtrArray) words = g_ptr_array_new();
+    g_autofree char *id = g_strdup_printf("%u", run->boot + 1);
+    g_autofree char *limit_ms = g_strdup_printf("%u000", limit);
+
+    if (!run->qmp_ready || !run->agent_ready || run->ending || run->evidence.started)
+        return;
+    g_ptr_array_add(words, (gpointer) "run");
+    g_ptr_array_add(words, id);
+    g_ptr_array_add(words, limit_ms);
+    g_ptr_array_add(words, scenario->test);
+    if (scenario->boots)
+        g_ptr_array_add(words, scenario->boots[run->boot]);
+    for (char **arg = scenario->args; arg && *arg; arg++)
+        g_ptr_array_add(words, *arg);
+    g_ptr_array_add(words, NULL);
+    run->evidence.started = TRUE;
+    set_timer(task, limit + MMRIG_GRACE);
+    set_stage(run, MMRIG_STAGE_TESTING);
+    send_words(run, (const char *const *)words->pdata);
+}
+
+typedef struct {
+    GTask *task;
+    guint boot;
+    guint64 seq;
+} Request;
+
+static void on_action_done(GObject *source G_GNUC_UNUSED, GAsyncResult *result, gpointer data)
+{
+    g_autofree Request *request = data;
+    g_autoptr(GTask) task = request->task;
+    Run *run = g_task_get_task_data(task);
+    g_autoptr(GError) error = NULL;
+    g_auto(GStrv) reply = mmrig_action_perform_finish(result, &error);
+    g_autofree char *seq = g_strdup_printf("%" G_GUINT64_FORMAT, request->seq);
+    g_autoptr(GPtrArray) words = g_ptr_array_new();
+
+    if (!run || g_task_get_completed(task) || run->boot != request->boot || run->ending)
+        return;
+    run->requests--;
+    g_ptr_array_add(words, (gpointer) "reply");
+    g_ptr_array_add(words, seq);
+    g_ptr_array_add(words, (gpointer)(reply ? "ok" : "error"));
+    if (!reply)
+        g_ptr_array_add(words, error->message);
+    for (char **word = reply; word && *word; word++)
+        g_ptr_array_add(words, *word);
+    g_ptr_array_add(words, NULL);
+    send_words(run, (const char *const *)words->pdata);
+}
+
+static void refuse(Run *run, guint64 seq, const char *why)
+{
+    g_autofree char *number = g_strdup_printf("%" G_GUINT64_FORMAT, seq);
+
+    send_words(run, (const char *const[]){"reply", number, "error", why, NULL});
+}
+
+static void on_request(GTask *task, const MmrigGuestMessage *message)
+{
+    Run *run = g_task_get_task_data(task);
+    const MmrigScenario *scenario = run->options.scenario;
+    const char *verb = message->request.verb;
+    MmrigActionContext context = {mmrig_vm_qmp(run->vm), mmrig_vm_pid(run->vm), scenario};
+
+    if (!run->evidence.started || run->ending)
+        return;
+    if (!scenario->requests ||
+        !g_strv_contains((const char *const *)scenario->requests, verb)) {
+        g_autofree char *why =
+            g_strdup_printf("the scenario's [test] requests do not allow \"%s\"", verb);
+        refuse(run, message->number, why);
+        return;
+    }
+    if (run->requests >= REQUESTS_MAX) {
+        refuse(run, message->number, "too many requests at once");
+        return;
+    }
+    run->requests++;
+    Request *request = g_new0(Request, 1);
+    request->task = g_object_ref(task);
+    request->boot = run->boot;
+    request->seq = message->number;
+    mmrig_action_perform_async(&context, verb, message->request.args, run->boot_over,
+                               on_action_done, request);
+}
+
+static void add_metric(Run *run, const MmrigGuestMessage *message)
+{
+    if (run->result->metrics->len >= METRICS_MAX)
+        return;
+    MmrigMetric *metric = g_new0(MmrigMetric, 1);
+    metric->name = g_strdup(message->metric.name);
+    metric->value = message->metric.value;
+    metric->unit = g_strdup(message->metric.unit);
+    g_ptr_array_add(run->result->metrics, metric);
+}
+
+static void save_stderr(Run *run, const MmrigGuestMessage *message)
+{
+    if (!run->options.folder)
+        return;
+    g_autofree char *path = g_build_filename(run->options.folder, "stderr.log", NULL);
+    FILE *file = fopen(path, "ae");
+    gboolean saved = file != NULL;
+
+    if (file && fseek(file, 0, SEEK_END) == 0 && ftell(file) < STDERR_LIMIT)
+        saved = fwrite(message->err.bytes, 1, message->err.size, file) == message->err.size;
+    if (file)
+        saved = fclose(file) == 0 && saved;
+    if (!saved) {
+        g_autoptr(GError) error = g_error_new(MMRIG_ERROR, MMRIG_ERROR_RIG,
+                                              "cannot write %s: %s", path, g_strerror(errno));
+        break_run(run, error);
+    }
+}
+
+static void on_message(const MmrigGuestMessage *message, gpointer data)
+{
+    GTask *task = data;
+    Run *run = g_task_get_task_data(task);
+    MmrigEvidence *evidence = &run->evidence;
+
+    switch (message->kind) {
+    case MMRIG_GUEST_READY:
+        if (run->agent_ready) {
+            record(run, &evidence->protocol_error, "the agent said twice that it was ready");
+            end_boot(run);
+            return;
+        }
+        run->agent_ready = TRUE;
+        if (run->result->boot_us < 0)
+            run->result->boot_us = g_get_monotonic_time() - run->start_us;
+        start_test_if_ready(task);
+        break;
+    case MMRIG_GUEST_REQUEST:
+        on_request(task, message);
+        break;
+    case MMRIG_GUEST_METRIC:
+        add_metric(run, message);
+        break;
+    case MMRIG_GUEST_KERNEL:
+        record(run, &evidence->oops, "%s", message->kernel.text);
+        break;
+    case MMRIG_GUEST_STDERR:
+        save_stderr(run, message);
+        break;
+    case MMRIG_GUEST_ABORT:
+        record(run, &evidence->abort, "%s:%s: %s", message->abort.file, message->abort.line,
+               message->abort.text);
+        break;
+    case MMRIG_GUEST_DONE:
+        if (!evidence->started || message->number != run->boot + 1) {
+            record(run, &evidence->protocol_error,
+                   "the agent said that a test was done which it was not asked to run");
+            end_boot(run);
+            return;
+        }
+        evidence->done = TRUE;
+        evidence->how = message->done.how;
+        evidence->number = message->done.number;
+        run->output_bytes = message->done.output_bytes;
+        end_if_whole(run);
+        break;
+    case MMRIG_GUEST_FAIL:
+        record(run, &evidence->agent_failure, "%s", message->fail);
+        end_boot(run);
+        break;
+    }
+}
+
+static void on_closed(const GError *error, gpointer data)
+{
+    Run *run = g_task_get_task_data(data);
+
+    /* An end of file means that QEMU is ending; on_ended() will tell how. */
+    if (!error)
+        return;
+    record(run, &run->evidence.protocol_error, "%s", error->message);
+    end_boot(run);
+}
+
+static const MmrigChannelCalls channel_calls = {on_message, on_closed};
+
+static void on_event(MmrigQmp *qmp G_GNUC_UNUSED, const char *name, JsonObject *data, Run *run)
+{
+    if (strcmp(name, "SHUTDOWN") == 0)
+        run->guest_shutdown = json_object_get_boolean_member_with_default(data, "guest", FALSE);
+}
+
+static void on_connected(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autoptr(GTask) task = data;
+    g_autoptr(GError) error = NULL;
+    gboolean connected = mmrig_qmp_connect_finish(MMRIG_QMP(source), result, &error);
+    Run *run = g_task_get_task_data(task);
+
+    /* A lost connection means that QEMU is ending; on_ended() will tell how. */
+    if (!connected) {
+        if (g_error_matches(error, MMRIG_ERROR, MMRIG_ERROR_TIMEOUT) && !run->ending)
+            break_run(run, error);
+        return;
+    }
+    run->qmp_ready = TRUE;
+    start_test_if_ready(task);
+}
+
+static void judge_boot(Run *run)
+{
+    MmrigEvidence *evidence = &run->evidence;
+    const char *panic = mmrig_vm_panic(run->vm);
+    const GError *log_error = mmrig_vm_log_error(run->vm);
+    g_autofree char *obituary = mmrig_vm_obituary(run->vm);
+
+    if (!log_error)
+        log_error = mmrig_tap_error(run->output);
+    if (log_error)
+        mmrig_result_settle(run->result, MMRIG_BROKEN, MMRIG_CAUSE_RIG, "%s",
+                            log_error->message);
+    if (panic)
+        record(run, &evidence->panic, "%s", panic);
+    evidence->ktap = run->ktap;
+    mmrig_ktap_end(run->ktap, &evidence->ktap_problem);
+    evidence->obituary = obituary;
+    evidence->guest_ended_it = run->guest_shutdown;
+    mmrig_judge(run->options.scenario, evidence, run->result);
+    if (run->result->settled && run->result->verdict != MMRIG_PASS &&
+        run->result->verdict != MMRIG_SKIP && !run->result->console_tail)
+        run->result->console_tail = mmrig_vm_console(run->vm, CONSOLE_TAIL);
+    if (evidence->started)
+        g_ptr_array_add(run->result->ktaps, g_steal_pointer(&run->ktap));
+}
+
+static void apply_truncation(Run *run)
+{
+    const char *device = run->options.scenario->fault.truncate;
+
+    for (guint i = 0; device && i < run->machine->backings->len; i++) {
+        const MmrigBacking *backing = g_ptr_array_index(run->machine->backings, i);
+        g_autoptr(GError) error = NULL;
+        if (strcmp(backing->device, device) == 0 &&
+            !mmrig_backing_empty(backing, g_array_index(run->backings, int, i), &error))
+            mmrig_result_settle(run->result, MMRIG_BROKEN, MMRIG_CAUSE_RIG, "%s",
+                                error->message);
+    }
+}
+
+static void finish(GTask *task)
+{
+    Run *run = g_task_get_task_data(task);
+
+    if (!run->result->settled) {
+        run->result->settled = TRUE;
+        run->result->verdict = MMRIG_PASS;
+        run->result->cause = MMRIG_CAUSE_NONE;
+    }
+    run->result->total_us = g_get_monotonic_time() - run->start_us;
+    if (run->options.scenario->twin)
+        mmrig_judge_twin(run->options.scenario, run->result);
+    g_task_return_pointer(task, g_steal_pointer(&run->result),
+                          (GDestroyNotify)mmrig_result_free);
+    g_object_unref(task);
+}
+
+static void on_ended(MmrigVm *vm G_GNUC_UNUSED, gpointer data)
+{
+    GTask *task = data;
+    Run *run = g_task_get_task_data(task);
+
+    /* What QEMU still passed on before it ended counts; requests do not any more. */
+    run->ending = TRUE;
+    g_cancellable_cancel(run->boot_over);
+    mmrig_channel_drain(run->channel);
+    mmrig_tap_drain(run->output);
+    judge_boot(run);
+    free_boot(run);
+    if (g_task_return_error_if_cancelled(task)) {
+        g_object_unref(task);
+        return;
+    }
+    run->boot++;
+    if (run->result->settled || run->boot == run->boots) {
+        finish(task);
+        return;
+    }
+    apply_truncation(run);
+    start_boot(task);
+}
+
+static gboolean try_start_boot(GTask *task, GError **error)
+{
+    Run *run = g_task_get_task_data(task);
+    g_autofree char *ktap_path =
+        run->options.folder ? g_build_filename(run->options.folder, "test.ktap", NULL) : NULL;
+
+    run->boot_over = g_cancellable_new();
+    run->vm =
+        mmrig_vm_start(run->machine, run->backings, run->options.folder, on_ended, task, error);
+    if (!run->vm)
+        return FALSE;
+    run->ktap = mmrig_ktap_new(NULL, NULL);
+    run->output = mmrig_tap_new(mmrig_vm_take_ktap(run->vm), ktap_path, KTAP_LIMIT, on_output,
+                                run, error);
+    if (!run->output)
+        return FALSE;
+    run->channel =
+        mmrig_channel_new(mmrig_vm_take_control(run->vm), &channel_calls, task, error);
+    if (!run->channel)
+        return FALSE;
+    MmrigQmp *qmp = mmrig_vm_qmp(run->vm);
+    g_signal_connect(qmp, "event", G_CALLBACK(on_event), run);
+    mmrig_qmp_connect_async(qmp, QMP_TIMEOUT_MS, run->boot_over, on_connected,
+                            g_object_ref(task));
+    set_timer(task, run->options.boot_timeout ? run->options.boot_timeout : MMRIG_BOOT_TIMEOUT);
+    set_stage(run, MMRIG_STAGE_BOOTING);
+    return TRUE;
+}
+
+static void start_boot(GTask *task)
+{
+    Run *run = g_task_get_task_data(task);
+    g_autoptr(GError) error = NULL;
+
+    if (try_start_boot(task, &error))
+        return;
+    mmrig_result_settle(run->result, MMRIG_BROKEN, MMRIG_CAUSE_RIG, "%s", error->message);
+    free_boot(run);
+    finish(task);
+}
+
+static void on_cancelled(GCancellable *cancellable G_GNUC_UNUSED, Run *run)
+{
+    if (run->vm)
+        end_boot(run);
+}
+
+MmrigResult *mmrig_run_result_new(const MmrigRunOptions *options)
+{
+    MmrigResult *result = mmrig_result_new();
+
+    result->scenario = g_strdup(options->scenario->name);
+    result->twin = g_strdup(options->scenario->twin);
+    result->area = g_strdup(options->scenario->area);
+    result->kernel = g_strdup(options->kernel);
+    result->accel = g_strdup(mmrig_accel_name(options->parts->accel));
+    result->repeat = options->repeat;
+    result->folder = g_strdup(options->folder);
+    result->boot_us = -1;
+    return result;
+}
+
+void mmrig_run_async(const MmrigRunOptions *options, GCancellable *cancellable,
+                     GAsyncReadyCallback callback, gpointer data)
+{
+    GTask *task = g_task_new(NULL, cancellable, callback, data);
+    Run *run = g_new0(Run, 1);
+    g_autoptr(GError) error = NULL;
+
+    g_task_set_task_data(task, run, run_free);
+    run->options = *options;
+    run->result = mmrig_run_result_new(options);
+    run->evidence_texts = g_ptr_array_new_with_free_func(g_free);
+    run->boots = options->scenario->boots ? g_strv_length(options->scenario->boots) : 1;
+    run->start_us = g_get_monotonic_time();
+    run->machine = mmrig_machine_plan(options->scenario, options->parts, &error);
+    if (run->machine)
+        run->backings = mmrig_backings_new(run->machine, &error);
+    if (!run->backings) {
+        mmrig_result_settle(run->result, MMRIG_BROKEN, MMRIG_CAUSE_RIG, "%s", error->message);
+        finish(task);
+        return;
+    }
+    if (g_task_return_error_if_cancelled(task)) {
+        g_object_unref(task);
+        return;
+    }
+    if (cancellable) {
+        run->cancellable = g_object_ref(cancellable);
+        run->cancel_handler =
+            g_cancellable_connect(cancellable, G_CALLBACK(on_cancelled), run, NULL);
+    }
+    start_boot(task);
+}
+
+MmrigResult *mmrig_run_finish(GAsyncResult *result, GError **error)
+{
+    return g_task_propagate_pointer(G_TASK(result), error);
+}
+
+static void keep_result(GObject *source G_GNUC_UNUSED, GAsyncResult *result, gpointer data)
+{
+    *(GAsyncResult **)data = g_object_ref(result);
+}
+
+MmrigResult *mmrig_run(const MmrigRunOptions *options, GCancellable *cancellable,
+                       GError **error)
+{
+    g_autoptr(GAsyncResult) result = NULL;
+
+    mmrig_run_async(options, cancellable, keep_result, &result);
+    while (!result)
+        g_main_context_iteration(g_main_context_get_thread_default(), TRUE);
+    return mmrig_run_finish(result, error);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Runs one scenario once: starts its machine (again for each of its boots), has the agent
+ * run the test, answers the test's requests, and settles a verdict. On the main loop, so any
+ * number can be under way.
+ */
+#pragma once
+
+#include <gio/gio.h>
+
+#include "machine.h"
+#include "result.h"
+
+typedef enum {
+    MMRIG_STAGE_BOOTING,
+    MMRIG_STAGE_TESTING,
+    MMRIG_STAGE_ENDING,
+} MmrigStage;
+
+/* Borrowed until the run is finished. */
+typedef struct {
+    const MmrigScenario *scenario;
+    const MmrigParts *parts;
+    guint timeout;      /* seconds; 0: the scenario's own */
+    guint boot_timeout; /* seconds; 0: MMRIG_BOOT_TIMEOUT */
+    const char *folder; /* an existing folder for its files, or NULL for none */
+    const char *kernel; /* the kernel's name, for the result */
+    guint repeat;
+    /* NULL, or called as the run goes on */
+    void (*stage)(const MmrigScenario *scenario, MmrigStage stage, gpointer data);
+    gpointer stage_data;
+} MmrigRunOptions;
+
+/* A guest that is not ready by then is taken for hung. Generous: TCG on a loaded machine. */
+#define MMRIG_BOOT_TIMEOUT 120
+
+/* Seconds that a guest gets to keep the time limit itself before the rig steps in. */
+#define MMRIG_GRACE 5
+
+/*
+ * The result's message and files tell of all that went wrong; the finish function fails only
+ * if the run was cancelled (G_IO_ERROR_CANCELLED).
+ */
+void mmrig_run_async(const MmrigRunOptions *options, GCancellable *cancellable,
+                     GAsyncReadyCallback callback, gpointer data);
+MmrigResult *mmrig_run_finish(GAsyncResult *result, GError **error);
+
+/* The same, by iterating the thread-default main context until it is done. */
+MmrigResult *mmrig_run(const MmrigRunOptions *options, GCancellable *cancellable,
+                       GError **error);
+
+/* A result that names the run and is not settled yet: for a run that is never started. */
+MmrigResult *mmrig_run_result_new(const MmrigRunOptions *options);

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A running QEMU: its process, the far ends of its descriptors, and its end.
+ *
+ * QEMU inherits all it talks through (machine.h), so there is no socket with a name. It dies
+ * with the rig (child.h). When it ends, for whatever reason, all it said is read first and
+ * only then the owner hears of it.
+ */
+#pragma once
+
+#include "machine.h"
+#include "qmp.h"
+#include "tap.h"
+
+typedef struct MmrigVm MmrigVm;
+
+/* QEMU is gone and reaped. May free the VM. */
+typedef void (*MmrigVmEnded)(MmrigVm *vm, gpointer data);
+
+/*
+ * Starts the machine. backings is backing.h's for this machine (borrowed). folder, if not NULL,
+ * gets qemu.argv, qemu.log, qmp.log and console.log, appended to if they are there. NULL with
+ * error.
+ */
+MmrigVm *mmrig_vm_start(const MmrigMachine *machine, const GArray *backings, const char *folder,
+                        MmrigVmEnded ended, gpointer data, GError **error);
+
+/* Kills QEMU if it runs, waits for its end, and frees everything. */
+void mmrig_vm_free(MmrigVm *vm);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(MmrigVm, mmrig_vm_free)
+
+pid_t mmrig_vm_pid(const MmrigVm *vm);
+MmrigQmp *mmrig_vm_qmp(const MmrigVm *vm);
+
+/* Our ends of the guest's two ports. The caller takes them over; each once. */
+int mmrig_vm_take_control(MmrigVm *vm);
+int mmrig_vm_take_ktap(MmrigVm *vm);
+
+/* Sends SIGKILL. The ended callback follows. */
+void mmrig_vm_kill(MmrigVm *vm);
+
+/* The last lines of the guest's serial console. Free with g_free(). */
+char *mmrig_vm_console(const MmrigVm *vm, guint lines);
+/*
+ * The text of a panic ("Kernel panic - not syncing: " left off), if the console had one, else
+ * NULL. Owned by the VM.
+ */
+const char *mmrig_vm_panic(const MmrigVm *vm);
+
+/*
+ * After the end: what to say of it, such as "QEMU ended with status 1: qemu: no such
+ * device". Free with g_free().
+ */
+char *mmrig_vm_obituary(const MmrigVm *vm);
+
+/* Whether a log could not be written, or NULL. Owned by the VM. */
+const GError *mmrig_vm_log_error(const MmrigVm *vm);
