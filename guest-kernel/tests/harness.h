@@ -68,25 +68,25 @@
     static void name##_##part(struct fixture_##name *self __attribute__((unused)),             \
                               const struct variant_##name *variant __attribute__((unused)))
 
-#define TEST_F(name, label)                                                                    \
-    static void name##_##label(struct fixture_##name *self,                                    \
-                               const struct variant_##name *variant);                          \
-    static void harness_run_##name##_##label(void *self, const void *variant)                  \
+#define TEST_F(group, label)                                                                   \
+    static void group##_##label(struct fixture_##group *self,                                  \
+                                const struct variant_##group *variant);                        \
+    static void harness_run_##group##_##label(void *self, const void *variant)                 \
     {                                                                                          \
-        name##_##label(self, variant);                                                         \
+        group##_##label(self, variant);                                                        \
     }                                                                                          \
-    __attribute__((constructor)) static void harness_add_##name##_##label(void)                \
+    __attribute__((constructor)) static void harness_add_##group##_##label(void)               \
     {                                                                                          \
-        static struct harness_case test_case = {.name = #name "." #label,                      \
+        static struct harness_case test_case = {.name = #group "." #label,                     \
                                                 .line = __LINE__,                              \
-                                                .fixture = &harness_fixture_##name,            \
-                                                .run = harness_run_##name##_##label};          \
-        harness_fixture_##name.name = #name;                                                   \
-        harness_fixture_##name.size = sizeof(struct fixture_##name);                           \
+                                                .fixture = &harness_fixture_##group,           \
+                                                .run = harness_run_##group##_##label};         \
+        harness_fixture_##group.name = #group;                                                 \
+        harness_fixture_##group.size = sizeof(struct fixture_##group);                         \
         harness_add_case(&test_case);                                                          \
     }                                                                                          \
-    static void name##_##label(struct fixture_##name *self __attribute__((unused)),            \
-                               const struct variant_##name *variant __attribute__((unused)))
+    static void group##_##label(struct fixture_##group *self __attribute__((unused)),          \
+                                const struct variant_##group *variant __attribute__((unused)))
 
 #define TEST(label)                                                                            \
     static void test_##label(void);                                                            \
