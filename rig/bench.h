@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Measurements of the rig itself. A case measures a subject and its baseline in turns, in one
+ * run on one machine, and what counts is the ratio of each pair.
+ */
+#pragma once
+
+#include "rig.h"
+
+typedef struct {
+    const char *name;
+    const char *subject, *baseline; /* what is measured, in a line each */
+    /* Measures one pair, in seconds. */
+    gboolean (*measure)(const MmrigRig *rig, double *subject, double *baseline, GError **error);
+} MmrigBenchCase;
+
+/* NULL-terminated by name. */
+extern const MmrigBenchCase mmrig_bench_cases[];
+
+/* Cold boot to agent-ready, against bare QEMU and an init that only powers off. */
+gboolean mmrig_bench_boot(const MmrigRig *rig, double *subject, double *baseline,
+                          GError **error);
