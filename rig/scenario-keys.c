@@ -10,12 +10,13 @@
 
 #define KIB (G_GUINT64_CONSTANT(1) << 10)
 #define MIB (G_GUINT64_CONSTANT(1) << 20)
-#define TIB (G_GUINT64_CONSTANT(1) << 40)
+/* Linux adds and removes memory by blocks of this size (arch/x86/mm/init_64.c). */
+#define BLOCK (128 * MIB)
+#define TIB   (G_GUINT64_CONSTANT(1) << 40)
 
 #define IN_SCENARIO(field) offsetof(MmrigScenario, field)
 #define IN_DEVICE(field)   offsetof(MmrigDevice, field)
 
-/* clang-format off: one row a key reads best */
 const MmrigScenarioKey mmrig_scenario_keys[] = {
     {"scenario", "summary", MMRIG_KEY_TEXT, IN_SCENARIO(summary), 0, 120, 0, NULL, TRUE,
      "what is tested, in one line"},
@@ -63,7 +64,7 @@ const MmrigScenarioKey mmrig_scenario_keys[] = {
     {"nvdimm", "node", MMRIG_KEY_NUMBER, IN_DEVICE(node), 0, 7, 0, "0", FALSE,
      "the NUMA node it belongs to"},
 
-    {"virtio-mem", "size", MMRIG_KEY_SIZE, IN_DEVICE(size), 2 * MIB, TIB, 2 * MIB, NULL, TRUE,
+    {"virtio-mem", "size", MMRIG_KEY_SIZE, IN_DEVICE(size), BLOCK, TIB, BLOCK, NULL, TRUE,
      "the most it can give"},
     {"virtio-mem", "block-size", MMRIG_KEY_SIZE, IN_DEVICE(block_size), 2 * MIB, 1024 * MIB,
      2 * MIB, "2M", FALSE, "the unit it plugs and unplugs, a power of two"},
@@ -82,7 +83,6 @@ const MmrigScenarioKey mmrig_scenario_keys[] = {
     {"twin", "cause", MMRIG_KEY_CAUSE, IN_SCENARIO(twin_cause), 0, 0, 0, "assertion", FALSE,
      "why the twin must fail"},
 };
-/* clang-format on */
 const gsize mmrig_scenario_keys_count = G_N_ELEMENTS(mmrig_scenario_keys);
 
 /* A balloon has no keys of its own. */
