@@ -7,8 +7,6 @@
 #define MMRIG_TEST_NVDIMM_H
 
 #include <stdbool.h>
-#include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "harness.h"
@@ -27,16 +25,7 @@ static inline int nvdimm_tool_run(const char *const argv[])
 
     if (status == 0)
         return 0;
-    printf("#");
-    for (size_t i = 0; argv[i]; i++)
-        printf(" %s", argv[i]);
-    printf(": exit status %d\n", status);
-    char *rest = output;
-    for (char *line; (line = strsep(&rest, "\n"));) {
-        if (*line != '\0')
-            DIAG("  %s", line);
-    }
-    fflush(stdout);
+    DIAG("%s %s: exit status %d: %s", argv[0], argv[1], status, output);
     return status;
 }
 #define NVDIMM_TOOL(...) nvdimm_tool_run((const char *const[]){__VA_ARGS__, NULL})

@@ -27,9 +27,7 @@ static inline bool smaps_text(const void *address, const char *field, char *text
             found = inside && strncmp(line, field, length) == 0 && line[length] == ':';
     }
     fclose(smaps);
-    if (found)
-        snprintf(text, size, "%s", line + length + 1);
-    return found;
+    return found && (size_t)snprintf(text, size, "%s", line + length + 1) < size;
 }
 
 /* A size, in kB; UINT64_MAX if there is none. */
