@@ -155,6 +155,8 @@ bool rig_request(struct rig_reply *reply, const char *verb, const char *format, 
             ABORT("the agent sent a malformed line");
         /* Others are late replies to a case that was killed. */
     } while (!reply_take(reply, &line, sequence));
+    if (!reply->ok)
+        harness_diag("the rig refused %s: %s", verb, reply->error);
     return reply->ok;
 }
 
