@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Nothing is made and then forgotten: every guest test has a scenario, every scenario can be
+ * read and names things that exist, every command has its man page, every test file runs.
+ * The build tells what it registered; the folders tell what there is.
+ */
+#include <glib.h>
+#include <string.h>
+
+#include "actions.h"
+#include "scenario.h"
+
+static const char *const source_dir = MMRIG_REGISTRY_SOURCE;
+
+/* The words of a registry, as the build wrote them. */
+static GHashTable *words(const char *text)
+{
+    GHashTable *set = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    g_auto(GStrv) split = g_strsplit(text, " ", -1);
+
+    for (char **word = split; *word; word++)
+        if (**word)
+            g_hash_table_add(set, g_strdup(*word));
+    return set;
+}
+
+/* The X of every file FOLDER/prefixXsuffix. */
+static GHashTable *files(const char *folder, const char *prefix, const char *suffix)
+{
+    GHashTable *set = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    g_autofree char *path = g_build_filename(source_dir, folder, NULL);
+    g_autoptr(GError) error = NULL;
+    GDir *dir = g_dir_open(path, 0, &error);
+    const char *name;
+
+    g_assert_no_error(error);
+    while ((name = g_dir_read_name(dir))) {
+        gsize length = strlen(name), fixed = strlen(prefix) + strlen(suffix);
+
+        if (length > fixed && g_str_has_prefix(name, prefix) && g_str_has_suffix(name, suffix))
+            g_hash_table_add(set, g_strndup(name + strlen(prefix), length - fixed));
+    }
+    g_dir_close(dir);
+    return set;
+}
+
+/* Fails with a line for each member of the first that is not in the second. */
+static void assert_within(GHashTable *inner, GHashTable *outer, const char *what)
+{
+    GHashTableIter iter;
+    gpointer name;
+
+    g_assert_cmpuint(g_hash_table_size(inner), >, 0);
+    g_hash_table_iter_init(&iter, inner);
+    while (g_hash_table_iter_next(&iter, &name, NULL))
+        if (!g_hash_table_contains(outer, name)) {
+            g_test_message("%s: %s", (const char *)name, what);
+            g_test_fail();
+        }
+}
+
+static GPtrArray *load_scenarios(void)
+{
+    g_autofree char *folder = g_build_filename(source_dir, "scenarios", NULL);
+    GPtrArray *scenarios = g_ptr_array_new_with_free_func((GDestroyNotify)mmrig_scenario_free);
+    g_autoptr(GError) error = NULL;
+    g_auto(GStrv) names = mmrig_scenario_names(folder, &error);
+
+    g_assert_no_error(error);
+    for (char **name = names; *name; name++) {
+        MmrigScenario *scenario = mmrig_scenario_load(folder, *name, NULL, &error);
+
+        g_assert_no_error(error);
+        g_ptr_array_add(scenarios, scenario);
+        for (char **twin = scenario->twins; twin && *twin; twin++) {
+            g_ptr_array_add(scenarios, mmrig_scenario_load(folder, *name, *twin, &error));
+            g_assert_no_error(error);
+        }
+    }
+    g_assert_cmpuint(scenarios->len, >, 0);
+    return scenarios;
+}
+
+static void test_guest_tests(void)
+{
+    g_autoptr(GHashTable) built = words(MMRIG_REGISTRY_GUEST_TESTS);
+    g_autoptr(GHashTable) present = files("guest-kernel/tests", "test-", ".c");
+    g_autoptr(GHashTable) named = words("");
+    g_autoptr(GPtrArray) scenarios = load_scenarios();
+
+    for (guint i = 0; i < scenarios->len; i++) {
+        MmrigScenario *scenario = g_ptr_array_index(scenarios, i);
+        g_hash_table_add(named, g_strdup(scenario->test));
+    }
+    assert_within(present, built, "guest test that guest-kernel/tests/CMakeLists.txt lacks");
+    assert_within(built, named, "guest test that no scenario names");
+    assert_within(named, built, "guest test that a scenario names and that is not built");
+}
+
+static void test_scenarios(void)
+{
+    g_autoptr(GHashTable) manifests = files("images", "", ".manifest");
+    g_autoptr(GPtrArray) scenarios = load_scenarios();
+
+    for (guint i = 0; i < scenarios->len; i++) {
+        MmrigScenario *scenario = g_ptr_array_index(scenarios, i);
+
+        for (char **name = scenario->manifests; name && *name; name++)
+            if (!g_hash_table_contains(manifests, *name)) {
+                g_test_message("%s: no images/%s.manifest", scenario->path, *name);
+                g_test_fail();
+            }
+        for (char **verb = scenario->requests; verb && *verb; verb++)
+            if (!mmrig_action_exists(*verb)) {
+                g_test_message("%s: no request %s", scenario->path, *verb);
+                g_test_fail();
+            }
+    }
+}
+
+static void test_commands(void)
+{
+    const char *argv[] = {MMRIG_REGISTRY_COMMAND, "--help", NULL};
+    g_autofree char *help = NULL;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GHashTable) commands = words("");
+    g_autoptr(GHashTable) pages = files("docs/man", "mmrig-", ".1");
+    int status;
+
+    g_spawn_sync(NULL, (char **)argv, NULL, G_SPAWN_DEFAULT, NULL, NULL, &help, NULL, &status,
+                 &error);
+    g_assert_no_error(error);
+    g_assert_cmpint(status, ==, 0);
+
+    g_auto(GStrv) lines = g_strsplit(help, "\n", -1);
+    gboolean within = FALSE;
+    for (char **line = lines; *line; line++) {
+        if (within && g_str_has_prefix(*line, "  "))
+            g_hash_table_add(commands, g_strndup(*line + 2, strcspn(*line + 2, " ")));
+        else
+            within = g_str_equal(*line, "Commands:");
+    }
+    assert_within(commands, pages, "command without docs/man/mmrig-NAME.1");
+    assert_within(pages, commands, "man page of a command that `mmrig --help` lacks");
+}
+
+static void test_host_tests(void)
+{
+    g_autoptr(GHashTable) unit = words(MMRIG_REGISTRY_UNIT_TESTS);
+    g_autoptr(GHashTable) fuzz = words(MMRIG_REGISTRY_FUZZ_TARGETS);
+    g_autoptr(GHashTable) unit_files = files("tests/unit", "test-", ".c");
+    g_autoptr(GHashTable) fuzz_files = files("tests/fuzz", "fuzz-", ".c");
+    GHashTableIter iter;
+    gpointer name;
+
+    assert_within(unit_files, unit, "tests/unit file that tests/CMakeLists.txt lacks");
+    assert_within(fuzz_files, fuzz, "tests/fuzz file that tests/CMakeLists.txt lacks");
+
+    g_hash_table_iter_init(&iter, fuzz);
+    while (g_hash_table_iter_next(&iter, &name, NULL)) {
+        g_autofree char *corpus = g_build_filename("tests/fuzz/corpus", name, NULL);
+        g_autoptr(GHashTable) seeds = files(corpus, "", "");
+        g_assert_cmpuint(g_hash_table_size(seeds), >, 0);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/registry/guest-tests", test_guest_tests);
+    g_test_add_func("/registry/scenarios", test_scenarios);
+    g_test_add_func("/registry/commands", test_commands);
+    g_test_add_func("/registry/host-tests", test_host_tests);
+    return g_test_run();
+}
