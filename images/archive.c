@@ -118,6 +118,11 @@ static GByteArray *unpack(const char *host, char *buffer, GError **error)
         read_failed(host, archive_error_string(archive), error);
         return NULL;
     }
+    /* Without a filter's magic bytes the raw format would take the file as it is. */
+    if (archive_filter_code(archive, 0) == ARCHIVE_FILTER_NONE) {
+        read_failed(host, "it is not compressed as its name says", error);
+        return NULL;
+    }
     while ((got = archive_read_data(archive, buffer, COPY_SIZE)) > 0) {
         if (content->len + (gsize)got > UNPACK_MAX) {
             read_failed(host, "it unpacks to more than 256 MiB", error);

@@ -7,6 +7,7 @@
 
 #include <libkmod.h>
 #include <string.h>
+#include <syslog.h>
 
 #include "error.h"
 #include "mmrig-guest-protocol.h"
@@ -38,14 +39,26 @@ typedef struct {
     char *guest_folder; /* "/lib/modules/RELEASE" */
     GString *list;      /* MMRIG_GUEST_MODULES */
     GHashTable *listed; /* set of names */
+    char *message;      /* the first that libkmod had for us, or NULL */
 } Adding;
 
-/* libkmod's messages would go to standard error; errors are told by what its calls return. */
-static void discard_message(G_GNUC_UNUSED void *data, G_GNUC_UNUSED int priority,
-                            G_GNUC_UNUSED const char *file, G_GNUC_UNUSED int line,
-                            G_GNUC_UNUSED const char *function,
-                            G_GNUC_UNUSED const char *format, G_GNUC_UNUSED va_list args)
+/*
+ * Keeps libkmod's first error message. It is the only sign of a dependency whose file is
+ * missing: the list of them then looks empty.
+ */
+static void keep_message(void *data, int priority, G_GNUC_UNUSED const char *file,
+                         G_GNUC_UNUSED int line, G_GNUC_UNUSED const char *function,
+                         const char *format, va_list args) G_GNUC_PRINTF(6, 0);
+static void keep_message(void *data, int priority, G_GNUC_UNUSED const char *file,
+                         G_GNUC_UNUSED int line, G_GNUC_UNUSED const char *function,
+                         const char *format, va_list args)
 {
+    Adding *adding = data;
+
+    if (priority > LOG_ERR || adding->message)
+        return;
+    adding->message = g_strdup_vprintf(format, args);
+    g_strdelimit(g_strstrip(adding->message), "\n", ' ');
 }
 
 /*
@@ -87,11 +100,19 @@ static gboolean add_module(Adding *adding, KmodModule *module, gboolean needed,
 {
     g_autoptr(KmodList) before = NULL, after = NULL;
     const char *name = kmod_module_get_name(module);
-    const char *host = kmod_module_get_path(module);
     KmodList *at;
 
     if (!g_hash_table_add(seen, g_strdup(name)))
         return TRUE;
+    g_clear_pointer(&adding->message, g_free);
+    const char *host = kmod_module_get_path(module);
+    g_autoptr(KmodList) dependencies = kmod_module_get_dependencies(module);
+    if (adding->message) {
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
+                    "cannot tell what module %s (in %s) needs: %s", name, adding->folder,
+                    adding->message);
+        return FALSE;
+    }
     /* Asked in this order: only for a module that is not built in would the host's /sys count.
      */
     if (!host) {
@@ -113,7 +134,6 @@ static gboolean add_module(Adding *adding, KmodModule *module, gboolean needed,
         if (!add_module(adding, other, FALSE, seen, line, error))
             return FALSE;
     }
-    g_autoptr(KmodList) dependencies = kmod_module_get_dependencies(module);
     kmod_list_foreach(at, dependencies)
     {
         g_autoptr(KmodModule) other = kmod_module_get_module(at);
@@ -243,7 +263,7 @@ static gboolean open_folder(Adding *adding, GError **error)
                     adding->folder);
         return FALSE;
     }
-    kmod_set_log_fn(adding->kmod, discard_message, NULL);
+    kmod_set_log_fn(adding->kmod, keep_message, adding);
     return TRUE;
 }
 
@@ -266,5 +286,6 @@ gboolean mmrig_image_add_modules(MmrigImage *image, const char *modules_folder,
                               error);
     g_clear_pointer(&adding.kmod, kmod_unref);
     g_free(adding.guest_folder);
+    g_free(adding.message);
     return ok;
 }
