@@ -146,14 +146,24 @@ void job_stdin_end(uint64_t id);
 void job_resize(uint64_t id, unsigned rows, unsigned columns);
 /* Whether more input for the job can be taken now. */
 bool job_stdin_roomy(void);
-/* Hands a reply line of the rig to the test that waits for it. */
-void job_reply(uint64_t number, const struct mmrig_line *line);
 /* Kills the job's processes. */
 void job_kill(void);
 void job_wait(struct pollfd *entries);
 void job_handle(const struct pollfd *entries);
 /* Collects ended processes, the job's and strays. */
 void job_reap(void);
+
+/* ---- request.c ------------------------------------------------------------------------ */
+
+/* From now on fd is our end of the socket of the test with this id; request_end() closes it. */
+void request_start(int fd, uint64_t id);
+void request_end(void);
+/* Whether more may come: the test's end is open, or what came is not yet passed on. */
+bool request_open(void);
+void request_wait(struct pollfd *entry);
+void request_handle(void);
+/* Hands a reply line of the rig to the test that waits for it. */
+void request_reply(uint64_t number, const struct mmrig_line *line);
 
 /* ---- kmsg.c --------------------------------------------------------------------------- */
 

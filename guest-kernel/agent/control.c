@@ -154,7 +154,7 @@ static bool control_obey(const struct mmrig_line *line)
     if (word_is(&words[0], "reply")) {
         if (line->count < 3)
             return false;
-        job_reply(id, line);
+        request_reply(id, line);
         return true;
     }
     if (word_is(&words[0], "stdin-end")) {

@@ -23,8 +23,6 @@
 
 /* How long a killed process may take to end before the machine is given up. */
 #define GRACE_MS 5000
-/* Requests of one test that may wait for a reply at the same time. */
-#define REQUESTS_MAX 16
 /* A line of input is decoded at once, so that much room is always left. */
 #define STDIN_RESERVE MMRIG_LINE_MAX
 
@@ -44,28 +42,16 @@ static struct {
     bool status_known;
     int status; /* as from waitpid() */
     bool grace_over;
-    bool gave_up;                    /* something cannot be killed */
-    uint64_t written;                /* bytes for the KTAP port */
-    int input, output, errors, test; /* our ends; -1 when closed */
-    bool input_ended;                /* close input once its queue is empty */
-} job = {.input = -1, .output = -1, .errors = -1, .test = -1};
+    bool gave_up;              /* something cannot be killed */
+    uint64_t written;          /* bytes for the KTAP port */
+    int input, output, errors; /* our ends; -1 when closed */
+    bool input_ended;          /* close input once its queue is empty */
+} job = {.input = -1, .output = -1, .errors = -1};
 
 static int timer = -1;
 
 static char input_bytes[64 * 1024];
 static struct queue input_queue = {input_bytes, sizeof(input_bytes), 0};
-
-/* Replies for the test. A line each, for as many as may wait. */
-static char reply_bytes[REQUESTS_MAX * MMRIG_LINE_MAX];
-static struct queue reply_queue = {reply_bytes, sizeof(reply_bytes), 0};
-static struct reader test_reader;
-
-/* The rig sees numbers of ours, which never repeat within a boot, not the test's. */
-static uint64_t next_request = 1;
-static struct {
-    uint64_t ours; /* 0: free */
-    uint64_t theirs;
-} requests[REQUESTS_MAX];
 
 static void close_end(int *fd)
 {
@@ -193,7 +179,7 @@ static bool ends_open(struct ends *ends, bool test, bool tty)
         if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0)
             return false;
         fcntl(fds[0], F_SETFL, O_NONBLOCK);
-        job.test = fds[0];
+        request_start(fds[0], job.id);
         ends->test = fds[1];
         ends->input = open("/dev/null", O_RDWR | O_CLOEXEC);
         if (ends->input < 0)
@@ -248,7 +234,7 @@ static void job_start(uint64_t limit_ms, bool test, bool tty, char **argv)
         close_end(&job.input);
         close_end(&job.output);
         close_end(&job.errors);
-        close_end(&job.test);
+        request_end();
     }
 }
 
@@ -271,9 +257,7 @@ static void job_clear(uint64_t id)
     job.id = id;
     job.timed_out = job.status_known = job.grace_over = job.gave_up = job.input_ended = false;
     job.written = 0;
-    input_queue.used = reply_queue.used = 0;
-    test_reader.used = test_reader.taken = 0;
-    memset(requests, 0, sizeof(requests));
+    input_queue.used = 0;
 }
 
 void job_run(uint64_t id, uint64_t limit_ms, const struct mmrig_line *line, size_t first)
@@ -349,137 +333,6 @@ void job_resize(uint64_t id, unsigned rows, unsigned columns)
 
     if (is_for_job(id) && job.tty && job.output >= 0)
         ioctl(job.output, TIOCSWINSZ, &size);
-}
-
-/* ---- What a test sends --------------------------------------------------------------------
- */
-
-/* The words of line from first on, behind those that are in message. */
-static void message_words(struct message *message, const struct mmrig_line *line, size_t first)
-{
-    for (size_t i = first; i < line->count; i++)
-        message_bytes(message, line->words[i].data, line->words[i].size);
-}
-
-/* A line for the test. There is room: no more replies come than requests may wait. */
-static void reply_add(struct message *message)
-{
-    message->text[message->used++] = '\n';
-    if (message->broken || !queue_add(&reply_queue, message->text, message->used))
-        close_end(&job.test);
-}
-
-void job_reply(uint64_t number, const struct mmrig_line *line)
-{
-    for (size_t i = 0; i < REQUESTS_MAX; i++) {
-        struct message message;
-
-        if (requests[i].ours != number || number == 0)
-            continue;
-        requests[i].ours = 0;
-        if (job.test < 0)
-            return;
-        message_start(&message, "reply");
-        message_number(&message, requests[i].theirs);
-        message_words(&message, line, 2);
-        reply_add(&message);
-        return;
-    }
-}
-
-static void request_forward(uint64_t theirs, const struct mmrig_line *line)
-{
-    struct message message;
-    size_t i = 0;
-
-    while (i < REQUESTS_MAX && requests[i].ours != 0)
-        i++;
-    if (i == REQUESTS_MAX) {
-        message_start(&message, "reply");
-        message_number(&message, theirs);
-        message_text(&message, "error");
-        message_text(&message, "too many requests wait for a reply");
-        reply_add(&message);
-        return;
-    }
-    requests[i].ours = next_request++;
-    requests[i].theirs = theirs;
-    message_start(&message, "request");
-    message_number(&message, requests[i].ours);
-    message_words(&message, line, 2);
-    message_send(&message);
-}
-
-/* A finite number as printf writes it. */
-static bool word_is_figure(const struct mmrig_word *word)
-{
-    char *end;
-
-    if (word->size == 0 || word->size > 64 || strlen(word->data) != word->size ||
-        strspn(word->data, "0123456789+-.eE") != word->size)
-        return false;
-    strtod(word->data, &end);
-    return *end == '\0';
-}
-
-/* Passes on one line of the test; false if a test may not say that. */
-static bool test_obey(const struct mmrig_line *line)
-{
-    const struct mmrig_word *words = line->words;
-    struct message message;
-    uint64_t number;
-
-    if (word_is(&words[0], "request") && line->count >= 3 && word_number(&words[1], &number)) {
-        request_forward(number, line);
-        return true;
-    }
-    if (word_is(&words[0], "metric") && line->count == 4 && word_is_figure(&words[2])) {
-        message_start(&message, "metric");
-        message_words(&message, line, 1);
-        message_send(&message);
-        return true;
-    }
-    if (word_is(&words[0], "abort") && line->count == 5 && word_number(&words[3], &number)) {
-        message_start(&message, "abort");
-        message_number(&message, job.id);
-        message_words(&message, line, 2);
-        message_send(&message);
-        return true;
-    }
-    return false;
-}
-
-static void test_handle(void)
-{
-    struct mmrig_line line;
-    enum reader_result result = READER_MORE;
-
-    while (job.test >= 0 && control_roomy()) {
-        ssize_t size;
-
-        result = reader_next(&test_reader, &line);
-        if (result == READER_BAD || (result == READER_LINE && !test_obey(&line))) {
-            struct message message;
-
-            message_start(&message, "abort");
-            message_number(&message, job.id);
-            message_text(&message, "agent");
-            message_number(&message, 0);
-            message_text(&message, "the test sent a line that is not in the protocol");
-            message_send(&message);
-            close_end(&job.test);
-            return;
-        }
-        if (result == READER_LINE)
-            continue;
-        size = reader_fill(&test_reader, job.test);
-        if (size == 0 || (size < 0 && errno != EAGAIN && errno != EINTR))
-            close_end(&job.test);
-        if (size < 0)
-            break;
-    }
-    if (job.test >= 0 && reply_queue.used > 0)
-        queue_write(&reply_queue, job.test);
 }
 
 /* ---- What a job writes --------------------------------------------------------------------
@@ -559,18 +412,20 @@ void job_reap(void)
         return;
     bool alone = pid < 0 && errno == ECHILD;
 
-    test_handle();
+    request_handle();
     errors_handle();
     output_handle();
     /* Nothing more can come when no process is left and all pipes are at their end. */
     job.gave_up = job.grace_over && !alone;
-    if (!job.gave_up && (!alone || job.output >= 0 || job.errors >= 0 || job.test >= 0))
+    if (!job.gave_up && (!alone || job.output >= 0 || job.errors >= 0 || request_open()))
         return;
     kmsg_drain();
+    /* What the program did not read: left there, it would keep the control port waiting. */
+    input_queue.used = 0;
     close_end(&job.input);
     close_end(&job.output);
     close_end(&job.errors);
-    close_end(&job.test);
+    request_end();
     timer_set(0);
     if (job.timed_out || !job.status_known)
         done_send(MMRIG_DONE_TIMEOUT, job.limit_ms);
@@ -602,10 +457,7 @@ void job_wait(struct pollfd *entries)
         .events = POLLIN,
     };
     entries[SLOT_STDERR] = (struct pollfd){.fd = roomy ? job.errors : -1, .events = POLLIN};
-    entries[SLOT_TEST] = (struct pollfd){
-        .fd = roomy ? job.test : -1,
-        .events = (short)(POLLIN | (reply_queue.used > 0 ? POLLOUT : 0)),
-    };
+    request_wait(&entries[SLOT_TEST]);
 }
 
 void job_handle(const struct pollfd *entries)
@@ -620,8 +472,7 @@ void job_handle(const struct pollfd *entries)
         output_handle();
     if (entries[SLOT_STDERR].revents)
         errors_handle();
-    if (entries[SLOT_TEST].revents)
-        test_handle();
+    request_handle();
     if (entries[SLOT_KMSG].revents)
         kmsg_drain();
     if (entries[SLOT_TIMER].revents && read(timer, &times, sizeof(times)) > 0) {
