@@ -2,6 +2,8 @@
 #include "qemu-probe.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -15,15 +17,15 @@
 #define QMP_FD            3
 /* A warm QEMU answers all in 40 ms; a cold one on a busy machine may take seconds. */
 #define ANSWER_MS 20000
-/* How much of what the program printed is looked at. */
-#define OUTPUT_MAX 4096
+/* What the program prints beyond this is refused. */
+#define OUTPUT_MAX (64 * 1024)
 
 /* A program that has been started as if it were QEMU. */
 typedef struct {
     const char *path;
     GSubprocess *process;
     MmrigQmp *qmp;
-    int output; /* a memory file with all that it printed */
+    int output; /* a memory file with what it printed, up to its offset */
 } Probe;
 
 static gboolean fail_errno(GError **error, const char *what)
@@ -63,8 +65,10 @@ static gboolean probe_start(Probe *probe, GError **error)
     g_autoptr(GError) cause = NULL;
     int pair[2], out, err;
 
-    probe->output = memfd_create("mmrig-probe", MFD_CLOEXEC);
-    if (probe->output < 0)
+    /* The seal keeps a program that prints for ever from filling the memory. */
+    probe->output = memfd_create("mmrig-probe", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (probe->output < 0 || ftruncate(probe->output, OUTPUT_MAX) != 0 ||
+        fcntl(probe->output, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK) != 0)
         return fail_errno(error, "cannot make a memory file");
     out = dup(probe->output);
     err = dup(probe->output);
@@ -95,12 +99,11 @@ static gboolean probe_start(Probe *probe, GError **error)
 /* The last line that the program printed, or NULL. */
 static char *last_output(const Probe *probe)
 {
-    char text[OUTPUT_MAX + 1];
-    off_t size = lseek(probe->output, 0, SEEK_END);
-    ssize_t got;
+    g_autofree char *text = g_malloc(OUTPUT_MAX + 1);
+    off_t size = lseek(probe->output, 0, SEEK_CUR);
+    ssize_t got = size > 0 ? pread(probe->output, text, MIN((gsize)size, OUTPUT_MAX), 0) : 0;
     const char *line;
 
-    got = pread(probe->output, text, OUTPUT_MAX, MAX(size - OUTPUT_MAX, 0));
     if (got <= 0)
         return NULL;
     text[got] = '\0';
@@ -116,7 +119,10 @@ static void probe_stop(Probe *probe)
     if (probe->qmp)
         mmrig_qmp_close(probe->qmp);
     if (probe->process) {
-        g_subprocess_force_exit(probe->process);
+        const char *pid = g_subprocess_get_identifier(probe->process);
+        /* The whole group (child.h): a script may have started QEMU beside itself. */
+        if (pid)
+            kill(-(pid_t)g_ascii_strtoll(pid, NULL, 10), SIGKILL);
         g_subprocess_wait(probe->process, NULL, NULL);
     }
 }

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Stands in for QEMU in the tests of what the rig does with one. It talks over the
+ * descriptors that the rig hands to QEMU (rig/machine.h), as the environment says:
+ *
+ *   FAKE_QEMU_VERSION  "MAJOR MINOR MICRO", 10 0 2 unless set
+ *   FAKE_QEMU_ARCH     x86_64 unless set
+ *   FAKE_QEMU_KVM      "false" for one without KVM
+ *   FAKE_QEMU_STARTS   a file that grows by one byte with each start
+ *   FAKE_QEMU_DOES     besides answering:
+ *     nonsense   every answer is the number 5
+ *     quits      ends in the middle of the questions
+ *     silent     answers nothing
+ *     chatters   prints without end before it answers
+ *     ready      speaks as an agent that is ready
+ *     fails      speaks as an agent that cannot go on
+ *     babbles    breaks the guest protocol
+ *     dies       prints an error and ends with status 1
+ *     stops      tells of a guest that was stopped
+ */
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "mmrig-guest-protocol.h"
+
+#define QMP_FD     3
+#define CONTROL_FD 4
+
+static bool does(const char *what)
+{
+    const char *set = getenv("FAKE_QEMU_DOES");
+
+    return set && strcmp(set, what) == 0;
+}
+
+static const char *setting(const char *name, const char *otherwise)
+{
+    const char *set = getenv(name);
+
+    return set ? set : otherwise;
+}
+
+static void say(int fd, const char *text)
+{
+    size_t size = strlen(text);
+
+    if (write(fd, text, size) != (ssize_t)size)
+        exit(3);
+}
+
+/* What the command is answered with, as JSON. */
+static void answer(const char *command, char *text, size_t size)
+{
+    int major = 10, minor = 0, micro = 2;
+
+    if (does("nonsense") && strcmp(command, "qmp_capabilities") != 0) {
+        snprintf(text, size, "5");
+    } else if (strcmp(command, "query-version") == 0) {
+        if (sscanf(setting("FAKE_QEMU_VERSION", "10 0 2"), "%d %d %d", &major, &minor,
+                   &micro) != 3)
+            exit(3);
+        snprintf(text, size,
+                 "{\"qemu\": {\"major\": %d, \"minor\": %d, \"micro\": %d}, \"package\": "
+                 "\"fake\"}",
+                 major, minor, micro);
+    } else if (strcmp(command, "query-target") == 0) {
+        snprintf(text, size, "{\"arch\": \"%s\"}", setting("FAKE_QEMU_ARCH", "x86_64"));
+    } else if (strcmp(command, "query-kvm") == 0) {
+        snprintf(text, size, "{\"enabled\": false, \"present\": %s}",
+                 setting("FAKE_QEMU_KVM", "true"));
+    } else if (strcmp(command, "query-status") == 0) {
+        snprintf(text, size, "{\"status\": \"%s\", \"running\": %s}",
+                 does("stops") ? "internal-error" : "running",
+                 does("stops") ? "false" : "true");
+    } else if (strcmp(command, "qom-list-types") == 0) {
+        snprintf(text, size, "[{\"name\": \"nvdimm\"}, {\"name\": \"virtio-mem-pci\"}]");
+    } else if (strcmp(command, "query-commands") == 0) {
+        snprintf(text, size, "[{\"name\": \"quit\"}]");
+    } else if (strcmp(command, "query-machines") == 0) {
+        if (does("quits"))
+            exit(0);
+        snprintf(text, size, "[{\"name\": \"pc-q35-10.0\", \"alias\": \"q35\"}]");
+    } else {
+        snprintf(text, size, "{}");
+    }
+}
+
+int main(void)
+{
+    const char *starts = getenv("FAKE_QEMU_STARTS");
+    char *line = NULL;
+    size_t room = 0;
+    FILE *in;
+
+    if (starts) {
+        int fd = open(starts, O_WRONLY | O_CREAT | O_APPEND, 0600);
+        say(fd, "x");
+        close(fd);
+    }
+    if (does("dies")) {
+        fputs("fake-qemu: cannot set up the guest's processor\n", stderr);
+        return 1;
+    }
+    for (int i = 0; does("chatters") && i < 100000; i++)
+        fputs("one more line that nobody wants to read\n", stderr);
+    in = fdopen(QMP_FD, "r");
+    if (!in)
+        return 3;
+    if (does("silent")) {
+        pause();
+        return 3;
+    }
+    say(QMP_FD, "{\"QMP\": {\"version\": {}, \"capabilities\": []}}\r\n");
+    if (does("ready"))
+        say(CONTROL_FD, "ready 1 0123456789abcdef0123456789abcdef 6.12.0\n");
+    if (does("fails"))
+        say(CONTROL_FD, "fail cannot%20mount%20/proc\n");
+    if (does("babbles"))
+        say(CONTROL_FD, "hello\n");
+    while (getline(&line, &room, in) > 0) {
+        char command[64], result[512], reply[1024];
+        const char *execute = strstr(line, "\"execute\":\"");
+        const char *id = strstr(line, "\"id\":");
+
+        if (!execute || !id ||
+            sscanf(execute + strlen("\"execute\":\""), "%63[^\"]", command) != 1)
+            return 3;
+        answer(command, result, sizeof result);
+        snprintf(reply, sizeof reply, "{\"return\": %s, \"id\": %d}\r\n", result,
+                 atoi(id + strlen("\"id\":")));
+        say(QMP_FD, reply);
+    }
+    free(line);
+    return 0;
+}
