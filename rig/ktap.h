@@ -21,12 +21,12 @@ typedef enum {
 } MmrigKtapOutcome;
 
 typedef struct {
-    char *name;   /* with its parents': "outer/inner"; "test N" if it has none */
-    guint depth;  /* 0 at the top */
+    char *name;  /* with its parents': "outer/inner"; "test N" if it has none */
+    guint depth; /* 0 at the top */
     guint number;
     gboolean group; /* it has subtests of its own */
     MmrigKtapOutcome outcome;
-    char *reason; /* after SKIP, XFAIL or TIMEOUT; NULL if none */
+    char *reason;      /* after SKIP, XFAIL or TIMEOUT; NULL if none */
     char *diagnostics; /* the "# " lines before it, for failures; NULL if none */
 } MmrigKtapTest;
 
@@ -42,7 +42,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(MmrigKtap, mmrig_ktap_free)
 void mmrig_ktap_feed(MmrigKtap *ktap, const char *bytes, gsize size);
 
 /*
- * The stream has ended. Returns TRUE if it was whole: a version line, a plan, as many
+ * The stream has ended. A plan of "1..0 # SKIP reason" is a whole stream, with one result,
+ * "all", number 0, skipped. Returns TRUE if it was whole: a version line, a plan, as many
  * results as planned and numbered in order, at every level, no bail-out. Else *problem says
  * what was wrong first (owned by ktap).
  */
