@@ -56,7 +56,7 @@ line ~ /^[ \t]*ok [0-9]+ .*# SKIP/ {
         print "pass\t" name "\t"
         for (i = 1; i <= inner; i++)
             print "skip\t" name "/" inner_name[i] "\t" inner_reason[i]
-    } else if (status == "fail") {
+    } else if (status == "fail" || message !~ /^SKIP_/) {
         print "fail\t" name "\t" message
     } else {
         print "skip\t" name "\t" (reason != "" ? reason : message)
