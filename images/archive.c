@@ -19,42 +19,69 @@
 
 typedef struct archive Archive;
 typedef struct archive_entry ArchiveEntry;
-static void archive_read_clear(Archive *archive)
+
+static void close_reader(Archive *archive)
 {
     archive_read_free(archive);
 }
-static void archive_write_clear(Archive *archive)
-{
-    /* Marked as failed, it is freed without writing the end of the archive. */
-    archive_write_fail(archive);
-    archive_write_free(archive);
-}
-typedef Archive ReadArchive;
-typedef Archive WriteArchive;
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReadArchive, archive_read_clear)
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(WriteArchive, archive_write_clear)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Archive, close_reader)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ArchiveEntry, archive_entry_free)
 
-static gboolean write_failed(Archive *archive, const char *path, GError **error)
-{
-    const char *problem = archive_error_string(archive);
-    int code = archive_errno(archive);
+typedef struct {
+    Archive *archive;
+    int fd;
+    int failure; /* errno of the first write that failed, or 0: from then on nothing is written
+                  */
+    char *buffer;
+} Writer;
 
-    /* libarchive says "Write error" where the system knows why. */
+/*
+ * libarchive (3.6) leaks its buffers once a write has failed, so it is not told; whoever
+ * calls it looks at writer->failure afterwards.
+ */
+static la_ssize_t write_block(G_GNUC_UNUSED Archive *archive, void *data, const void *block,
+                              size_t size)
+{
+    Writer *writer = data;
+
+    for (size_t done = 0; done < size && writer->failure == 0;) {
+        ssize_t wrote = write(writer->fd, (const char *)block + done, size - done);
+        if (wrote >= 0)
+            done += (size_t)wrote;
+        else if (errno != EINTR)
+            writer->failure = errno;
+    }
+    return (la_ssize_t)size;
+}
+
+/* What became of a call of libarchive at an entry (NULL: the whole). */
+static gboolean check(const Writer *writer, gboolean ok, const MmrigEntry *entry,
+                      GError **error)
+{
+    if (ok && writer->failure == 0)
+        return TRUE;
+    const char *problem =
+        writer->failure ? g_strerror(writer->failure) : archive_error_string(writer->archive);
     g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG, "cannot write the image%s%s: %s",
-                path ? " at " : "", path ? path : "",
-                code > 0  ? g_strerror(code)
-                : problem ? problem
-                          : "unknown error");
+                entry ? " at " : "", entry ? entry->path : "",
+                problem ? problem : "unknown error");
     return FALSE;
 }
 
-static gboolean write_data(Archive *archive, const char *path, const void *data, gsize size,
-                           GError **error)
+static gboolean write_header(Writer *writer, const MmrigEntry *entry, ArchiveEntry *header,
+                             gint64 size, GError **error)
 {
-    la_ssize_t written = archive_write_data(archive, data, size);
+    archive_entry_set_size(header, size);
+    return check(writer, archive_write_header(writer->archive, header) == ARCHIVE_OK, entry,
+                 error);
+}
 
-    return (written >= 0 && (gsize)written == size) || write_failed(archive, path, error);
+static gboolean write_data(Writer *writer, const MmrigEntry *entry, const void *data,
+                           gsize size, GError **error)
+{
+    la_ssize_t written = archive_write_data(writer->archive, data, size);
+
+    return check(writer, written >= 0 && (gsize)written == size, entry, error);
 }
 
 static gboolean read_failed(const char *host, const char *why, GError **error)
@@ -64,39 +91,38 @@ static gboolean read_failed(const char *host, const char *why, GError **error)
     return FALSE;
 }
 
-static gboolean copy_data(Archive *archive, const MmrigEntry *entry, ArchiveEntry *header,
-                          int fd, char *buffer, GError **error)
+static gboolean copy_data(Writer *writer, const MmrigEntry *entry, ArchiveEntry *header, int fd,
+                          GError **error)
 {
     struct stat info;
 
     if (fstat(fd, &info) != 0)
         return read_failed(entry->host, g_strerror(errno), error);
-    archive_entry_set_size(header, info.st_size);
-    if (archive_write_header(archive, header) != ARCHIVE_OK)
-        return write_failed(archive, entry->path, error);
+    if (!write_header(writer, entry, header, info.st_size, error))
+        return FALSE;
     for (goffset left = info.st_size; left > 0;) {
-        gssize got = read(fd, buffer, (gsize)MIN(left, COPY_SIZE));
+        gssize got = read(fd, writer->buffer, (gsize)MIN(left, COPY_SIZE));
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
             return read_failed(entry->host, g_strerror(errno), error);
         if (got == 0)
             return read_failed(entry->host, "it became shorter meanwhile", error);
-        if (!write_data(archive, entry->path, buffer, (gsize)got, error))
+        if (!write_data(writer, entry, writer->buffer, (gsize)got, error))
             return FALSE;
         left -= got;
     }
     return TRUE;
 }
 
-static gboolean copy_file(Archive *archive, const MmrigEntry *entry, ArchiveEntry *header,
-                          char *buffer, GError **error)
+static gboolean copy_file(Writer *writer, const MmrigEntry *entry, ArchiveEntry *header,
+                          GError **error)
 {
     int fd = open(entry->host, O_RDONLY | O_CLOEXEC);
 
     if (fd < 0)
         return read_failed(entry->host, g_strerror(errno), error);
-    gboolean ok = copy_data(archive, entry, header, fd, buffer, error);
+    gboolean ok = copy_data(writer, entry, header, fd, error);
     close(fd);
     return ok;
 }
@@ -104,7 +130,7 @@ static gboolean copy_file(Archive *archive, const MmrigEntry *entry, ArchiveEntr
 /* The unpacked content of a host file. */
 static GByteArray *unpack(const char *host, char *buffer, GError **error)
 {
-    g_autoptr(ReadArchive) archive = archive_read_new();
+    g_autoptr(Archive) archive = archive_read_new();
     g_autoptr(GByteArray) content = g_byte_array_new();
     ArchiveEntry *header;
     la_ssize_t got;
@@ -137,17 +163,15 @@ static GByteArray *unpack(const char *host, char *buffer, GError **error)
     return g_steal_pointer(&content);
 }
 
-static gboolean write_bytes(Archive *archive, const MmrigEntry *entry, ArchiveEntry *header,
+static gboolean write_bytes(Writer *writer, const MmrigEntry *entry, ArchiveEntry *header,
                             const void *data, gsize size, GError **error)
 {
-    archive_entry_set_size(header, (la_int64_t)size);
-    if (archive_write_header(archive, header) != ARCHIVE_OK)
-        return write_failed(archive, entry->path, error);
-    return write_data(archive, entry->path, data, size, error);
+    return write_header(writer, entry, header, (gint64)size, error) &&
+           write_data(writer, entry, data, size, error);
 }
 
-static gboolean write_entry(Archive *archive, const MmrigEntry *entry, guint number,
-                            char *buffer, GError **error)
+static gboolean write_entry(Writer *writer, const MmrigEntry *entry, guint number,
+                            GError **error)
 {
     static const unsigned types[] = {
         [MMRIG_ENTRY_FOLDER] = AE_IFDIR, [MMRIG_ENTRY_FILE] = AE_IFREG,
@@ -164,19 +188,18 @@ static gboolean write_entry(Archive *archive, const MmrigEntry *entry, guint num
     /* Every number once and a link count of 1: nothing is taken for a hard link. */
     archive_entry_set_ino(header, number);
     archive_entry_set_nlink(header, 1);
-    archive_entry_set_size(header, 0);
     switch (entry->kind) {
     case MMRIG_ENTRY_FILE:
         if (entry->packed) {
-            g_autoptr(GByteArray) content = unpack(entry->host, buffer, error);
+            g_autoptr(GByteArray) content = unpack(entry->host, writer->buffer, error);
             return content &&
-                   write_bytes(archive, entry, header, content->data, content->len, error);
+                   write_bytes(writer, entry, header, content->data, content->len, error);
         }
-        return copy_file(archive, entry, header, buffer, error);
+        return copy_file(writer, entry, header, error);
     case MMRIG_ENTRY_BYTES: {
         gsize size;
         const void *data = g_bytes_get_data(entry->bytes, &size);
-        return write_bytes(archive, entry, header, data, size, error);
+        return write_bytes(writer, entry, header, data, size, error);
     }
     case MMRIG_ENTRY_LINK:
         archive_entry_set_symlink(header, entry->target);
@@ -187,23 +210,36 @@ static gboolean write_entry(Archive *archive, const MmrigEntry *entry, guint num
     case MMRIG_ENTRY_FOLDER:
         break;
     }
-    return archive_write_header(archive, header) == ARCHIVE_OK ||
-           write_failed(archive, entry->path, error);
+    return write_header(writer, entry, header, 0, error);
+}
+
+static gboolean write_all(Writer *writer, MmrigImage *image, GError **error)
+{
+    Archive *archive = writer->archive;
+    guint number = 0;
+
+    if (!check(writer,
+               archive_write_set_format_cpio_newc(archive) == ARCHIVE_OK &&
+                   archive_write_set_bytes_per_block(archive, COPY_SIZE) == ARCHIVE_OK &&
+                   archive_write_set_bytes_in_last_block(archive, 1) == ARCHIVE_OK &&
+                   archive_write_open(archive, writer, NULL, write_block, NULL) == ARCHIVE_OK,
+               NULL, error))
+        return FALSE;
+    for (GTreeNode *at = g_tree_node_first(image->entries); at; at = g_tree_node_next(at))
+        if (!write_entry(writer, g_tree_node_value(at), ++number, error))
+            return FALSE;
+    return check(writer, archive_write_close(archive) == ARCHIVE_OK, NULL, error);
 }
 
 gboolean mmrig_image_write(MmrigImage *image, int fd, GError **error)
 {
-    g_autoptr(WriteArchive) archive = archive_write_new();
     g_autofree char *buffer = g_malloc(COPY_SIZE);
-    guint number = 0;
+    Writer writer = {.archive = archive_write_new(), .fd = fd, .buffer = buffer};
+    gboolean ok = write_all(&writer, image, error);
 
-    if (archive_write_set_format_cpio_newc(archive) != ARCHIVE_OK ||
-        archive_write_set_bytes_per_block(archive, COPY_SIZE) != ARCHIVE_OK ||
-        archive_write_set_bytes_in_last_block(archive, 1) != ARCHIVE_OK ||
-        archive_write_open_fd(archive, fd) != ARCHIVE_OK)
-        return write_failed(archive, NULL, error);
-    for (GTreeNode *at = g_tree_node_first(image->entries); at; at = g_tree_node_next(at))
-        if (!write_entry(archive, g_tree_node_value(at), ++number, buffer, error))
-            return FALSE;
-    return archive_write_close(archive) == ARCHIVE_OK || write_failed(archive, NULL, error);
+    /* Freeing writes what is left, which is of no use to an image that is given up. */
+    if (!ok)
+        writer.failure = ECANCELED;
+    archive_write_free(writer.archive);
+    return ok;
 }

@@ -245,13 +245,14 @@ static void test_drop_old(G_GNUC_UNUSED Fixture *fixture, G_GNUC_UNUSED gconstpo
     g_autoptr(GError) error = NULL;
 
     for (guint i = 0; i < 3; i++)
-        g_assert_true(mmrig_image_add_bytes(images[i], "/a", "123" + i, 1, 0644, NULL));
+        g_assert_true(mmrig_image_add_bytes(images[i], "/a", &"123"[i], 1, 0644, NULL));
     unused = mmrig_image_ensure(images[0], &error);
     used = mmrig_image_ensure(images[1], &error);
     g_assert_no_error(error);
     g_assert_cmpint(utimensat(AT_FDCWD, unused, old, 0), ==, 0);
     g_assert_cmpint(utimensat(AT_FDCWD, used, old, 0), ==, 0);
     g_autofree char *again = mmrig_image_ensure(images[1], &error);
+    g_assert_cmpstr(again, ==, used);
     g_assert_true(g_file_test(unused, G_FILE_TEST_EXISTS));
     g_autofree char *newest = mmrig_image_ensure(images[2], &error);
     g_assert_no_error(error);
