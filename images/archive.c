@@ -30,8 +30,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(ArchiveEntry, archive_entry_free)
 typedef struct {
     Archive *archive;
     int fd;
-    int failure; /* errno of the first write that failed, or 0: from then on nothing is written
-                  */
+    int failure; /* errno of the write that failed, or 0; nothing is written after it */
     char *buffer;
 } Writer;
 
