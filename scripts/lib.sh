@@ -221,3 +221,18 @@ packages_install()
     qemu_is_new || die "QEMU is still older than $qemu_oldest; is another one first in PATH," \
         "or named by MMRIG_QEMU?"
 }
+
+# kernel_fetch MMRIG INSTALL: sees to it that the distribution's kernel is in mmrig's cache.
+# Where packages may be installed (INSTALL is not empty), apt's lists are brought up to date
+# first, since a download by old ones fails.
+kernel_fetch()
+{
+    local mmrig=$1 install=$2
+    if "$mmrig" kernel path distro >/dev/null 2>&1; then
+        return
+    fi
+    if [[ -n $install ]] && { ((EUID == 0)) || command -v sudo >/dev/null; }; then
+        apt_update
+    fi
+    logged kernel-fetch "$mmrig" kernel fetch
+}
