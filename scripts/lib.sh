@@ -49,20 +49,22 @@ logged()
 fallback_mirror=http://deb.debian.org/debian
 qemu_oldest=10.0
 
-# Sets debian_release (12, 13, or empty for testing and unstable) and debian_codename.
+# Sets system_name, and on Debian debian_release (12, 13, empty for testing and unstable) and
+# debian_codename (empty elsewhere).
 find_distribution()
 {
-    local ID=unknown VERSION_ID='' VERSION_CODENAME='' PRETTY_NAME='this system'
+    local ID=unknown VERSION_ID='' VERSION_CODENAME='' PRETTY_NAME='an unknown system'
     if [[ -r /etc/os-release ]]; then
         # shellcheck source=/dev/null
         . /etc/os-release
     fi
-    if [[ $ID != debian ]] || { [[ -n $VERSION_ID ]] && ((VERSION_ID < 12)); }; then
-        die "packages can be installed on Debian 12 or newer only, not on $PRETTY_NAME;" \
-            "install by hand what scripts/packages/*.txt lists, then use --no-install"
+    system_name=$PRETTY_NAME
+    debian_release=
+    debian_codename=
+    if [[ $ID == debian ]]; then
+        debian_release=$VERSION_ID
+        debian_codename=${VERSION_CODENAME:-sid}
     fi
-    debian_release=$VERSION_ID
-    debian_codename=${VERSION_CODENAME:-sid}
 }
 
 as_root()
@@ -173,6 +175,10 @@ packages_install()
     local -a wanted missing=() qemu=()
     local candidate package mirror
     find_distribution
+    if [[ -z $debian_codename ]] || { [[ -n $debian_release ]] && ((debian_release < 12)); }; then
+        die "packages can be installed on Debian 12 or newer only, and this is $system_name;" \
+            "install by hand what scripts/packages/*.txt lists, then use --no-install"
+    fi
     mapfile -t wanted < <(packages_listed "$@")
     mapfile -t missing < <(packages_missing "${wanted[@]}")
     if ! qemu_is_new; then
