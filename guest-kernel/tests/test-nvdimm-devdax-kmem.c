@@ -38,19 +38,21 @@ static unsigned pmem_node(void)
     return (unsigned)test_arg_u64("node", 1);
 }
 
-/* The whole memory blocks within the device's range. */
+/* The whole memory blocks within the device's range; an empty range without a device. */
 static struct range device_blocks(void)
 {
     char text[64];
-    uint64_t start = file_u64(DAX_SYSFS "/resource"), size = file_u64(DAX_SYSFS "/size");
-    uint64_t block = 0;
 
+    if (access(DAX_SYSFS, F_OK) != 0 ||
+        !file_read(MEMORY_SYSFS "/block_size_bytes", text, sizeof(text)))
+        return (struct range){0, 0};
     /* Hexadecimal without 0x, unlike all else in sysfs. */
-    if (file_read(MEMORY_SYSFS "/block_size_bytes", text, sizeof(text)))
-        block = strtoull(text, NULL, 16);
+    uint64_t block = strtoull(text, NULL, 16);
+    uint64_t start = file_u64(DAX_SYSFS "/resource"), size = file_u64(DAX_SYSFS "/size");
     if (block == 0)
         return (struct range){0, 0};
-    return (struct range){(start + block - 1) / block * block, (start + size) / block * block};
+    uint64_t first = (start + block - 1) / block * block, end = (start + size) / block * block;
+    return (struct range){first, end > first ? end : first};
 }
 
 /* Bytes of /proc/iomem's "System RAM (kmem)" within range, and outside of it. */
@@ -178,6 +180,7 @@ TEST(system_ram_grows_the_node)
     uint64_t expected = blocks.end - blocks.start, inside, outside;
     uint64_t total = meminfo_kb("MemTotal"), node0 = node_total_kb(0);
 
+    ASSERT_GT(expected, 0);
     /* daxctl refuses a kernel that puts new memory on line by itself. */
     ASSERT_TRUE(file_write(MEMORY_SYSFS "/auto_online_blocks", "offline"));
     double start = now_seconds();
@@ -263,8 +266,10 @@ TEST(offline_moves_the_data_away)
     struct range blocks = device_blocks();
     uint64_t total = meminfo_kb("MemTotal"), inside, outside;
     size_t on_node, in_range;
-    char *memory = bound_map(false);
+    char *memory;
 
+    ASSERT_GT(node_total_kb(pmem_node()), 0);
+    memory = bound_map(false);
     ASSERT_NE(memory, NULL);
     pages_where(memory, pmem_node(), blocks, &on_node, &in_range);
     EXPECT_EQ(in_range, PAGES);
@@ -288,15 +293,16 @@ TEST(offline_moves_the_data_away)
 TEST(devdax_is_back)
 {
     struct range blocks = device_blocks();
-    uint64_t resource = file_u64(DAX_SYSFS "/resource"), size = file_u64(DAX_SYSFS "/size");
     uint64_t inside, outside;
 
+    ASSERT_GT(blocks.end, blocks.start);
     ASSERT_EQ(NVDIMM_TOOL("daxctl", "reconfigure-device", "--mode=devdax", DAX_DEVICE), 0);
     kmem_bytes(blocks, &inside, &outside);
     EXPECT_EQ(inside, 0);
     EXPECT_EQ(outside, 0);
 
     /* And it can be mapped as a device again: the whole device, which must be its range. */
+    uint64_t resource = file_u64(DAX_SYSFS "/resource"), size = file_u64(DAX_SYSFS "/size");
     int file = open("/dev/" DAX_DEVICE, O_RDWR | O_CLOEXEC);
     ASSERT_GE(file, 0);
     char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
