@@ -25,7 +25,7 @@
 #define MEMORY_SYSFS   "/sys/devices/system/memory"
 #define NAMESPACE_NAME "mmrig"
 #define NAMESPACE_UUID "b0a4f0c2-93d1-4f0b-8f6e-2f8f6a1c7d55"
-#define PAGES          8192
+#define PAGES          2048
 #define PAGE_BYTES     4096
 #define BYTES          ((size_t)PAGES * PAGE_BYTES)
 

@@ -37,7 +37,7 @@
 #define NO_THP      "the kernel has no huge pages in tmpfs (CONFIG_TRANSPARENT_HUGEPAGE)"
 #define SMALL_FILES 16
 /* For khugepaged, once it has been told not to rest. */
-#define COLLAPSE_SECONDS 30
+#define COLLAPSE_SECONDS 10
 
 /* ---- Measuring ------------------------------------------------------------------------ */
 
