@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "error.h"
 
@@ -228,8 +229,15 @@ gboolean mmrig_image_add_manifest(MmrigImage *image, const char *path, GError **
 {
     g_autofree char *text = NULL;
     g_autoptr(GError) problem = NULL;
+    struct stat info;
     gsize size;
 
+    if (stat(path, &info) != 0 || access(path, R_OK) != 0)
+        return wrong(error, "cannot read manifest %s: %s", path, g_strerror(errno));
+    if (!S_ISREG(info.st_mode))
+        return wrong(error, "manifest %s is not a file", path);
+    if (info.st_size > MANIFEST_MAX)
+        return wrong(error, "%s: longer than %d bytes", path, MANIFEST_MAX);
     if (!g_file_get_contents(path, &text, &size, &problem))
         return wrong(error, "cannot read manifest: %s", problem->message);
     return mmrig_image_add_manifest_text(image, text, size, path, error);

@@ -42,17 +42,16 @@ static gboolean parse(Options *options, int argc, char **argv, GError **error)
          "Take modules from this kernel: distro, tree, tree:DIR, path:FILE,modules=DIR",
          "SPEC"},
         {"manifest", 'm', 0, G_OPTION_ARG_FILENAME_ARRAY, &options->manifests,
-         "Add what images/NAME.manifest, or the file of that path, lists (again and again)",
-         "NAME"},
+         "Add what images/NAME.manifest, or the file of that path, lists (repeatable)", "NAME"},
         {"test", 't', 0, G_OPTION_ARG_STRING_ARRAY, &options->tests,
-         "Add this guest test (again and again)", "NAME"},
+         "Add this guest test (repeatable)", "NAME"},
         {"module", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options->modules,
-         "Add this kernel module and what it needs (again and again)", "NAME"},
+         "Add this kernel module and what it needs (repeatable)", "NAME"},
         {"output", 'o', 0, G_OPTION_ARG_FILENAME, &options->output,
          "Copy the image to FILE and print that path", "FILE"},
         {"list", 'l', 0, G_OPTION_ARG_NONE, &options->list,
          "After the path, list the contents: mode, size, path", NULL},
-        {NULL},
+        G_OPTION_ENTRY_NULL,
     };
     g_autoptr(GOptionContext) context = g_option_context_new("- build a guest image");
     g_autoptr(GError) problem = NULL;
@@ -114,26 +113,46 @@ static gboolean copy_data(const char *from_path, int from, const char *to_path, 
     }
 }
 
-/* A file that could not be written whole is removed; a device or pipe is left alone. */
+/*
+ * The target is emptied only once it is known not to be the image itself. A file that could
+ * not be written whole is removed; a device or pipe is left alone.
+ */
+static gboolean replace(const char *from_path, int from, const char *to_path, int to,
+                        GError **error)
+{
+    struct stat source, target;
+
+    if (fstat(from, &source) != 0)
+        return failed(error, MMRIG_ERROR_RIG, from_path, errno);
+    if (fstat(to, &target) != 0)
+        return failed(error, MMRIG_ERROR_RIG, to_path, errno);
+    if (source.st_dev == target.st_dev && source.st_ino == target.st_ino)
+        return TRUE;
+    gboolean regular = S_ISREG(target.st_mode);
+    if (regular && ftruncate(to, 0) != 0)
+        return failed(error, MMRIG_ERROR_RIG, to_path, errno);
+    if (copy_data(from_path, from, to_path, to, error))
+        return TRUE;
+    if (regular)
+        unlink(to_path);
+    return FALSE;
+}
+
 static gboolean copy(const char *from_path, const char *to_path, GError **error)
 {
-    struct stat info;
     int from = open(from_path, O_RDONLY | O_CLOEXEC);
     if (from < 0)
         return failed(error, MMRIG_ERROR_RIG, from_path, errno);
-    int to = open(to_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    int to = open(to_path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
     if (to < 0) {
         failed(error, MMRIG_ERROR_INPUT, to_path, errno);
         close(from);
         return FALSE;
     }
-    gboolean ok = copy_data(from_path, from, to_path, to, error);
-    gboolean regular = fstat(to, &info) == 0 && S_ISREG(info.st_mode);
+    gboolean ok = replace(from_path, from, to_path, to, error);
     close(from);
     if (close(to) != 0 && ok)
         ok = failed(error, MMRIG_ERROR_RIG, to_path, errno);
-    if (!ok && regular)
-        unlink(to_path);
     return ok;
 }
 
@@ -200,7 +219,7 @@ static gboolean run(const Options *options, GError **error)
 
 MmrigExit mmrig_cmd_image(int argc, char **argv)
 {
-    g_auto(Options) options = {NULL};
+    g_auto(Options) options = {0};
     g_autoptr(GError) error = NULL;
 
     if (!parse(&options, argc, argv, &error) || !run(&options, &error))
