@@ -3,7 +3,7 @@
 
 #include <gio/gio.h>
 
-G_DEFINE_QUARK(mmrig-error-quark, mmrig_error)
+G_DEFINE_QUARK(mmrig_error, mmrig_error)
 
 MmrigExit mmrig_error_exit(const GError *error)
 {

@@ -28,11 +28,11 @@ typedef struct {
 
 /* A kernel that can be booted. All strings are owned by it; NULL where not known. */
 typedef struct {
-    char *spec;    /* as the user would name it: "distro", "tree", ... */
-    char *image;   /* absolute path of a bzImage or vmlinux */
-    char *modules; /* absolute path of lib/modules/RELEASE with modules.dep, or NULL */
-    char *release; /* as uname -r, or NULL */
-    char *id;      /* hash of what it was made from */
+    char *spec;         /* as the user would name it: "distro", "tree", ... */
+    char *image;        /* absolute path of a bzImage or vmlinux */
+    char *modules;      /* absolute path of lib/modules/RELEASE with modules.dep, or NULL */
+    char *release;      /* as uname -r, or NULL */
+    char *id;           /* hash of what it was made from */
     GHashTable *config; /* "CONFIG_X" -> "y", "m" or a value; NULL if not known */
 } MmrigKernel;
 

@@ -87,7 +87,7 @@ static void add_machine(GPtrArray *argv, const MmrigScenario *scenario, MmrigAcc
      * Without a keyboard controller the firmware does not wait for one: a tenth of a second.
      * Leaving out HPET, SATA or SMBus as well was not to be told from noise.
      */
-    add_format(argv, "-machine", "q35,i8042=off%s",
+    add_format(argv, "-machine", MMRIG_MACHINE ",i8042=off%s",
                has_device(scenario, MMRIG_DEVICE_NVDIMM) ? ",nvdimm=on" : "");
     add_pair(argv, "-accel", mmrig_accel_name(accel));
     add_pair(argv, "-cpu",
@@ -315,7 +315,6 @@ GStrv mmrig_machine_types(const MmrigScenario *scenario)
 {
     g_autoptr(GPtrArray) names = g_ptr_array_new();
 
-    g_ptr_array_add(names, (gpointer) "pc-q35-machine");
     g_ptr_array_add(names, (gpointer) "virtio-serial-pci");
     g_ptr_array_add(names, (gpointer) "virtserialport");
     g_ptr_array_add(names, (gpointer) "pvpanic-pci");

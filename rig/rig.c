@@ -101,6 +101,8 @@ char *mmrig_rig_unmet(const MmrigRig *rig, const MmrigScenario *scenario)
 
     if (lack)
         return g_strdup_printf("the kernel \"%s\" lacks %s", rig->kernel->spec, lack);
+    if (!g_hash_table_contains(rig->qemu->machines, MMRIG_MACHINE))
+        return g_strdup_printf("%s has no machine " MMRIG_MACHINE, rig->qemu->path);
     lack = mmrig_qemu_lacks(rig->qemu->types, (const char *const *)types);
     if (lack)
         return g_strdup_printf("%s has no device type %s", rig->qemu->path, lack);

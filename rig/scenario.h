@@ -36,10 +36,10 @@ typedef enum {
 
 /* What the rig does wrong on purpose ([fault]); set by twins. */
 typedef struct {
-    char *drop;           /* this request is answered "ok" and not carried out, or NULL */
-    char *shift;          /* in this request every address is moved, or NULL */
-    gint64 shift_bytes;   /* by this much */
-    char *truncate;       /* the backing file of this device is emptied between boots */
+    char *drop;         /* this request is answered "ok" and not carried out, or NULL */
+    char *shift;        /* in this request every address is moved, or NULL */
+    gint64 shift_bytes; /* by this much */
+    char *truncate;     /* the backing file of this device is emptied between boots */
 } MmrigFault;
 
 typedef struct {
@@ -52,12 +52,12 @@ typedef struct {
     guint timeout; /* seconds for one boot's test, not counting the boot itself */
 
     /* [test] */
-    char *test;        /* name of the guest test program */
-    GStrv args;        /* its arguments */
-    GStrv boots;       /* NULL, or one word for each boot, given as the first argument */
-    GStrv requests;    /* what the test may ask of the rig */
+    char *test;     /* name of the guest test program */
+    GStrv args;     /* its arguments */
+    GStrv boots;    /* NULL, or one word for each boot, given as the first argument */
+    GStrv requests; /* what the test may ask of the rig */
     MmrigExpect expect;
-    char *panic;       /* PANIC: regular expression that the panic's text must match */
+    char *panic; /* PANIC: regular expression that the panic's text must match */
 
     /* [machine] */
     guint cpus;
