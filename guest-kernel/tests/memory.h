@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Memory that tests fill and look at again: a pattern in which every word differs, so that a
- * page that is lost, zeroed or mixed up with another one shows.
+ * Memory that tests fill and look at again: a pattern in which no two words are the same, so
+ * that a page that is lost, zeroed or mixed up with another one shows. One word is written in
+ * each cache line: under emulation, writing all would be most of a test's time.
  */
 #ifndef MMRIG_TEST_MEMORY_H
 #define MMRIG_TEST_MEMORY_H
@@ -13,6 +14,9 @@
 
 #define PAGE_BYTES ((size_t)4096)
 #define MIB        ((size_t)1 << 20)
+
+/* Words in a cache line. */
+#define MEMORY_STRIDE ((size_t)8)
 
 /* Anonymous memory in small pages, or NULL. */
 static inline void *memory_map(size_t size)
@@ -37,7 +41,7 @@ static inline void memory_fill(void *memory, size_t size, uint64_t seed)
 {
     uint64_t *words = memory;
 
-    for (size_t i = 0; i < size / sizeof(*words); i++)
+    for (size_t i = 0; i < size / sizeof(*words); i += MEMORY_STRIDE)
         words[i] = memory_word(seed, i);
 }
 
@@ -46,18 +50,23 @@ static inline size_t memory_differs(const void *memory, size_t size, uint64_t se
 {
     const volatile uint64_t *words = memory;
 
-    for (size_t i = 0; i < size / sizeof(*words); i++)
+    for (size_t i = 0; i < size / sizeof(*words); i += MEMORY_STRIDE)
         if (words[i] != memory_word(seed, i))
             return i * sizeof(*words);
     return size;
 }
 
-/* Whether untouched memory reads as zeros, which faults it in. */
-static inline bool memory_is_zero(const void *memory, size_t size)
+/*
+ * Gets pages for untouched memory, and says whether they came and are zero. (To only read them
+ * would show the kernel's one zero page again and again.)
+ */
+static inline bool memory_comes_zeroed(void *memory, size_t size)
 {
     const volatile uint64_t *words = memory;
 
-    for (size_t i = 0; i < size / sizeof(*words); i++)
+    if (madvise(memory, size, MADV_POPULATE_WRITE) != 0)
+        return false;
+    for (size_t i = 0; i < size / sizeof(*words); i += MEMORY_STRIDE)
         if (words[i] != 0)
             return false;
     return true;

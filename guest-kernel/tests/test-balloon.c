@@ -15,8 +15,10 @@
 #define USED_SEED  UINT64_C(7000000)
 /* Left for the kernel and the agent when the rest is used. */
 #define RESERVE_KB UINT64_C(40960)
-/* Some seconds are usual under TCG. */
-#define BALLOON_SECONDS 30.0
+/* Less than a second is usual, under TCG too. */
+#define BALLOON_SECONDS 15.0
+/* What is tried at each of many steps. */
+#define STEP_BYTES (64 * MIB)
 
 static uint64_t ask(const char *verb, const char *field)
 {
@@ -49,17 +51,22 @@ static bool has_size(void *data)
     return meminfo_kb("MemTotal") == wanted->total_kb && actual_bytes() == wanted->actual;
 }
 
-/* Fills all memory that can be had without a fight, looks at it again and gives it back. */
-static bool use_memory(uint64_t *used_bytes)
+/* All the memory that can be had without a fight. */
+static size_t usable_bytes(void)
 {
     uint64_t available_kb = meminfo_kb("MemAvailable");
-    size_t size = available_kb > RESERVE_KB ? (size_t)(available_kb - RESERVE_KB) * 1024 : 0;
+
+    return available_kb > RESERVE_KB ? (size_t)(available_kb - RESERVE_KB) * 1024 : 0;
+}
+
+/* Fills so much memory, looks at it again and gives it back. */
+static bool use_memory(size_t size)
+{
     char *memory = memory_map(size);
 
-    *used_bytes = size;
     if (!memory)
         return false;
-    bool good = memory_is_zero(memory, size);
+    bool good = memory_comes_zeroed(memory, size);
     memory_fill(memory, size, USED_SEED);
     good = good && memory_differs(memory, size, USED_SEED) == size;
     return munmap(memory, size) == 0 && good;
@@ -109,11 +116,11 @@ TEST_F(balloon, gives_to_the_host_and_takes_back)
 {
     struct size_wanted small = size_of(self->memory, self->total_kb, 40);
     struct size_wanted full = size_of(self->memory, self->total_kb, 100);
-    uint64_t given = self->memory - small.actual, used;
+    uint64_t given = self->memory - small.actual;
     struct rig_reply reply;
 
     /* Everything was in use once, so the host has given it pages. */
-    ASSERT_TRUE(use_memory(&used));
+    ASSERT_TRUE(use_memory(usable_bytes()));
     uint64_t free_kb = meminfo_kb("MemFree"), rss_used = host_rss();
     ASSERT_GT(rss_used, self->memory / 100 * 70);
 
@@ -123,7 +130,11 @@ TEST_F(balloon, gives_to_the_host_and_takes_back)
     ASSERT_TRUE(wait_until(has_size, &small, BALLOON_SECONDS));
     rig_metric("inflate", now_seconds() - start, "s");
     uint64_t rss_small = host_rss();
-    EXPECT_LE(meminfo_kb("MemFree"), free_kb - given / 1024 / 100 * 90);
+    /*
+     * Free pages on the CPUs' own lists are not in MemFree, but can go into the balloon: at
+     * most an eighth of the memory (MIN_PERCPU_PAGELIST_HIGH_FRACTION in mm/page_alloc.c).
+     */
+    EXPECT_LE(meminfo_kb("MemFree"), free_kb - (given / 100 * 90 - self->memory / 8) / 1024);
     EXPECT_LE(rss_small, rss_used - given / 100 * 75);
     EXPECT_EQ(memory_differs(self->kept, KEPT_BYTES, KEPT_SEED), KEPT_BYTES);
 
@@ -137,7 +148,7 @@ TEST_F(balloon, gives_to_the_host_and_takes_back)
     EXPECT_LE(rss_full, rss_used - given / 100 * 75);
     EXPECT_GE(meminfo_kb("MemFree"), free_kb / 100 * 90);
 
-    ASSERT_TRUE(use_memory(&used));
+    ASSERT_TRUE(use_memory(usable_bytes()));
     uint64_t rss_again = host_rss();
     EXPECT_GE(rss_again, rss_full + given / 100 * 70);
     EXPECT_EQ(memory_differs(self->kept, KEPT_BYTES, KEPT_SEED), KEPT_BYTES);
@@ -153,14 +164,13 @@ TEST_F(balloon, follows_step_by_step)
 {
     static const unsigned percents[] = {90, 60, 75, 50, 100};
     struct rig_reply reply;
-    uint64_t used;
 
     for (size_t i = 0; i < sizeof(percents) / sizeof(percents[0]); i++) {
         struct size_wanted wanted = size_of(self->memory, self->total_kb, percents[i]);
         ASSERT_TRUE(rig_request(&reply, "balloon-set", "bytes=%llu",
                                 (unsigned long long)wanted.actual));
         ASSERT_TRUE(wait_until(has_size, &wanted, BALLOON_SECONDS));
-        ASSERT_TRUE(use_memory(&used));
+        ASSERT_TRUE(use_memory(STEP_BYTES));
         ASSERT_EQ(memory_differs(self->kept, KEPT_BYTES, KEPT_SEED), KEPT_BYTES);
     }
 }

@@ -184,7 +184,7 @@ TEST_F(device, grows_and_shrinks)
             char *memory = memory_map(used);
             ASSERT_TRUE(memory != NULL);
             ASSERT_TRUE(set_policy(memory, used, device_node(), true));
-            ASSERT_TRUE(memory_is_zero(memory, PAGE_BYTES));
+            ASSERT_TRUE(memory_comes_zeroed(memory, used));
             memory_fill(memory, used, USED_SEED);
             EXPECT_EQ(memory_differs(memory, used, USED_SEED), used);
             EXPECT_EQ(pages_on_node(memory, used, device_node()), used / PAGE_BYTES);
