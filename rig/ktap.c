@@ -77,6 +77,7 @@ void mmrig_ktap_free(MmrigKtap *ktap)
     g_free(ktap);
 }
 
+G_GNUC_PRINTF(2, 0)
 static void found_problem_va(MmrigKtap *ktap, const char *format, va_list values)
 {
     g_autofree char *text = NULL;
