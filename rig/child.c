@@ -4,7 +4,8 @@
  * the rig that does nothing but wait. It starts the command in a process group of its
  * own, and waits for the command's end or for the end of the "life" pipe, whose other end
  * only the rig holds. Either way it then kills the whole group, while the command's own
- * (perhaps dead) process still keeps the group's number from being used again.
+ * (perhaps dead) process still keeps the group's number from being used again, and waits
+ * until all of it is dead.
  *
  * A process that leaves the group on purpose (setsid) escapes; make, apt-get and compilers
  * do not.
@@ -72,6 +73,16 @@ char *mmrig_child_find(const char *program, const char *package, GError **error)
     return g_steal_pointer(&path);
 }
 
+static _Thread_local int held = -1;
+
+int mmrig_child_hold(int fd)
+{
+    int before = held;
+
+    held = fd;
+    return before;
+}
+
 /* From here to watch(): between fork and exec, so async-signal-safe calls only. */
 
 static void tell(int fd, int kind, int value)
@@ -130,6 +141,7 @@ static G_GNUC_NORETURN void watch(const Plan *plan)
     (void)setpgid(0, 0);
     signals_reset();
     prctl(PR_SET_NAME, "mmrig-watcher");
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
     command = fork();
     if (command == 0)
         command_start(plan, self);
@@ -140,10 +152,10 @@ static G_GNUC_NORETURN void watch(const Plan *plan)
     /* Both sides do this, so that the group exists whichever runs first. */
     (void)setpgid(command, command);
     pidfd = pidfd_open(command, 0);
-    /* What is left open is life as 0, told as 1 and the command as 2: no lock or pipe of
-     * the rig lives on in here. */
+    /* What is left open is life as 0, told as 1, the command as 2, and what is to be held:
+     * no lock or pipe of the rig lives on in here. */
     if (pidfd < 0 || dup2(plan->life, 0) < 0 || dup2(plan->told, 1) < 0 || dup2(pidfd, 2) < 0 ||
-        close_range(3, ~0U, 0) != 0) {
+        (held >= 0 && dup2(held, 3) < 0) || close_range(held >= 0 ? 4 : 3, ~0U, 0) != 0) {
         tell(plan->told, TOLD_EXEC_FAILED, errno);
         kill(-command, SIGKILL);
         _exit(127);
@@ -156,6 +168,9 @@ static G_GNUC_NORETURN void watch(const Plan *plan)
         ;
     kill(-command, SIGKILL);
     while (waitpid(command, &status, 0) < 0 && errno == EINTR)
+        ;
+    /* Orphans of the group are ours now: all of it is dead when this says there are none. */
+    while (waitpid(-command, NULL, 0) > 0 || errno == EINTR)
         ;
     tell(1, TOLD_STATUS, status);
     _exit(0);

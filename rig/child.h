@@ -21,7 +21,8 @@ void mmrig_child_bind(pid_t parent);
 GSubprocessLauncher *mmrig_child_launcher(GSubprocessFlags flags);
 
 /*
- * Runs a command to its end. Standard output is returned in output if that is not NULL
+ * Runs a command to its end, and that of all it started (but for those that left its
+ * process group). Standard output is returned in output if that is not NULL
  * (free with g_free()), else goes to standard error; folder may be NULL. An exit status
  * that is not 0 is an error (RIG) that names the command and quotes the last lines of its
  * standard error.
@@ -48,3 +49,10 @@ gboolean mmrig_child_follow(const char *const *argv, const char *folder, MmrigCh
  * (package may be NULL). Free with g_free().
  */
 char *mmrig_child_find(const char *program, const char *package, GError **error);
+
+/*
+ * A descriptor that the processes which watch over commands of this thread hold open, for
+ * the sake of who waits for its end: it then waits for the commands, too. Returns the one
+ * before; -1 is none.
+ */
+int mmrig_child_hold(int fd);

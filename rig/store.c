@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "store-janitor.h"
 
 #define PARTIAL_PREFIX ".partial-"
 #define LOCK_NAME      ".lock"
@@ -344,11 +345,16 @@ static gboolean folder_make(const Maker *maker, MmrigStoreFill fill, gpointer da
 {
     g_autofree char *partial = partial_make(maker, NULL, error);
     g_autofree char *path = NULL;
+    MmrigJanitor janitor;
     gboolean done;
 
     if (!partial)
         return FALSE;
     path = g_build_filename(maker->path, partial, NULL);
+    if (!mmrig_janitor_start(&janitor, path, maker->lock, error)) {
+        unlinkat(maker->folder, partial, AT_REMOVEDIR);
+        return FALSE;
+    }
     done = fill(path, data, error);
     if (!done) {
         explain(maker, error);
@@ -364,6 +370,7 @@ static gboolean folder_make(const Maker *maker, MmrigStoreFill fill, gpointer da
         if (!mmrig_remove_tree(path, &ignored))
             g_debug("%s", ignored->message);
     }
+    mmrig_janitor_dismiss(&janitor);
     return done;
 }
 

@@ -5,9 +5,9 @@
  * A finished entry appears under its name all at once or not at all. A single file is
  * written to an unnamed file (O_TMPFILE) and linked into place, so a killed maker leaves
  * nothing; where the file system cannot do that, and for folders, the maker works under
- * ".partial-PID-XXXXXX" and renames, and the leftovers of dead makers are removed when the
- * next one starts. Two makers of one entry wait for each other on a lock, which
- * the kernel drops if its holder dies.
+ * ".partial-PID-XXXXXX" and renames. A folder whose maker is killed is removed by a janitor
+ * process, and should that be killed too, when the next maker starts. Two makers of one entry
+ * wait for each other on a lock, which the kernel drops if its holder dies.
  */
 #pragma once
 

@@ -3,12 +3,15 @@
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "child.h"
 #include "error.h"
 #include "store.h"
 
@@ -36,6 +39,11 @@ static void tear_down(Fixture *fixture, gconstpointer data)
     g_free(fixture->folder);
 }
 
+static int compare_names(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
 /* The names in the folder, sorted, with spaces between; the lock file is not counted. */
 static char *names_in(const char *folder)
 {
@@ -48,7 +56,7 @@ static char *names_in(const char *folder)
         if (strcmp(name, ".lock") != 0)
             g_ptr_array_add(names, g_strdup(name));
     }
-    g_ptr_array_sort(names, (GCompareFunc)(void (*)(void))strcmp);
+    g_ptr_array_sort(names, compare_names);
     g_ptr_array_add(names, NULL);
     return g_strjoinv(" ", (char **)names->pdata);
 }
@@ -58,6 +66,19 @@ static void assert_names(const Fixture *fixture, const char *expected)
     g_autofree char *names = names_in(fixture->folder);
 
     g_assert_cmpstr(names, ==, expected);
+}
+
+/* The janitor of a folder is another process, and needs a moment. */
+static void assert_emptied(const Fixture *fixture)
+{
+    for (guint i = 0; i < 500; i++) {
+        g_autofree char *names = names_in(fixture->folder);
+
+        if (*names == '\0')
+            return;
+        g_usleep(10000);
+    }
+    assert_names(fixture, "");
 }
 
 /* What the makers of these tests do. */
@@ -222,7 +243,6 @@ static void test_at_once(Fixture *fixture, gconstpointer data)
 static void test_killed(Fixture *fixture, gconstpointer data)
 {
     gboolean folder = GPOINTER_TO_INT(data);
-    g_autofree char *names = NULL;
     g_autofree char *path = NULL;
     g_autoptr(GError) error = NULL;
     Job job = {.text = "second"};
@@ -244,15 +264,98 @@ static void test_killed(Fixture *fixture, gconstpointer data)
     close(started[0]);
     close(started[1]);
 
-    names = names_in(fixture->folder);
-    if (folder)
-        g_assert_true(g_str_has_prefix(names, ".partial-"));
-    else
-        g_assert_cmpstr(names, ==, "");
+    assert_emptied(fixture);
 
     path = make(fixture, folder, &job, &error);
     g_assert_no_error(error);
     g_assert_nonnull(path);
+    assert_names(fixture, "entry");
+}
+
+/* Waits for the maker to begin; returns its only child. */
+static pid_t read_janitor(int started, pid_t maker)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/task/%d/children", maker, maker);
+    g_autofree char *text = NULL;
+    pid_t janitor;
+    char byte;
+
+    g_assert_cmpint(read(started, &byte, 1), ==, 1);
+    g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+    janitor = (pid_t)strtol(text, NULL, 10);
+    g_assert_cmpint(janitor, >, 1);
+    return janitor;
+}
+
+/* As a compilation that goes on and on; it says so on the descriptor. */
+static gboolean fill_busily(const char *path, gpointer data, GError **error)
+{
+    const Job *job = data;
+    g_autofree char *script = g_strdup_printf(
+        "(while :; do mkdir -p a b; echo > a/$i; echo > b/$i; i=$((i+1)); done) & "
+        "(while [ ! -e a/9 ]; do :; done); echo x > /proc/%d/fd/%d; wait",
+        (int)getpid(), job->started);
+    const char *const argv[] = {"sh", "-c", script, NULL};
+
+    return mmrig_child_run(argv, path, NULL, error);
+}
+
+/* The janitor waits for the commands of a killed maker, which write where it removes. */
+static void test_killed_busy(Fixture *fixture, gconstpointer data)
+{
+    int started[2];
+    char byte;
+    pid_t maker;
+
+    (void)data;
+    g_assert_cmpint(pipe2(started, O_CLOEXEC), ==, 0);
+    maker = fork();
+    if (maker == 0) {
+        Job job = {.started = started[1]};
+
+        mmrig_store_folder(fixture->folder, "entry", fill_busily, &job, NULL);
+        _exit(1);
+    }
+    g_assert_cmpint(read(started[0], &byte, 1), ==, 1);
+    g_assert_cmpint(kill(maker, SIGKILL), ==, 0);
+    g_assert_cmpint(waitpid(maker, NULL, 0), ==, maker);
+    close(started[0]);
+    close(started[1]);
+    assert_emptied(fixture);
+}
+
+/* When the janitor is killed with the maker, the next maker removes what they leave. */
+static void test_all_killed(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *names = NULL;
+    g_autofree char *path = NULL;
+    Job job = {.text = "second"};
+    int started[2];
+    pid_t maker, janitor;
+
+    (void)data;
+    g_assert_cmpint(prctl(PR_SET_CHILD_SUBREAPER, 1), ==, 0);
+    g_assert_cmpint(pipe2(started, O_CLOEXEC), ==, 0);
+    maker = fork();
+    if (maker == 0) {
+        Job hanging = {.text = "half", .started = started[1], .hang = TRUE};
+
+        mmrig_store_folder(fixture->folder, "entry", fill_job, &hanging, NULL);
+        _exit(1);
+    }
+    janitor = read_janitor(started[0], maker);
+    g_assert_cmpint(kill(janitor, SIGKILL), ==, 0);
+    g_assert_cmpint(kill(maker, SIGKILL), ==, 0);
+    g_assert_cmpint(waitpid(maker, NULL, 0), ==, maker);
+    g_assert_cmpint(waitpid(janitor, NULL, 0), ==, janitor);
+    close(started[0]);
+    close(started[1]);
+
+    names = names_in(fixture->folder);
+    g_assert_true(g_str_has_prefix(names, ".partial-"));
+    path = mmrig_store_folder(fixture->folder, "entry", fill_job, &job, &error);
+    g_assert_no_error(error);
     assert_names(fixture, "entry");
 }
 
@@ -430,6 +533,8 @@ int main(int argc, char **argv)
     ADD("at-once/folder", TRUE, test_at_once);
     ADD("killed/file", FALSE, test_killed);
     ADD("killed/folder", TRUE, test_killed);
+    ADD("killed/busy", TRUE, test_killed_busy);
+    ADD("killed/all", TRUE, test_all_killed);
     ADD("living", TRUE, test_living);
     ADD("no-room/file", FALSE, test_no_room);
     ADD("no-room/folder", TRUE, test_no_room);
