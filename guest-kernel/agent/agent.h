@@ -165,7 +165,7 @@ void request_handle(void);
 /* Hands a reply line of the rig to the test that waits for it. */
 void request_reply(uint64_t number, const struct mmrig_line *line);
 
-/* ---- kmsg.c --------------------------------------------------------------------------- */
+/* ---- kmsg.c, kmsg-classify.c ------------------------------------------------------------ */
 
 /* The kernel log from now on counts for the job that starts. */
 void kmsg_start(void);
