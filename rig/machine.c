@@ -318,6 +318,8 @@ GStrv mmrig_machine_types(const MmrigScenario *scenario)
     g_ptr_array_add(names, (gpointer) "virtio-serial-pci");
     g_ptr_array_add(names, (gpointer) "virtserialport");
     g_ptr_array_add(names, (gpointer) "pvpanic-pci");
+    if (scenario->nodes)
+        g_ptr_array_add(names, (gpointer) "memory-backend-ram");
     for (guint i = 0; i < scenario->devices->len; i++) {
         const MmrigDevice *device = g_ptr_array_index(scenario->devices, i);
         switch (device->kind) {

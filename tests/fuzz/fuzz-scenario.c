@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Any bytes as a scenario: refused with one line, or understood within all bounds, and so is
+ * each of its twins; what is understood can be planned.
+ */
+#include <stdint.h>
+#include <string.h>
+
+#include "error.h"
+#include "machine.h"
+#include "scenario-keys.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check_error(const GError *error)
+{
+    g_assert_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT);
+    g_assert_true(g_utf8_validate(error->message, -1, NULL));
+    g_assert_null(strchr(error->message, '\n'));
+    g_assert_true(g_str_has_prefix(error->message, "x.ini: "));
+}
+
+static void check_device(const MmrigScenario *scenario, const MmrigDevice *device)
+{
+    g_assert_true(mmrig_id_valid(device->id));
+    g_assert_cmpuint(device->node, <, MAX(scenario->nodes, 1));
+    g_assert_cmpuint(device->requested, <=, device->size);
+    if (device->kind != MMRIG_DEVICE_BALLOON)
+        g_assert_cmpuint(device->size, >=, 2 << 20);
+}
+
+static void check_plan(const MmrigScenario *scenario)
+{
+    static const MmrigParts parts = {"qemu", MMRIG_ACCEL_TCG, "kernel", "initrd"};
+    g_autoptr(GError) error = NULL;
+    g_autoptr(MmrigMachine) machine = mmrig_machine_plan(scenario, &parts, &error);
+    g_auto(GStrv) back = NULL;
+
+    g_assert_no_error(error);
+    g_autofree char *quoted = mmrig_machine_quote(machine);
+    g_assert_true(g_shell_parse_argv(quoted, NULL, &back, NULL));
+    g_assert_true(g_strv_equal((const char *const *)back, (const char *const *)machine->argv));
+}
+
+static MmrigScenario *parse(const uint8_t *data, size_t size, const char *twin)
+{
+    g_autoptr(GError) error = NULL;
+    MmrigScenario *scenario =
+        mmrig_scenario_parse((const char *)data, size, "x", "x.ini", twin, &error);
+
+    if (!scenario) {
+        check_error(error);
+        return NULL;
+    }
+    g_assert_no_error(error);
+    g_assert_true(scenario->cpus >= 1 && scenario->cpus <= 64);
+    g_assert_true(mmrig_name_valid(scenario->test));
+    g_assert_cmpuint(scenario->devices->len, <=, MMRIG_SCENARIO_DEVICES_MAX);
+    for (guint i = 0; i < scenario->devices->len; i++)
+        check_device(scenario, g_ptr_array_index(scenario->devices, i));
+    check_plan(scenario);
+    return scenario;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    g_autoptr(MmrigScenario) scenario = parse(data, size, NULL);
+
+    for (char **twin = scenario ? scenario->twins : NULL; twin && *twin; twin++)
+        mmrig_scenario_free(parse(data, size, *twin));
+    return 0;
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The planned arguments, byte for byte: one file golden/NAME.argv a case, one argument a line.
+ * After a wanted change, `MMRIG_GOLDEN_UPDATE=1 unit-machine` writes them anew (the test then
+ * fails, so that an update is never taken for a check); read the diff before committing it.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "error.h"
+#include "machine.h"
+
+#define BASE "[scenario]\nsummary = s\narea = a\n[test]\ntest = t\n"
+
+typedef struct {
+    const char *name;
+    const char *text;
+    MmrigAccel accel;
+    const char *kernel;
+} Case;
+
+static const Case cases[] = {
+    {"plain", BASE, MMRIG_ACCEL_TCG, "/boot/vmlinux"},
+    {"kvm", BASE, MMRIG_ACCEL_KVM, "/boot/vmlinux"},
+    {"comma", BASE, MMRIG_ACCEL_TCG, "/boot/a,b c/vmlinux"},
+    {"cpu",
+     BASE "[machine]\ncpus = 4\nmemory = 1G\ncpu = max,vendor=GenuineIntel,family=6\n"
+          "[kernel]\nmodules = nfit nd_pmem\ncmdline = quiet mce=1\n",
+     MMRIG_ACCEL_TCG, "/boot/vmlinux"},
+    {"nodes", BASE "[machine]\ncpus = 2\nnodes = 3\n", MMRIG_ACCEL_TCG, "/boot/vmlinux"},
+    {"nvdimm",
+     BASE "[machine]\nnodes = 2\n"
+          "[nvdimm pmem0]\nsize = 128M\nnode = 1\n"
+          "[nvdimm pmem1]\nsize = 64M\nlabel-size = 0\n",
+     MMRIG_ACCEL_TCG, "/boot/vmlinux"},
+    {"virtio-mem", BASE "[virtio-mem vm0]\nsize = 1536M\nblock-size = 4M\nrequested = 256M\n",
+     MMRIG_ACCEL_TCG, "/boot/vmlinux"},
+    {"balloon", BASE "[balloon balloon0]\n", MMRIG_ACCEL_TCG, "/boot/vmlinux"},
+    {"all",
+     BASE "[machine]\ncpus = 2\nmemory = 256M\nnodes = 2\n"
+          "[nvdimm pmem0]\nsize = 64M\n"
+          "[balloon balloon0]\n"
+          "[virtio-mem vm0]\nsize = 512M\nnode = 1\n",
+     MMRIG_ACCEL_TCG, "/boot/vmlinux"},
+};
+
+static MmrigScenario *parse(const char *text, const char *name)
+{
+    g_autoptr(GError) error = NULL;
+    MmrigScenario *scenario =
+        mmrig_scenario_parse(text, strlen(text), name, "x.ini", NULL, &error);
+
+    g_assert_no_error(error);
+    return scenario;
+}
+
+static MmrigMachine *plan(const MmrigScenario *scenario, const Case *one)
+{
+    g_autoptr(GError) error = NULL;
+    MmrigParts parts = {"/usr/bin/qemu-system-x86_64", one->accel, one->kernel,
+                        "/cache/x.cpio"};
+    MmrigMachine *machine = mmrig_machine_plan(scenario, &parts, &error);
+
+    g_assert_no_error(error);
+    return machine;
+}
+
+static void test_golden(gconstpointer data)
+{
+    const Case *one = data;
+    g_autoptr(MmrigScenario) scenario = parse(one->text, one->name);
+    g_autoptr(MmrigMachine) machine = plan(scenario, one);
+    g_autofree char *lines = g_strjoinv("\n", machine->argv);
+    g_autofree char *got = g_strconcat(lines, "\n", NULL);
+    g_autofree char *path = g_strdup_printf("%s/golden/%s.argv", MMRIG_TEST_SOURCE, one->name);
+    g_autofree char *expected = NULL;
+
+    if (getenv("MMRIG_GOLDEN_UPDATE")) {
+        g_assert_true(g_file_set_contents(path, got, -1, NULL));
+        g_test_fail_printf("wrote %s; run again without MMRIG_GOLDEN_UPDATE", path);
+        return;
+    }
+    g_assert_true(g_file_get_contents(path, &expected, NULL, NULL));
+    g_assert_cmpstr(got, ==, expected);
+}
+
+static const Case *find_case(const char *name)
+{
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        if (g_str_equal(cases[i].name, name))
+            return &cases[i];
+    }
+    g_assert_not_reached();
+}
+
+static void test_backings(void)
+{
+    const Case *one = find_case("nvdimm");
+    g_autoptr(MmrigScenario) scenario = parse(one->text, one->name);
+    g_autoptr(MmrigMachine) machine = plan(scenario, one);
+
+    g_assert_cmpuint(machine->backings->len, ==, 2);
+    const MmrigBacking *first = g_ptr_array_index(machine->backings, 0);
+    const MmrigBacking *second = g_ptr_array_index(machine->backings, 1);
+    g_assert_cmpstr(first->device, ==, "pmem0");
+    g_assert_cmpint(first->fd, ==, MMRIG_FD_BACKING);
+    g_assert_cmpuint(first->size, ==, (128 << 20) + (128 << 10));
+    g_assert_cmpstr(second->device, ==, "pmem1");
+    g_assert_cmpint(second->fd, ==, MMRIG_FD_BACKING + 1);
+    g_assert_cmpuint(second->size, ==, 64 << 20);
+
+    const Case *none = find_case("virtio-mem");
+    g_autoptr(MmrigScenario) other = parse(none->text, none->name);
+    g_autoptr(MmrigMachine) bare = plan(other, none);
+    g_assert_cmpuint(bare->backings->len, ==, 0);
+}
+
+static void assert_words(GStrv words, const char *expected)
+{
+    g_autofree char *joined = g_strjoinv(" ", words);
+    g_assert_cmpstr(joined, ==, expected);
+}
+
+static void test_needs(void)
+{
+    g_autoptr(MmrigScenario) all = parse(find_case("all")->text, "all");
+    g_autoptr(MmrigScenario) plain = parse(find_case("plain")->text, "plain");
+    g_autoptr(MmrigScenario) nodes = parse(find_case("nodes")->text, "nodes");
+    g_auto(GStrv) all_types = mmrig_machine_types(all);
+    g_auto(GStrv) plain_types = mmrig_machine_types(plain);
+    g_auto(GStrv) nodes_types = mmrig_machine_types(nodes);
+    g_auto(GStrv) all_commands = mmrig_machine_commands(all);
+    g_auto(GStrv) plain_commands = mmrig_machine_commands(plain);
+
+    assert_words(all_types, "memory-backend-file memory-backend-ram nvdimm "
+                            "pvpanic-pci virtio-balloon-pci virtio-mem-pci virtio-serial-pci "
+                            "virtserialport");
+    assert_words(plain_types, "pvpanic-pci virtio-serial-pci virtserialport");
+    assert_words(nodes_types, "memory-backend-ram pvpanic-pci "
+                              "virtio-serial-pci virtserialport");
+    assert_words(all_commands,
+                 "balloon qom-set query-balloon query-memory-devices query-status quit");
+    assert_words(plain_commands, "query-status quit");
+}
+
+static void test_quote(void)
+{
+    const Case *one = find_case("comma");
+    g_autoptr(MmrigScenario) scenario = parse(one->text, one->name);
+    g_autoptr(MmrigMachine) machine = plan(scenario, one);
+    g_autofree char *quoted = mmrig_machine_quote(machine);
+    g_auto(GStrv) back = NULL;
+    g_autoptr(GError) error = NULL;
+    int count = 0;
+
+    /* A shell takes it apart into the very arguments. */
+    g_assert_true(g_shell_parse_argv(quoted, &count, &back, &error));
+    g_assert_no_error(error);
+    g_assert_true(g_strv_equal((const char *const *)back, (const char *const *)machine->argv));
+    g_assert_nonnull(strstr(quoted, " \\\n    -kernel '/boot/a,b c/vmlinux' \\\n    -initrd "));
+    g_assert_true(g_str_has_suffix(quoted, "no_timer_check'\n"));
+}
+
+static void test_parts_missing(void)
+{
+    const MmrigParts missing[] = {
+        {NULL, MMRIG_ACCEL_TCG, "k", "i"},
+        {"q", MMRIG_ACCEL_TCG, NULL, "i"},
+        {"q", MMRIG_ACCEL_TCG, "k", ""},
+    };
+    g_autoptr(MmrigScenario) scenario = parse(BASE, "plain");
+
+    for (gsize i = 0; i < G_N_ELEMENTS(missing); i++) {
+        g_autoptr(GError) error = NULL;
+        g_assert_null(mmrig_machine_plan(scenario, &missing[i], &error));
+        g_assert_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *path = g_strconcat("/machine/golden/", cases[i].name, NULL);
+        g_test_add_data_func(path, &cases[i], test_golden);
+    }
+    g_test_add_func("/machine/backings", test_backings);
+    g_test_add_func("/machine/needs", test_needs);
+    g_test_add_func("/machine/quote", test_quote);
+    g_test_add_func("/machine/parts-missing", test_parts_missing);
+    return g_test_run();
+}
