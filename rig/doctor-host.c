@@ -47,7 +47,9 @@ static void gather_cache(MmrigHost *host)
 
     host->cache = mmrig_path_cache(NULL, &error);
     if (host->cache && access(host->cache, W_OK) != 0) {
-        host->cache_problem = g_strdup_printf("%s: %s", host->cache, g_strerror(errno));
+        host->cache_problem =
+            g_strdup_printf("%s: %s; set XDG_CACHE_HOME to a folder that can be written",
+                            host->cache, g_strerror(errno));
         g_clear_pointer(&host->cache, g_free);
     } else if (!host->cache) {
         host->cache_problem = g_strdup(error->message);

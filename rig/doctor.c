@@ -34,6 +34,15 @@ static void say(MmrigFinding *finding, MmrigCheckState state, const char *mend,
     finding->mend = g_strdup(mend);
 }
 
+/* "1.5 GiB", with an ordinary space, which every locale has. */
+static char *size_text(guint64 bytes)
+{
+    g_autofree char *text = g_format_size_full(bytes, G_FORMAT_SIZE_IEC_UNITS);
+    g_auto(GStrv) parts = g_strsplit(text, "\u00a0", -1);
+
+    return g_strjoinv(" ", parts);
+}
+
 /* A file's text without white space at its ends, or NULL. */
 static char *read_text(const MmrigHost *host, const char *path)
 {
@@ -175,7 +184,7 @@ static void check_memory(const MmrigHost *host, MmrigFinding *finding)
         say(finding, MMRIG_CHECK_WARN, "mount /proc", "/proc/meminfo does not tell");
         return;
     }
-    g_autofree char *size = g_format_size_full(available, G_FORMAT_SIZE_IEC_UNITS);
+    g_autofree char *size = size_text(available);
     if (available < MEMORY_NEEDED)
         say(finding, MMRIG_CHECK_FAIL, mend, "%s available: too little for one guest", size);
     else if (available < MEMORY_EASY)
@@ -231,8 +240,7 @@ static void check_memlock(const MmrigHost *host, MmrigFinding *finding)
     } else if (host->memlock.bytes == G_MAXUINT64 || host->is_root) {
         say(finding, MMRIG_CHECK_OK, NULL, "no limit");
     } else {
-        g_autofree char *size =
-            g_format_size_full(host->memlock.bytes, G_FORMAT_SIZE_IEC_UNITS);
+        g_autofree char *size = size_text(host->memlock.bytes);
         say(finding, MMRIG_CHECK_INFO,
             "if guests are to be locked in memory: raise memlock in /etc/security/limits.conf",
             "%s may be locked; no scenario locks any", size);
@@ -316,15 +324,14 @@ static void check_cache(const MmrigHost *host, MmrigFinding *finding)
         "free some space, or set XDG_CACHE_HOME to a folder on another disk";
 
     if (!host->cache) {
-        say(finding, MMRIG_CHECK_FAIL, "set XDG_CACHE_HOME to a folder that can be written",
-            "%s", host->cache_problem);
+        say(finding, MMRIG_CHECK_FAIL, NULL, "%s", host->cache_problem);
         return;
     }
     if (!host->cache_free.known) {
         say(finding, MMRIG_CHECK_INFO, NULL, "%s: how much is free is not known", host->cache);
         return;
     }
-    g_autofree char *size = g_format_size_full(host->cache_free.bytes, G_FORMAT_SIZE_IEC_UNITS);
+    g_autofree char *size = size_text(host->cache_free.bytes);
     if (host->cache_free.bytes < CACHE_NEEDED)
         say(finding, MMRIG_CHECK_FAIL, mend, "%s: %s free: too little for kernels and images",
             host->cache, size);
@@ -341,7 +348,7 @@ static void check_shm(const MmrigHost *host, MmrigFinding *finding)
         say(finding, MMRIG_CHECK_INFO, "mount -t tmpfs tmpfs /dev/shm", "not mounted");
         return;
     }
-    g_autofree char *size = g_format_size_full(host->shm_free.bytes, G_FORMAT_SIZE_IEC_UNITS);
+    g_autofree char *size = size_text(host->shm_free.bytes);
     if (host->shm_free.bytes < SHM_EASY)
         say(finding, MMRIG_CHECK_WARN, "mount -o remount,size=2G /dev/shm",
             "%s free: too little for a guest's memory", size);

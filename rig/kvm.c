@@ -258,8 +258,7 @@ static MmrigKvmState prove(const MmrigQemu *qemu, const char *device, const char
         return MMRIG_KVM_ABSENT;
     }
     if (!kernel || !initrd) {
-        *reason = g_strdup("there is no guest kernel to prove KVM with; get one with `mmrig "
-                           "kernel fetch`");
+        *reason = g_strdup("no guest kernel is in the cache to try it with");
         return MMRIG_KVM_UNPROVEN;
     }
     folder = mmrig_path_cache("kvm", NULL);
