@@ -117,16 +117,10 @@ static void found_end(MmrigKtap *ktap, const char *format, ...)
 /* A copy as valid UTF-8, with U+FFFD for what is not, and for control characters but tabs. */
 static char *clean(const char *bytes, gsize size)
 {
-    g_autofree char *text = g_strndup(bytes, size);
-    g_autofree char *valid = NULL;
+    /* NULs among the bytes are replaced like all that is not valid. */
+    g_autofree char *valid = g_utf8_make_valid(bytes, (gssize)size);
     g_autoptr(GString) out = g_string_sized_new(size + 1);
 
-    for (gsize i = 0; i < size; i++) {
-        /* g_strndup() stops at a NUL, which would hide what follows. */
-        text[i] = bytes[i] ? bytes[i] : '\x01';
-    }
-    text[size] = '\0';
-    valid = g_utf8_make_valid(text, (gssize)size);
     for (const char *at = valid; *at; at = g_utf8_next_char(at)) {
         gunichar c = g_utf8_get_char(at);
         g_string_append_unichar(out, c != '\t' && g_unichar_iscntrl(c) ? 0xfffd : c);
