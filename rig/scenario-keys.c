@@ -105,7 +105,8 @@ gboolean mmrig_scenario_section_exists(const char *section)
     return g_strv_contains(sections, section);
 }
 
-/* Levenshtein's distance, or G_MAXUINT for words too long to be a slip of the pen. */
+/* Levenshtein's distance, the case of letters aside, or G_MAXUINT for words too long to be a
+ * slip of the pen. */
 static guint distance(const char *a, const char *b)
 {
     enum { LENGTH_MAX = 64 };
@@ -121,7 +122,7 @@ static guint distance(const char *a, const char *b)
         row[0] = i;
         for (guint j = 1; j <= columns; j++) {
             guint above = row[j];
-            guint change = diagonal + (a[i - 1] != b[j - 1]);
+            guint change = diagonal + (g_ascii_tolower(a[i - 1]) != g_ascii_tolower(b[j - 1]));
             row[j] = MIN(change, MIN(above, row[j - 1]) + 1);
             diagonal = above;
         }

@@ -514,14 +514,14 @@ static void test_documented(void)
                                             : "",
                             key->meaning);
         g_autofree char *item = g_strdup_printf(".It Cm %s\n", key->key);
-        g_autofree char *section = g_strdup_printf(".Ss [%s", key->section);
+        g_autofree char *section = g_strdup_printf(".Ss Section %s", key->section);
 
         if (!strstr(guide, row))
             g_error("docs/adding-a-scenario.md lacks the line: %s", row);
         char *at = strstr(manual, section);
         char *end = at ? strstr(at + 1, "\n.S") : NULL;
         if (!end || !g_strstr_len(at, end - at, item))
-            g_error("docs/man/mmrig-scenario.5 lacks in %s]: %s", section, item);
+            g_error("docs/man/mmrig-scenario.5 lacks in %s: %s", section, item);
     }
 }
 
