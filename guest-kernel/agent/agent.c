@@ -10,12 +10,16 @@
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "agent.h"
 
 /* How soon a port that had nobody at its other end is looked at again. */
 #define AWAY_MS 2
+
+/* How long killed processes may take to end before the machine goes off nevertheless. */
+#define POWEROFF_WAIT_S 2
 
 static char failure[512];
 
@@ -54,9 +58,17 @@ bool agent_failed(void)
 
 _Noreturn void agent_poweroff(void)
 {
+    const struct timespec limit = {.tv_sec = POWEROFF_WAIT_S};
+    sigset_t child;
+
+    /* For what they are writing just now; one that cannot be killed is not waited for. */
     job_kill();
-    while (waitpid(-1, NULL, 0) > 0)
-        ;
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    do {
+        while (waitpid(-1, NULL, WNOHANG) > 0)
+            ;
+    } while (kill(-1, 0) == 0 && sigtimedwait(&child, NULL, &limit) > 0);
     sync();
     reboot(RB_POWER_OFF);
     console_say("cannot power off: %s", strerror(errno));
