@@ -43,9 +43,14 @@ int main(int argc, char **argv)
         print_help();
         return MMRIG_EXIT_PASS;
     }
-    for (gsize i = 0; argc >= 2 && i < G_N_ELEMENTS(commands); i++)
-        if (strcmp(argv[1], commands[i].name) == 0)
-            return (int)commands[i].run(argc - 1, argv + 1);
+    for (gsize i = 0; argc >= 2 && i < G_N_ELEMENTS(commands); i++) {
+        if (strcmp(argv[1], commands[i].name) != 0)
+            continue;
+        /* For the first line of the command's --help. */
+        g_autofree char *name = g_strconcat("mmrig ", commands[i].name, NULL);
+        g_set_prgname(name);
+        return (int)commands[i].run(argc - 1, argv + 1);
+    }
     if (argc >= 2)
         g_printerr("mmrig: there is no command \"%s\"; `mmrig --help` lists them\n", argv[1]);
     else
