@@ -16,7 +16,7 @@
 /* Left for the kernel and the agent when the rest is used. */
 #define RESERVE_KB UINT64_C(40960)
 /* Less than a second is usual, under TCG too. */
-#define BALLOON_SECONDS 15.0
+#define BALLOON_SECONDS 10.0
 /* What is tried at each of many steps. */
 #define STEP_BYTES (64 * MIB)
 
