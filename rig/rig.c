@@ -48,11 +48,6 @@ static gboolean choose_accel(MmrigRig *rig, const char *accel, GError **error)
         rig->accel = MMRIG_ACCEL_TCG;
         return TRUE;
     }
-    if (strcmp(accel, "kvm") != 0 && strcmp(accel, "auto") != 0) {
-        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
-                    "--accel %s: there are auto, kvm and tcg", accel);
-        return FALSE;
-    }
     if (prove_kvm(rig, &reason) == MMRIG_KVM_WORKS) {
         rig->accel = MMRIG_ACCEL_KVM;
         return TRUE;
@@ -69,8 +64,14 @@ static gboolean choose_accel(MmrigRig *rig, const char *accel, GError **error)
 
 MmrigRig *mmrig_rig_open(const char *kernel, const char *accel, GError **error)
 {
+    static const char *const accels[] = {"auto", "kvm", "tcg", NULL};
     g_autoptr(MmrigRig) rig = g_new0(MmrigRig, 1);
 
+    if (!g_strv_contains(accels, accel)) {
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
+                    "--accel %s: there are auto, kvm and tcg", accel);
+        return NULL;
+    }
     rig->qemu = mmrig_qemu_find(NULL, error);
     if (!rig->qemu)
         return NULL;

@@ -1,0 +1,162 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# errors.sh MMRIG FAKE_QEMU
+#
+# Bad input, bad hosts: each gives one clear line on standard error and the right exit status.
+# Nothing here boots a guest; the kernel is a file that only looks like one.
+set -euo pipefail
+
+mmrig=$1
+fake_qemu=$2
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+export XDG_CACHE_HOME=$work/cache
+mkdir -p "$XDG_CACHE_HOME" "$work/scenarios" "$work/empty"
+cd "$work"
+
+# What a boot sector's flag and the "HdrS" mark at 0x202 make of a file of zeroes.
+head -c 4096 /dev/zero >bzImage
+printf '\x55\xaa' | dd of=bzImage bs=1 seek=510 conv=notrunc status=none
+printf 'HdrS' | dd of=bzImage bs=1 seek=514 conv=notrunc status=none
+
+number=0
+failed=0
+result() {
+    number=$((number + 1))
+    if [ -z "$2" ]; then
+        echo "ok $number $1"
+    else
+        failed=$((failed + 1))
+        echo "not ok $number $1: $2"
+        sed 's/^/# /' "$work/stderr"
+    fi
+}
+
+# expect NAME STATUS PATTERN -- COMMAND...: PATTERN is an extended regular expression.
+expect() {
+    local name=$1 status=$2 pattern=$3 got=0 problem=
+    shift 4
+    "$@" </dev/null >"$work/stdout" 2>"$work/stderr" || got=$?
+    [ "$got" -eq "$status" ] || problem="status $got instead of $status"
+    [ "$(wc -l <"$work/stderr")" -eq 1 ] || problem="$problem; not one line"
+    grep -qE -- "$pattern" "$work/stderr" || problem="$problem; no /$pattern/"
+    grep -q '^mmrig: ' "$work/stderr" || problem="$problem; does not begin with mmrig:"
+    result "$name" "${problem#; }"
+}
+
+scenario() {
+    cat >"$work/scenarios/$1.ini"
+}
+
+run() {
+    "$mmrig" run --scenarios "$work/scenarios" --kernel "path:$work/bzImage" --accel tcg \
+        --out "$work/out-$number" "$@"
+}
+
+good() {
+    printf '[scenario]\nsummary = s\narea = a\n[test]\ntest = boot-smoke\n'
+}
+
+# The command line.
+expect no-command 2 'which command' -- "$mmrig"
+expect unknown-command 2 'no command "fly"' -- "$mmrig" fly
+expect unknown-option 2 '--fly' -- "$mmrig" run --fly
+expect nothing-to-run 2 'which scenario' -- "$mmrig" run
+expect bad-repeat 2 '--repeat' -- "$mmrig" run --all --repeat 0
+expect bad-accel 2 'auto, kvm and tcg' -- "$mmrig" run boot-smoke --accel warp
+expect unknown-area 2 'no scenario in the area "x"' -- "$mmrig" run --area x
+expect unknown-bench 2 'boot' -- "$mmrig" bench fly
+
+# Scenarios.
+expect unknown-scenario 2 'no-such' -- run no-such
+good | scenario good
+expect unknown-twin 2 'no-such' -- run good:no-such
+{ good && printf 'timeot = 1\n'; } | scenario key
+expect unknown-key 2 'key\.ini.*timeot' -- run key
+{ good && printf '[machin]\ncpus = 1\n'; } | scenario section
+expect unknown-section 2 'section\.ini.*machin.*machine' -- run section
+{ good && printf '[machine]\ncpus = 1000\n'; } | scenario cpus
+expect value-out-of-bounds 2 'cpus\.ini.*\[machine\] cpus' -- run cpus
+{ good && printf '[machine]\nmemory = 12 parsecs\n'; } | scenario memory
+expect not-a-size 2 'memory\.ini.*\[machine\] memory' -- run memory
+{ good && printf 'requests = time-travel\n'; } | scenario request
+expect unknown-request 2 'request\.ini.*time-travel' -- run request
+{ good | sed 's/boot-smoke/no-such-test/'; } | scenario test
+expect unknown-test 2 'no-such-test' -- run test
+{ good && printf '[image]\nmanifests = no-such\n'; } | scenario manifest
+expect unknown-manifest 2 'no-such' -- run manifest
+scenario empty </dev/null
+expect empty-scenario 2 'empty\.ini' -- run empty
+
+# Kernels.
+expect no-kernel 2 'mmrig kernel fetch' -- "$mmrig" run boot-smoke --accel tcg
+expect no-tree-kernel 2 'mmrig kernel build' -- "$mmrig" run boot-smoke --kernel tree
+expect kernel-not-there 2 '/no/such/kernel' -- \
+    "$mmrig" run boot-smoke --kernel path:/no/such/kernel
+expect kernel-is-none 2 'stdout' -- "$mmrig" run boot-smoke --kernel "path:$work/stdout"
+expect bad-kernel-name 2 'nonsense' -- "$mmrig" run boot-smoke --kernel nonsense
+
+# QEMU.
+expect qemu-not-there 2 '/no/such/qemu' -- env MMRIG_QEMU=/no/such/qemu "$mmrig" run boot-smoke
+expect qemu-too-old 2 '7\.2.*10\.0' -- \
+    env MMRIG_QEMU="$fake_qemu" FAKE_QEMU_VERSION="7 2 0" "$mmrig" run boot-smoke
+expect qemu-is-none 2 '/bin/true' -- env MMRIG_QEMU=/bin/true "$mmrig" run boot-smoke
+
+# Folders and disks.
+touch "$work/file"
+expect out-is-a-file 2 'cannot make the folder.*file' -- \
+    "$mmrig" run --scenarios "$work/scenarios" good --kernel "path:$work/bzImage" \
+    --accel tcg --out "$work/file/out"
+mkdir "$work/taken" && touch "$work/taken/environment.json"
+expect out-is-taken 2 'earlier run' -- \
+    "$mmrig" run --scenarios "$work/scenarios" good --kernel "path:$work/bzImage" \
+    --accel tcg --out "$work/taken"
+expect no-scenarios-folder 2 '/no/such/folder' -- "$mmrig" run --scenarios /no/such/folder --all
+expect cache-is-a-file 2 'file' -- \
+    env XDG_CACHE_HOME="$work/file" "$mmrig" run boot-smoke --kernel "path:$work/bzImage"
+
+# A file system of 64 KiB, in a mount namespace that ends with the command.
+on_full_disk() {
+    local what=$1
+    shift
+    # shellcheck disable=SC2016  # expanded by the inner shell
+    unshare --map-root-user --mount sh -euc '
+        mount -t tmpfs -o size=64k tmpfs "$0"
+        head -c 65536 /dev/zero >"$0/fill" 2>/dev/null || test -s "$0/fill"
+        status=0
+        "$@" || status=$?
+        rm "$0/fill"
+        left=$(find "$0" -mindepth 1 -type f ! -name .lock -size +0)
+        test -z "$left" || echo "left behind: $left" >&2
+        exit $status' "$work/$what" "$@"
+}
+if unshare --map-root-user --mount true 2>/dev/null; then
+    mkdir "$work/full"
+    expect full-cache 99 'No space left on device' -- on_full_disk full \
+        env XDG_CACHE_HOME="$work/full" "$mmrig" image --kernel "path:$work/bzImage" --test boot-smoke
+    expect full-out 99 'No space left on device' -- on_full_disk full \
+        "$mmrig" run --scenarios "$work/scenarios" good --kernel "path:$work/bzImage" \
+        --accel tcg --out "$work/full/out"
+else
+    echo "ok $((number += 1)) full-cache # SKIP no mount namespaces here"
+    echo "ok $((number += 1)) full-out # SKIP no mount namespaces here"
+fi
+
+# Permission counts only for those who are not root.
+mkdir -m 000 "$work/closed"
+if [ "$(id -u)" -ne 0 ]; then
+    expect unreadable-kernel 2 'closed' -- \
+        "$mmrig" run boot-smoke --kernel "path:$work/closed/bzImage"
+elif setpriv --reuid 65534 --regid 65534 --clear-groups true 2>/dev/null &&
+    chmod 755 "$work" && mkdir -m 777 "$work/cache-nobody"; then
+    expect unreadable-kernel 2 'closed.*Permission denied' -- \
+        setpriv --reuid 65534 --regid 65534 --clear-groups \
+        env XDG_CACHE_HOME="$work/cache-nobody" \
+        "$mmrig" run boot-smoke --kernel "path:$work/closed/bzImage"
+fi
+
+echo "1..$number"
+echo "# $failed failed"
+[ "$failed" -eq 0 ]
