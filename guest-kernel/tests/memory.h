@@ -7,10 +7,14 @@
 #ifndef MMRIG_TEST_MEMORY_H
 #define MMRIG_TEST_MEMORY_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/mman.h>
+
+#include "harness.h"
 
 #define PAGE_BYTES ((size_t)4096)
 #define MIB        ((size_t)1 << 20)
@@ -18,14 +22,14 @@
 /* Words in a cache line. */
 #define MEMORY_STRIDE ((size_t)8)
 
-/* Anonymous memory in small pages, or NULL. */
+/* Anonymous memory in small pages; aborts if there is none to be had. */
 static inline void *memory_map(size_t size)
 {
     void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
     if (memory == MAP_FAILED)
-        return NULL;
+        ABORT("cannot map %zu bytes: %s", size, strerror(errno));
     /* A kernel without huge pages does not know the advice, and does not need it. */
     (void)madvise(memory, size, MADV_NOHUGEPAGE);
     return memory;

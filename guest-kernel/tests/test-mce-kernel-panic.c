@@ -3,7 +3,6 @@
  * An uncorrected error that has corrupted the processor's context: the kernel must not go on.
  * The verdict is the rig's, which sees the panic; here it can only be missed.
  */
-#include <stdio.h>
 #include <unistd.h>
 
 #include "harness.h"
@@ -17,7 +16,6 @@ TEST(fatal_error)
     char *page = memory_map(PAGE_BYTES);
     struct rig_reply reply;
 
-    ASSERT_TRUE(page != NULL);
     memory_fill(page, PAGE_BYTES, 0);
     ASSERT_TRUE(rig_request(&reply, "mce-inject", "gpa=0x%llx kind=fatal",
                             (unsigned long long)physical_address(page)));
