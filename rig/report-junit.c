@@ -172,7 +172,7 @@ static void append_suite(GString *out, const MmrigResult *result, Totals *totals
         char number[G_ASCII_DTOSTR_BUF_SIZE];
         g_autofree char *name = g_strdup_printf("metric %s", metric->name);
         g_autofree char *value = g_strdup_printf(
-            "%s %s", g_ascii_formatd(number, sizeof number, "%.6g", metric->value),
+            "%s %s", g_ascii_formatd(number, sizeof number, MMRIG_REPORT_NUMBER, metric->value),
             metric->unit);
         append_property(body, name, value);
     }

@@ -92,7 +92,8 @@ void mmrig_report_ktap_add(GString *out, guint number, const MmrigResult *result
         char value[G_ASCII_DTOSTR_BUF_SIZE];
         g_autofree char *line = g_strdup_printf(
             "%s %s %s", metric->name,
-            g_ascii_formatd(value, sizeof value, "%.6g", metric->value), metric->unit);
+            g_ascii_formatd(value, sizeof value, MMRIG_REPORT_NUMBER, metric->value),
+            metric->unit);
         append_diagnostics(out, "", "metric", line);
     }
     if (result->boot_us >= 0)

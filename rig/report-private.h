@@ -4,6 +4,9 @@
 
 #include "report.h"
 
+/* How figures are written: bytes of a terabyte to the last, fractions without their noise. */
+#define MMRIG_REPORT_NUMBER "%.13g"
+
 /* One leaf result (not a group) as every form shows it. Borrowed from the result. */
 typedef struct {
     const MmrigKtapTest *test;

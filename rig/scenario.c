@@ -193,7 +193,7 @@ static gboolean check_key(const char *path, const char *group, const char *secti
     if (mmrig_scenario_key_find(section, key))
         return TRUE;
     const char *near = mmrig_scenario_key_nearest(section, key);
-    return wrong(error, path, where, said, "[%s] has no such key%s%s%s", group,
+    return wrong(error, path, where, said, "there is no such key in [%s]%s%s%s", group,
                  near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
 }
 

@@ -50,6 +50,7 @@ static GPtrArray *sample(void)
     add_ktap(result, "KTAP version 1\n1..3\nok 1 a\nok 2 b # SKIP no CONFIG_X\n"
                      "not ok 3 c # XFAIL known\n");
     add_metric(result, "latency", 1.5, "ms");
+    add_metric(result, "growth", 1099511627775, "B");
     result->boot_us = 1250000;
     result->total_us = 2500000;
     mmrig_result_settle(result, MMRIG_PASS, MMRIG_CAUSE_NONE, NULL);
@@ -101,6 +102,7 @@ static void test_ktap(void)
                     "  ok 2 b # SKIP no CONFIG_X\n"
                     "  not ok 3 c # XFAIL known\n"
                     "# metric: latency 1.5 ms\n"
+                    "# metric: growth 1099511627775 B\n"
                     "# booted in 1.25 s, 2.50 s in all\n"
                     "ok 1 passes\n"
                     "  KTAP version 1\n"
@@ -172,6 +174,7 @@ static void test_junit(void)
         " time=\"2.500\">\n"
         "    <properties>\n" PROPERTIES
         "      <property name=\"metric latency\" value=\"1.5 ms\"/>\n"
+        "      <property name=\"metric growth\" value=\"1099511627775 B\"/>\n"
         "    </properties>\n"
         "    <testcase classname=\"passes\" name=\"a\"/>\n"
         "    <testcase classname=\"passes\" name=\"b\">\n"
@@ -246,7 +249,8 @@ static void test_json(void)
         "{\"name\":\"a\",\"outcome\":\"ok\",\"reason\":null,\"diagnostics\":null},"
         "{\"name\":\"b\",\"outcome\":\"skip\",\"reason\":\"no CONFIG_X\",\"diagnostics\":null},"
         "{\"name\":\"c\",\"outcome\":\"xfail\",\"reason\":\"known\",\"diagnostics\":null}],"
-        "\"metrics\":[{\"name\":\"latency\",\"value\":1.5,\"unit\":\"ms\"}],"
+        "\"metrics\":[{\"name\":\"latency\",\"value\":1.5,\"unit\":\"ms\"},"
+        "{\"name\":\"growth\",\"value\":1099511627775.0,\"unit\":\"B\"}],"
         "\"console_tail\":null,\"folder\":null}");
 
     /* Nobody settled it, it never booted, and its texts are no text. */
