@@ -115,7 +115,7 @@ struct ends {
     int input, output, errors, test; /* the job's; test is -1 for an exec */
 };
 
-static void child_say(const char *what)
+static _Noreturn void child_say(const char *what)
 {
     dprintf(STDERR_FILENO, "mmrig-agent: %s: %s\n", what, strerror(errno));
     _exit(127);
@@ -145,7 +145,6 @@ static _Noreturn void child_start(const struct ends *ends, bool tty, char **argv
     sigprocmask(SIG_SETMASK, &none, NULL);
     execvp(argv[0], argv);
     child_say(argv[0]);
-    _exit(127);
 }
 
 static bool pair_open(int fds[2], bool to_job)
@@ -238,7 +237,7 @@ static void job_start(uint64_t limit_ms, bool test, bool tty, char **argv)
     }
 }
 
-/* Makes argv of a line's words; false if one has a NUL inside. */
+/* Makes argv of a line's words; false if there is none, or one has a NUL inside. */
 static bool argv_make(const struct mmrig_line *line, size_t first, char **argv)
 {
     size_t count = 0;
@@ -249,7 +248,7 @@ static bool argv_make(const struct mmrig_line *line, size_t first, char **argv)
         argv[count++] = line->words[i].data;
     }
     argv[count] = NULL;
-    return true;
+    return count > 0;
 }
 
 static void job_clear(uint64_t id)
@@ -267,7 +266,7 @@ void job_run(uint64_t id, uint64_t limit_ms, const struct mmrig_line *line, size
 
     job_clear(id);
     if (!argv_make(line, first, argv)) {
-        refuse("run", "a word has a zero byte in it");
+        refuse("run", "no program, or a word with a zero byte in it");
         return;
     }
     if (*name == '\0' || *name == '.' || strchr(name, '/') || strlen(name) > 100) {
@@ -286,7 +285,7 @@ void job_exec(uint64_t id, uint64_t limit_ms, bool tty, const struct mmrig_line 
 
     job_clear(id);
     if (!argv_make(line, first, argv)) {
-        refuse("exec", "a word has a zero byte in it");
+        refuse("exec", "no program, or a word with a zero byte in it");
         return;
     }
     job_start(limit_ms, false, tty, argv);

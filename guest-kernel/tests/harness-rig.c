@@ -108,15 +108,16 @@ static bool reply_take(struct rig_reply *reply, const struct mmrig_line *line,
     for (size_t i = 3; i < line->count; i++) {
         const char *sign = strchr(words[i].data, '=');
         size_t key = sign ? (size_t)(sign - words[i].data) : 0;
+        size_t value = sign ? strlen(sign + 1) : 0;
 
         if (!sign || key >= sizeof(reply->fields[0].key) ||
-            strlen(sign + 1) >= sizeof(reply->fields[0].value) ||
+            value >= sizeof(reply->fields[0].value) ||
             reply->count == sizeof(reply->fields) / sizeof(reply->fields[0]))
             ABORT("a reply of the rig has a field that is not KEY=VALUE, too long, or one too "
                   "many: %.64s",
                   words[i].data);
         memcpy(reply->fields[reply->count].key, words[i].data, key);
-        strcpy(reply->fields[reply->count].value, sign + 1);
+        memcpy(reply->fields[reply->count].value, sign + 1, value);
         reply->count++;
     }
     return true;

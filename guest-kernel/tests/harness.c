@@ -110,9 +110,9 @@ void harness_diag(const char *format, ...)
 /* Ends this process; if it is the case's own, after the teardown. */
 static _Noreturn void case_end(void)
 {
-    if (current.pid == getpid() && !current.ending) {
+    if (result && current.pid == getpid() && !current.ending) {
         current.ending = true;
-        if (current.set_up && current.fixture->teardown)
+        if (current.set_up && current.fixture && current.fixture->teardown)
             current.fixture->teardown(current.self, current.variant);
         result->finished = true;
     }
