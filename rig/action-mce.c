@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Machine checks, by the monitor's human command "mce": QMP has none of its own. It prints
- * nothing when the guest took the error in, and otherwise says why not.
+ * nothing when the guest took the error in, and otherwise says why not. (One loss is silent: an
+ * SRAO that comes while the CPU still handles another machine check.)
  *
  * The numbers are those of the Intel SDM, volume 3B, chapter "Machine-Check Architecture";
  * sections are given as N.x, as the chapter's own number N changes (16 in the edition of
@@ -26,7 +27,8 @@ enum {
 
 /* MCACOD, IA32_MCi_STATUS bits 15:0. */
 enum {
-    /* Section N.9.2.3, "Memory controller errors": a read, on a channel not told. */
+    /* Section N.9.2, "Compound Error Codes", memory controller: a read, on a channel not told.
+     */
     MCACOD_MEMORY_READ = 0x009f,
     /* Section N.9.3.1, "Architecturally Defined SRAO Errors": memory scrubbing. */
     MCACOD_PATROL_SCRUB = 0x00c0,
