@@ -181,6 +181,21 @@ gboolean mmrig_name_valid(const char *name)
     return made_of(name, 64, LOWER DIGITS, LOWER DIGITS "-");
 }
 
+gboolean mmrig_name_check(const char *name, const char *what, GError **error)
+{
+    g_autofree char *shown = NULL;
+
+    if (mmrig_name_valid(name))
+        return TRUE;
+    shown = g_strescape(name, NULL);
+    g_set_error(
+        error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
+        "'%s' cannot be the name of a %s; write lower-case letters, digits and hyphens, "
+        "at most 64",
+        shown, what);
+    return FALSE;
+}
+
 gboolean mmrig_id_valid(const char *id)
 {
     return made_of(id, 32, LOWER, LOWER DIGITS "-");

@@ -63,5 +63,7 @@ gboolean mmrig_scenario_key_set(const MmrigScenarioKey *key, gpointer object, co
 
 /* [a-z0-9][a-z0-9-]*, at most 64 bytes. */
 gboolean mmrig_name_valid(const char *name);
+/* The same, or an INPUT error; what names the thing that is to have the name. */
+gboolean mmrig_name_check(const char *name, const char *what, GError **error);
 /* [a-z][a-z0-9-]*, at most 32 bytes: what QEMU takes as an id. */
 gboolean mmrig_id_valid(const char *id);

@@ -7,13 +7,7 @@
  */
 #include "scenario.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <gio/gio.h>
-#include <glib/gstdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "error.h"
 #include "scenario-keys.h"
@@ -498,21 +492,6 @@ static gboolean check_together(Parser *parser, GError **error)
 
 /* ---- The whole ------------------------------------------------------------------------ */
 
-static gboolean check_name(const char *name, const char *what, GError **error)
-{
-    g_autofree char *shown = NULL;
-
-    if (mmrig_name_valid(name))
-        return TRUE;
-    shown = g_strescape(name, NULL);
-    g_set_error(
-        error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
-        "'%s' cannot be the name of a %s; write lower-case letters, digits and hyphens, "
-        "at most 64",
-        shown, what);
-    return FALSE;
-}
-
 MmrigScenario *mmrig_scenario_parse(const char *text, gsize size, const char *name,
                                     const char *path, const char *twin, GError **error)
 {
@@ -522,7 +501,8 @@ MmrigScenario *mmrig_scenario_parse(const char *text, gsize size, const char *na
     g_autoptr(GKeyFile) file = NULL;
 
     scenario->devices = g_ptr_array_new_with_free_func(device_free);
-    if (!check_name(name, "scenario", error) || (twin && !check_name(twin, "twin", error)))
+    if (!mmrig_name_check(name, "scenario", error) ||
+        (twin && !mmrig_name_check(twin, "twin", error)))
         return NULL;
     scenario->name = g_strdup(name);
     scenario->twin = g_strdup(twin);
@@ -546,96 +526,4 @@ MmrigScenario *mmrig_scenario_parse(const char *text, gsize size, const char *na
     if (!read_devices(&parser, error) || !check_together(&parser, error))
         return NULL;
     return g_steal_pointer(&scenario);
-}
-
-/* Reads a regular file of bounded size; a FIFO must not block, nor a device be read from. */
-static char *read_file(const char *path, gsize *size, GError **error)
-{
-    g_autofree char *text = g_malloc(MMRIG_SCENARIO_FILE_MAX + 1);
-    struct stat status;
-    gsize used = 0;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-
-    if (fd < 0) {
-        wrong(error, path, NULL, NULL, "cannot be opened: %s", g_strerror(errno));
-        return NULL;
-    }
-    if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode)) {
-        wrong(error, path, NULL, NULL, "not a file");
-        close(fd);
-        return NULL;
-    }
-    /* One byte over the bound is enough for the parser to refuse it. */
-    while (used <= MMRIG_SCENARIO_FILE_MAX) {
-        ssize_t got = read(fd, text + used, MMRIG_SCENARIO_FILE_MAX + 1 - used);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0) {
-            wrong(error, path, NULL, NULL, "cannot be read: %s", g_strerror(errno));
-            close(fd);
-            return NULL;
-        }
-        if (got == 0)
-            break;
-        used += (gsize)got;
-    }
-    close(fd);
-    *size = used;
-    return g_steal_pointer(&text);
-}
-
-MmrigScenario *mmrig_scenario_load(const char *folder, const char *name, const char *twin,
-                                   GError **error)
-{
-    g_autofree char *file = NULL, *path = NULL, *text = NULL;
-    gsize size = 0;
-
-    if (!check_name(name, "scenario", error))
-        return NULL;
-    file = g_strconcat(name, ".ini", NULL);
-    path = g_build_filename(folder, file, NULL);
-    if (!g_file_test(path, G_FILE_TEST_EXISTS)) {
-        g_auto(GStrv) names = mmrig_scenario_names(folder, error);
-        if (!names)
-            return NULL;
-        const char *near = mmrig_nearest((const char *const *)names, name);
-        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
-                    "there is no scenario '%s' in %s; %s%s%s", name, folder,
-                    near ? "did you mean " : "see 'mmrig list'", near ? near : "",
-                    near ? "?" : "");
-        return NULL;
-    }
-    text = read_file(path, &size, error);
-    return text ? mmrig_scenario_parse(text, size, name, path, twin, error) : NULL;
-}
-
-static int compare_names(gconstpointer a, gconstpointer b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-GStrv mmrig_scenario_names(const char *folder, GError **error)
-{
-    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
-    g_autoptr(GError) cause = NULL;
-    g_autoptr(GDir) dir = g_dir_open(folder, 0, &cause);
-    const char *entry;
-
-    if (!dir) {
-        wrong(error, folder, NULL, NULL, "no folder of scenarios: %s", cause->message);
-        return NULL;
-    }
-    while ((entry = g_dir_read_name(dir))) {
-        if (entry[0] == '.' || !g_str_has_suffix(entry, ".ini"))
-            continue;
-        g_autofree char *name = g_strndup(entry, strlen(entry) - strlen(".ini"));
-        if (!check_name(name, "scenario", error)) {
-            g_prefix_error(error, "%s: ", folder);
-            return NULL;
-        }
-        g_ptr_array_add(names, g_steal_pointer(&name));
-    }
-    g_ptr_array_sort(names, compare_names);
-    g_ptr_array_add(names, NULL);
-    return (GStrv)g_ptr_array_free(g_steal_pointer(&names), FALSE);
 }
