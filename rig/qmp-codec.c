@@ -175,6 +175,44 @@ gboolean mmrig_qmp_codec_partial(const MmrigQmpCodec *codec)
                                        codec->bytes->len - codec->taken);
 }
 
+JsonObject *mmrig_qmp_member_object(JsonObject *object, const char *name)
+{
+    JsonNode *node = json_object_get_member(object, name);
+
+    return node && JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
+}
+
+const char *mmrig_qmp_member_string(JsonObject *object, const char *name)
+{
+    JsonNode *node = json_object_get_member(object, name);
+
+    return node && JSON_NODE_HOLDS_VALUE(node) &&
+                   json_node_get_value_type(node) == G_TYPE_STRING
+               ? json_node_get_string(node)
+               : NULL;
+}
+
+gboolean mmrig_qmp_message_id(JsonObject *object, gint64 *id)
+{
+    JsonNode *node = json_object_get_member(object, "id");
+
+    if (!node || !JSON_NODE_HOLDS_VALUE(node) || json_node_get_value_type(node) != G_TYPE_INT64)
+        return FALSE;
+    *id = json_node_get_int(node);
+    return TRUE;
+}
+
+GError *mmrig_qmp_message_error(JsonObject *message)
+{
+    JsonObject *error = mmrig_qmp_member_object(message, "error");
+    const char *class = error ? mmrig_qmp_member_string(error, "class") : NULL;
+    const char *text = error ? mmrig_qmp_member_string(error, "desc") : NULL;
+
+    if (!class || !text)
+        return NULL;
+    return g_error_new(MMRIG_ERROR, MMRIG_ERROR_QEMU, "%s: %s", class, text);
+}
+
 GBytes *mmrig_qmp_encode(JsonObject *message)
 {
     g_autoptr(JsonNode) node = json_node_new(JSON_NODE_OBJECT);

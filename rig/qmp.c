@@ -2,11 +2,10 @@
 /*
  * How it works
  *
- * A Link owns the stream and outlives the client, because asynchronous reads and writes
- * hold on to their stream until they end: it has at most one read and one write under
- * way, and points back to the client weakly. So a client without pending commands is freed
- * when its user lets go of it. One with pending commands lives on until each is answered,
- * timed out, cancelled or failed by mmrig_qmp_close(), since their tasks hold it.
+ * The stream belongs to a link (qmp-link.h), which points back to the client weakly. So a
+ * client without pending commands is freed when its user lets go of it. One with pending
+ * commands lives on until each is answered, timed out, cancelled or failed by
+ * mmrig_qmp_close(), since their tasks hold it.
  *
  * A command that its caller has given up (time limit, cancellation) leaves its id in
  * "abandoned", so that a late answer is told apart from an answer to nothing.
@@ -20,18 +19,10 @@
 
 #include "error.h"
 #include "qmp-codec.h"
+#include "qmp-link.h"
 
-#define READ_SIZE (64 * 1024)
 /* Bytes of a broken message that are kept in the log. */
 #define LOG_BROKEN_MAX 1024
-
-typedef struct {
-    GIOStream *stream;
-    GCancellable *cancellable;
-    GQueue queue; /* of GBytes, to be written; the head is under way if writing */
-    gboolean reading, writing, closing;
-    GWeakRef qmp;
-} Link;
 
 typedef struct {
     MmrigQmp *qmp; /* borrowed: the task holds it */
@@ -52,7 +43,7 @@ typedef enum {
 struct _MmrigQmp {
     GObject parent_instance;
 
-    Link *link;
+    MmrigQmpLink *link;
     GMainContext *context;
     MmrigQmpCodec *codec;
     GOutputStream *log;
@@ -83,137 +74,6 @@ enum {
 static guint signals[SIGNAL_COUNT];
 
 static void qmp_shut(MmrigQmp *qmp, GError *error, gboolean tell);
-static void qmp_input(MmrigQmp *qmp, GBytes *bytes);
-
-/* --- the link --- */
-
-static void link_clear(gpointer data)
-{
-    Link *link = data;
-
-    g_clear_object(&link->stream);
-    g_clear_object(&link->cancellable);
-    g_queue_clear_full(&link->queue, (GDestroyNotify)g_bytes_unref);
-    g_weak_ref_clear(&link->qmp);
-}
-
-static void link_release(Link *link)
-{
-    g_rc_box_release_full(link, link_clear);
-}
-
-static void link_closed(GObject *source, GAsyncResult *result, gpointer data)
-{
-    (void)data;
-    /* Nothing is left to be done about a stream that does not close well. */
-    g_io_stream_close_finish(G_IO_STREAM(source), result, NULL);
-}
-
-/* A stream refuses to be closed under a read or write, so the last one to end does it. */
-static void link_close_if_idle(Link *link)
-{
-    if (link->closing && !link->reading && !link->writing &&
-        !g_io_stream_is_closed(link->stream))
-        g_io_stream_close_async(link->stream, G_PRIORITY_DEFAULT, NULL, link_closed, NULL);
-}
-
-static void link_close(Link *link)
-{
-    if (link->closing)
-        return;
-    link->closing = TRUE;
-    g_cancellable_cancel(link->cancellable);
-    link_close_if_idle(link);
-}
-
-static void link_read(Link *link);
-
-static void link_did_read(GObject *source, GAsyncResult *result, gpointer data)
-{
-    Link *link = data;
-    g_autoptr(MmrigQmp) qmp = g_weak_ref_get(&link->qmp);
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GBytes) bytes =
-        g_input_stream_read_bytes_finish(G_INPUT_STREAM(source), result, &error);
-
-    link->reading = FALSE;
-    if (qmp && !link->closing) {
-        if (bytes)
-            qmp_input(qmp, bytes);
-        else
-            qmp_shut(qmp,
-                     g_error_new(MMRIG_ERROR, MMRIG_ERROR_RIG,
-                                 "reading from QEMU's control connection (QMP): %s",
-                                 error->message),
-                     TRUE);
-    }
-    if (!link->closing)
-        link_read(link);
-    link_close_if_idle(link);
-    link_release(link);
-}
-
-static void link_read(Link *link)
-{
-    link->reading = TRUE;
-    g_input_stream_read_bytes_async(g_io_stream_get_input_stream(link->stream), READ_SIZE,
-                                    G_PRIORITY_DEFAULT, link->cancellable, link_did_read,
-                                    g_rc_box_acquire(link));
-}
-
-static void link_write(Link *link);
-
-static void link_did_write(GObject *source, GAsyncResult *result, gpointer data)
-{
-    Link *link = data;
-    g_autoptr(MmrigQmp) qmp = g_weak_ref_get(&link->qmp);
-    g_autoptr(GError) error = NULL;
-    gboolean written =
-        g_output_stream_write_all_finish(G_OUTPUT_STREAM(source), result, NULL, &error);
-
-    link->writing = FALSE;
-    g_bytes_unref(g_queue_pop_head(&link->queue));
-    if (!link->closing) {
-        if (written) {
-            link_write(link);
-        } else {
-            /*
-             * The peer no longer listens, but what it said before may still be unread, its
-             * last words most likely. So end the incoming side and leave the verdict to
-             * the reader, which finds the end of file after those.
-             */
-            g_queue_clear_full(&link->queue, (GDestroyNotify)g_bytes_unref);
-            if (!G_IS_SOCKET_CONNECTION(link->stream) ||
-                !g_socket_shutdown(
-                    g_socket_connection_get_socket(G_SOCKET_CONNECTION(link->stream)), TRUE,
-                    TRUE, NULL)) {
-                if (qmp)
-                    qmp_shut(qmp,
-                             g_error_new(MMRIG_ERROR, MMRIG_ERROR_RIG,
-                                         "writing to QEMU's control connection (QMP): %s",
-                                         error->message),
-                             TRUE);
-            }
-        }
-    }
-    link_close_if_idle(link);
-    link_release(link);
-}
-
-static void link_write(Link *link)
-{
-    GBytes *bytes = g_queue_peek_head(&link->queue);
-    gsize size;
-    const void *data;
-
-    if (!bytes || link->writing)
-        return;
-    link->writing = TRUE;
-    data = g_bytes_get_data(bytes, &size);
-    g_output_stream_write_all_async(g_io_stream_get_output_stream(link->stream), data, size,
-                                    G_PRIORITY_DEFAULT, link->cancellable, link_did_write,
-                                    g_rc_box_acquire(link));
-}
 
 /* --- the log --- */
 
@@ -351,8 +211,7 @@ static void qmp_send(MmrigQmp *qmp, const char *command, JsonObject *arguments, 
     bytes = mmrig_qmp_encode(message);
     text = g_bytes_get_data(bytes, &size);
     qmp_log(qmp, '>', text, size - 1);
-    g_queue_push_tail(&qmp->link->queue, bytes);
-    link_write(qmp->link);
+    mmrig_qmp_link_send(qmp->link, bytes);
 }
 
 /* --- connecting --- */
@@ -432,49 +291,10 @@ static GError *protocol_error(const char *format, ...)
                        "QEMU broke the rules of its control connection (QMP): %s", text);
 }
 
-static JsonObject *member_object(JsonObject *object, const char *name)
-{
-    JsonNode *node = json_object_get_member(object, name);
-
-    return node && JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
-}
-
-static const char *member_string(JsonObject *object, const char *name)
-{
-    JsonNode *node = json_object_get_member(object, name);
-
-    return node && JSON_NODE_HOLDS_VALUE(node) &&
-                   json_node_get_value_type(node) == G_TYPE_STRING
-               ? json_node_get_string(node)
-               : NULL;
-}
-
-static gboolean member_id(JsonObject *object, gint64 *id)
-{
-    JsonNode *node = json_object_get_member(object, "id");
-
-    if (!node || !JSON_NODE_HOLDS_VALUE(node) || json_node_get_value_type(node) != G_TYPE_INT64)
-        return FALSE;
-    *id = json_node_get_int(node);
-    return TRUE;
-}
-
-/* The error that an "error" member stands for, or NULL if it is malformed. */
-static GError *command_error(JsonObject *message)
-{
-    JsonObject *error = member_object(message, "error");
-    const char *class = error ? member_string(error, "class") : NULL;
-    const char *text = error ? member_string(error, "desc") : NULL;
-
-    if (!class || !text)
-        return NULL;
-    return g_error_new(MMRIG_ERROR, MMRIG_ERROR_QEMU, "%s: %s", class, text);
-}
-
 static void qmp_reply(MmrigQmp *qmp, JsonObject *message)
 {
     JsonNode *value = json_object_get_member(message, "return");
-    g_autoptr(GError) error = value ? NULL : command_error(message);
+    g_autoptr(GError) error = value ? NULL : mmrig_qmp_message_error(message);
     Pending *pending;
     gint64 id;
 
@@ -482,7 +302,7 @@ static void qmp_reply(MmrigQmp *qmp, JsonObject *message)
         qmp_shut(qmp, protocol_error("a malformed error reply"), TRUE);
         return;
     }
-    if (!member_id(message, &id)) {
+    if (!mmrig_qmp_message_id(message, &id)) {
         qmp_shut(qmp,
                  protocol_error("a reply without an id%s%s", error ? ": " : "",
                                 error ? error->message : ""),
@@ -510,14 +330,15 @@ static void qmp_reply(MmrigQmp *qmp, JsonObject *message)
 
 static void qmp_event(MmrigQmp *qmp, JsonObject *message)
 {
-    const char *name = member_string(message, "event");
+    const char *name = mmrig_qmp_member_string(message, "event");
     g_autoptr(JsonObject) data = NULL;
 
-    if (!name || (json_object_has_member(message, "data") && !member_object(message, "data"))) {
+    if (!name || (json_object_has_member(message, "data") &&
+                  !mmrig_qmp_member_object(message, "data"))) {
         qmp_shut(qmp, protocol_error("a malformed event"), TRUE);
         return;
     }
-    data = member_object(message, "data");
+    data = mmrig_qmp_member_object(message, "data");
     data = data ? json_object_ref(data) : json_object_new();
     g_signal_emit(qmp, signals[SIGNAL_EVENT], 0, name, data);
 }
@@ -525,7 +346,7 @@ static void qmp_event(MmrigQmp *qmp, JsonObject *message)
 static void qmp_message(MmrigQmp *qmp, JsonObject *message)
 {
     if (qmp->state == STATE_GREETING) {
-        if (!member_object(message, "QMP")) {
+        if (!mmrig_qmp_member_object(message, "QMP")) {
             qmp_shut(qmp, protocol_error("its first message is not a greeting"), TRUE);
             return;
         }
@@ -570,8 +391,9 @@ static void qmp_end_of_file(MmrigQmp *qmp)
              TRUE);
 }
 
-static void qmp_input(MmrigQmp *qmp, GBytes *bytes)
+static void qmp_input(GObject *owner, GBytes *bytes)
 {
+    MmrigQmp *qmp = MMRIG_QMP(owner);
     g_autoptr(GString) line = g_string_new(NULL);
     gsize size;
     const void *data = g_bytes_get_data(bytes, &size);
@@ -596,6 +418,11 @@ static void qmp_input(MmrigQmp *qmp, GBytes *bytes)
     }
 }
 
+static void qmp_broken(GObject *owner, GError *error)
+{
+    qmp_shut(MMRIG_QMP(owner), error, TRUE);
+}
+
 /* --- the end --- */
 
 /* Ends it all; error (taken) is NULL for an orderly end. tell: emit "closed". */
@@ -613,7 +440,7 @@ static void qmp_shut(MmrigQmp *qmp, GError *error, gboolean tell)
     g_object_ref(qmp);
     qmp->closed = TRUE;
     qmp->why = error;
-    link_close(qmp->link);
+    mmrig_qmp_link_close(qmp->link);
 
     reason = error ? g_error_copy(error)
                    : g_error_new(MMRIG_ERROR, MMRIG_ERROR_RIG,
@@ -652,7 +479,7 @@ static void mmrig_qmp_dispose(GObject *object)
 
     if (qmp->link) {
         qmp_shut(qmp, NULL, FALSE);
-        link_release(g_steal_pointer(&qmp->link));
+        mmrig_qmp_link_unref(g_steal_pointer(&qmp->link));
     }
     G_OBJECT_CLASS(mmrig_qmp_parent_class)->dispose(object);
 }
@@ -695,16 +522,11 @@ static void mmrig_qmp_init(MmrigQmp *qmp)
 
 MmrigQmp *mmrig_qmp_new(GIOStream *stream, GOutputStream *log)
 {
+    static const MmrigQmpLinkCalls calls = {.input = qmp_input, .broken = qmp_broken};
     MmrigQmp *qmp = g_object_new(MMRIG_TYPE_QMP, NULL);
-    Link *link = g_rc_box_new0(Link);
 
-    link->stream = g_object_ref(stream);
-    link->cancellable = g_cancellable_new();
-    g_queue_init(&link->queue);
-    g_weak_ref_init(&link->qmp, qmp);
-    qmp->link = link;
     g_set_object(&qmp->log, log);
-    link_read(link);
+    qmp->link = mmrig_qmp_link_new(stream, G_OBJECT(qmp), &calls);
     return qmp;
 }
 

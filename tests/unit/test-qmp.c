@@ -764,6 +764,31 @@ static void test_gone_mid_message(void)
     gone_with_pending("{\"return\": {}, \"id\": 2", "in the middle of a message");
 }
 
+/* A peer that dies with our command unread, which resets the connection. */
+static void test_gone_unread(void)
+{
+    static const Step steps[] = {
+        {SEND, GREETING, 0}, {EXPECT, NEGOTIATE, 0}, {SEND, AGREED, 0}, {WAIT, NULL, 0}};
+    Talk *talk = TALK(steps);
+    gint64 end = g_get_monotonic_time() + PATIENCE_S * G_USEC_PER_SEC;
+    int unread = 0;
+    Call call = {0};
+
+    talk_connect(talk);
+    call_begin(talk, &call, "a", 0, NULL);
+    while (unread == 0) {
+        g_main_context_iteration(NULL, FALSE);
+        g_assert_cmpint(ioctl(talk->peer.fd, SIOCINQ, &unread), ==, 0);
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
+    }
+    talk_go(talk);
+    until(&call.done);
+    g_assert_error(call.error, MMRIG_ERROR, MMRIG_ERROR_RIG);
+    g_assert_nonnull(strstr(call.error->message, "before it answered 'a'"));
+    call_clear(&call);
+    talk_end(talk);
+}
+
 /* --- time limits, cancelling, errors --- */
 
 static void test_connect_timeout(void)
@@ -1111,6 +1136,7 @@ int main(int argc, char **argv)
     g_test_add_func("/qmp/gone/in-negotiation", test_gone_in_negotiation);
     g_test_add_func("/qmp/gone/with-pending", test_gone_with_pending);
     g_test_add_func("/qmp/gone/mid-message", test_gone_mid_message);
+    g_test_add_func("/qmp/gone/unread", test_gone_unread);
     g_test_add_func("/qmp/timeout/connect", test_connect_timeout);
     g_test_add_func("/qmp/timeout/negotiation", test_negotiation_timeout);
     g_test_add_func("/qmp/timeout/late-reply", test_reply_after_timeout);
