@@ -143,18 +143,18 @@ static MmrigExit do_list(int argc, char **argv)
     return MMRIG_EXIT_PASS;
 }
 
-/* Takes kernel. */
-static MmrigExit print_image(MmrigKernel *kernel, const GError *error)
+/* kernel NULL: error says why. */
+static MmrigExit print_image(const MmrigKernel *kernel, const GError *error)
 {
     if (!kernel)
         return mmrig_error_report(error);
     g_print("%s\n", kernel->image);
-    mmrig_kernel_free(kernel);
     return MMRIG_EXIT_PASS;
 }
 
 static MmrigExit do_fetch(int argc, char **argv)
 {
+    g_autoptr(MmrigKernel) kernel = NULL;
     g_autoptr(GError) error = NULL;
     MmrigExit status;
 
@@ -165,11 +165,13 @@ static MmrigExit do_fetch(int argc, char **argv)
         return status;
     if (argc > 2 || (argc == 2 && strcmp(argv[1], "distro") != 0))
         return usage_error("fetch", "only 'distro' can be fetched");
-    return print_image(mmrig_kernel_distro_fetch(&error), error);
+    kernel = mmrig_kernel_distro_fetch(&error);
+    return print_image(kernel, error);
 }
 
 static MmrigExit do_build(int argc, char **argv)
 {
+    g_autoptr(MmrigKernel) kernel = NULL;
     g_autofree char *tree = NULL;
     g_autofree char *path = NULL;
     int jobs = 0;
@@ -196,7 +198,8 @@ static MmrigExit do_build(int argc, char **argv)
         return usage_error("build", "--tree needs a folder");
     if (tree)
         path = g_canonicalize_filename(tree, NULL);
-    return print_image(mmrig_kernel_tree_build(path, (guint)jobs, &error), error);
+    kernel = mmrig_kernel_tree_build(path, (guint)jobs, &error);
+    return print_image(kernel, error);
 }
 
 static MmrigExit do_path(int argc, char **argv)
@@ -222,10 +225,8 @@ static MmrigExit do_path(int argc, char **argv)
         return usage_error("path", "it takes one kernel");
     spec = mmrig_kernel_spec_parse(argv[1], &error);
     kernel = spec ? mmrig_kernel_find(spec, &error) : NULL;
-    if (!kernel)
-        return mmrig_error_report(error);
-    if (!json)
-        return print_image(g_steal_pointer(&kernel), NULL);
+    if (!kernel || !json)
+        return print_image(kernel, error);
     builder = json_builder_new();
     json_builder_begin_object(builder);
     add_string(builder, "kernel", kernel->spec);
@@ -263,8 +264,12 @@ MmrigExit mmrig_cmd_kernel(int argc, char **argv)
     };
 
     for (guint i = 0; argc > 1 && i < G_N_ELEMENTS(actions); i++) {
-        if (strcmp(argv[1], actions[i].name) == 0)
-            return actions[i].run(argc - 1, argv + 1);
+        g_autofree char *program = g_strconcat("mmrig kernel ", actions[i].name, NULL);
+
+        if (strcmp(argv[1], actions[i].name) != 0)
+            continue;
+        g_set_prgname(program); /* for the action's --help */
+        return actions[i].run(argc - 1, argv + 1);
     }
     if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
         g_print("Usage:\n  mmrig kernel ACTION [OPTION...]\n\n%s\n", summary);
