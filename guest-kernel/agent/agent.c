@@ -60,15 +60,16 @@ _Noreturn void agent_poweroff(void)
 {
     const struct timespec limit = {.tv_sec = POWEROFF_WAIT_S};
     sigset_t child;
+    pid_t pid;
 
     /* For what they are writing just now; one that cannot be killed is not waited for. */
     job_kill();
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
-    do {
-        while (waitpid(-1, NULL, WNOHANG) > 0)
-            ;
-    } while (kill(-1, 0) == 0 && sigtimedwait(&child, NULL, &limit) > 0);
+    while ((pid = waitpid(-1, NULL, WNOHANG)) >= 0) {
+        if (pid == 0 && sigtimedwait(&child, NULL, &limit) < 0 && errno == EAGAIN)
+            break;
+    }
     sync();
     reboot(RB_POWER_OFF);
     console_say("cannot power off: %s", strerror(errno));

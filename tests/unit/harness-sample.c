@@ -159,6 +159,27 @@ TEST_F(plain, has_no_variant)
     EXPECT_EQ((const void *)variant, NULL);
 }
 
+FIXTURE(doubtful)
+{
+    int number;
+};
+
+FIXTURE_SETUP(doubtful)
+{
+    only_in("mixed");
+    EXPECT_EQ(self->number, 1);
+}
+
+FIXTURE_TEARDOWN(doubtful)
+{
+    DIAG("teardown all the same");
+}
+
+TEST_F(doubtful, is_not_run)
+{
+    DIAG("must not be seen");
+}
+
 TEST(runs_a_command)
 {
     char output[16];

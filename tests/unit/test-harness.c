@@ -71,7 +71,7 @@ static void test_mixed(void)
 {
     static const char wanted[] =
         "KTAP version 1\n"
-        "1..19\n"
+        "1..20\n"
         "ok 1 passes\n"
         "# harness-sample.c:N: expected negative == 3u (-5 != 3)\n"
         "# harness-sample.c:N: expected negative != -5 (-5 == -5)\n"
@@ -106,13 +106,16 @@ static void test_mixed(void)
         "# harness-sample.c:N: expected variant->broken to be false\n"
         "not ok 12 page.broken.is_small\n"
         "ok 13 plain.has_no_variant\n"
-        "ok 14 runs_a_command\n"
-        "ok 15 looks_at_the_system\n"
-        "ok 16 asks_the_rig # SKIP not in mode mixed\n"
-        "ok 17 gives_up # SKIP not in mode mixed\n"
-        "ok 18 meets_no_number # SKIP not in mode mixed\n"
-        "ok 19 comes_last # SKIP not in mode mixed\n"
-        "# 6 passed, 8 failed, 5 skipped\n";
+        "# harness-sample.c:N: expected self->number == 1 (0 != 1)\n"
+        "# teardown all the same\n"
+        "not ok 14 doubtful.is_not_run\n"
+        "ok 15 runs_a_command\n"
+        "ok 16 looks_at_the_system\n"
+        "ok 17 asks_the_rig # SKIP not in mode mixed\n"
+        "ok 18 gives_up # SKIP not in mode mixed\n"
+        "ok 19 meets_no_number # SKIP not in mode mixed\n"
+        "ok 20 comes_last # SKIP not in mode mixed\n"
+        "# 6 passed, 9 failed, 5 skipped\n";
     g_autofree char *out = NULL, *err = NULL;
     Sample sample;
 
@@ -129,7 +132,7 @@ static void test_all_skipped(void)
 
     sample_start(&sample, "mode=none");
     g_assert_cmpint(sample_end(&sample, &out, &err), ==, MMRIG_TEST_SKIP);
-    g_assert_true(g_str_has_suffix(out, "# 0 passed, 0 failed, 19 skipped\n"));
+    g_assert_true(g_str_has_suffix(out, "# 0 passed, 0 failed, 20 skipped\n"));
 }
 
 static void test_pass_among_skipped(void)
@@ -139,7 +142,7 @@ static void test_pass_among_skipped(void)
 
     sample_start(&sample, "mode=pass");
     g_assert_cmpint(sample_end(&sample, &out, &err), ==, MMRIG_TEST_PASS);
-    g_assert_nonnull(strstr(out, "\nok 19 comes_last\n# 1 passed, 0 failed, 18 skipped\n"));
+    g_assert_nonnull(strstr(out, "\nok 20 comes_last\n# 1 passed, 0 failed, 19 skipped\n"));
 }
 
 static void test_request(void)
@@ -171,7 +174,7 @@ static void test_request(void)
     g_assert_cmpstr(line.words[2].data, ==, "0.25");
     g_assert_cmpstr(line.words[3].data, ==, "s");
     g_assert_cmpint(sample_end(&sample, &out, &err), ==, MMRIG_TEST_PASS);
-    g_assert_nonnull(strstr(out, "\nok 16 asks_the_rig\n"));
+    g_assert_nonnull(strstr(out, "\nok 17 asks_the_rig\n"));
 }
 
 /* Each gives up on the program: the rest of the cases is not run. */
@@ -199,11 +202,11 @@ static void test_abort(void)
 {
     check_abort("mode=abort", "harness-sample.c", "no hope here",
                 "# harness-sample.c:N: gives up: no hope here\n"
-                "not ok 17 gives_up\n"
+                "not ok 18 gives_up\n"
                 "Bail out! gives_up gave up\n");
     check_abort("mode=number", "harness-guest.c",
                 "the test's argument mode=number is no number",
-                "not ok 18 meets_no_number\n"
+                "not ok 19 meets_no_number\n"
                 "Bail out! meets_no_number gave up\n");
 }
 
