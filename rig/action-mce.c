@@ -27,8 +27,7 @@ enum {
 
 /* MCACOD, IA32_MCi_STATUS bits 15:0. */
 enum {
-    /* Section N.9.2, "Compound Error Codes", memory controller: a read, on a channel not told.
-     */
+    /* Section N.9.2, "Compound Error Codes": memory controller, read, channel not told. */
     MCACOD_MEMORY_READ = 0x009f,
     /* Section N.9.3.1, "Architecturally Defined SRAO Errors": memory scrubbing. */
     MCACOD_PATROL_SCRUB = 0x00c0,
@@ -71,7 +70,10 @@ static const struct {
     /* Software recoverable, action optional: nobody has used the bad page yet. */
     {"srao", UNCORRECTED | BIT(MCI_STATUS_S) | MCACOD_PATROL_SCRUB,
      MCG_STATUS_RIPV | MCG_STATUS_MCIP, MCI_MISC_PHYSICAL | MCI_MISC_LSB_PAGE},
-    /* Software recoverable, action required: the CPU was about to use it. */
+    /*
+     * Software recoverable, action required: the CPU was about to use it. Told from outside, it
+     * hits whatever runs just then: Linux recovers a program, but panics if that is the kernel.
+     */
     {"srar", UNCORRECTED | BIT(MCI_STATUS_S) | BIT(MCI_STATUS_AR) | MCACOD_DATA_LOAD,
      MCG_STATUS_RIPV | MCG_STATUS_EIPV | MCG_STATUS_MCIP,
      MCI_MISC_PHYSICAL | MCI_MISC_LSB_LINE},
