@@ -45,36 +45,36 @@
 
 #define MMRIG_PROTOCOL_VERSION 1
 
-#define MMRIG_PORT_CONTROL     "org.mmrig.control"
-#define MMRIG_PORT_KTAP        "org.mmrig.ktap"
+#define MMRIG_PORT_CONTROL "org.mmrig.control"
+#define MMRIG_PORT_KTAP    "org.mmrig.ktap"
 
 /* Bytes in a line, LF included; words in a line; data bytes in one stdin/stderr message. */
-#define MMRIG_LINE_MAX         4096
-#define MMRIG_WORDS_MAX        64
-#define MMRIG_CHUNK_MAX        1024
+#define MMRIG_LINE_MAX  4096
+#define MMRIG_WORDS_MAX 64
+#define MMRIG_CHUNK_MAX 1024
 
-#define MMRIG_BOOT_ID_DIGITS   32
+#define MMRIG_BOOT_ID_DIGITS 32
 
 /* HOW in "done": NUMBER is the exit status, the signal, or the limit in milliseconds. */
-#define MMRIG_DONE_EXIT        "exit"
-#define MMRIG_DONE_SIGNAL      "signal"
-#define MMRIG_DONE_TIMEOUT     "timeout"
+#define MMRIG_DONE_EXIT    "exit"
+#define MMRIG_DONE_SIGNAL  "signal"
+#define MMRIG_DONE_TIMEOUT "timeout"
 
 /* KIND in "kernel". */
-#define MMRIG_KERNEL_OOPS      "oops"
-#define MMRIG_KERNEL_WARNING   "warning"
-#define MMRIG_KERNEL_PANIC     "panic"
+#define MMRIG_KERNEL_OOPS    "oops"
+#define MMRIG_KERNEL_WARNING "warning"
+#define MMRIG_KERNEL_PANIC   "panic"
 
 /*
  * Exit status of a test program, by which the agent's "done exit N" is read: kselftest's
  * (tools/testing/selftests/kselftest.h: KSFT_PASS 0, KSFT_FAIL 1, KSFT_SKIP 4).
  */
-#define MMRIG_TEST_PASS        0
-#define MMRIG_TEST_FAIL        1
-#define MMRIG_TEST_SKIP        4
+#define MMRIG_TEST_PASS 0
+#define MMRIG_TEST_FAIL 1
+#define MMRIG_TEST_SKIP 4
 
 /* Kernel command line: comma-separated modules the agent loads before it is ready. */
-#define MMRIG_PARAM_MODULES    "mmrig.modules"
+#define MMRIG_PARAM_MODULES "mmrig.modules"
 
 /*
  * Where things are in the image.
@@ -85,9 +85,9 @@
  * boot list has one module name a line: those are loaded before anything else (the ports
  * need them). Names are as they were asked for.
  */
-#define MMRIG_GUEST_TESTS      "/mmrig/tests"
-#define MMRIG_GUEST_MODULES    "/mmrig/modules.list"
-#define MMRIG_GUEST_BOOT       "/mmrig/modules.boot"
+#define MMRIG_GUEST_TESTS       "/mmrig/tests"
+#define MMRIG_GUEST_MODULES     "/mmrig/modules.list"
+#define MMRIG_GUEST_BOOT        "/mmrig/modules.boot"
 #define MMRIG_GUEST_MODULE_SOFT "?"
 
 /*
@@ -95,6 +95,6 @@
  * that speaks the control port's request, metric and abort lines (with ID 0 in abort) and
  * gets reply lines back.
  */
-#define MMRIG_TEST_FD          3
+#define MMRIG_TEST_FD 3
 
 #endif
