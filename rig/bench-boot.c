@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -43,7 +44,7 @@ static char *bare_image(GError **error)
     g_autofree char *init = g_build_filename(mmrig_path_guest(), "poweroff", NULL);
 
     if (!mmrig_image_add_folder(image, "/dev", 0755, error) ||
-        !mmrig_image_add_device(image, "/dev/console", 0600, 5, 1, error) ||
+        !mmrig_image_add_device(image, "/dev/console", S_IFCHR | 0600, 5, 1, error) ||
         !mmrig_image_add_file(image, "/init", init, 0755, error))
         return NULL;
     return mmrig_image_ensure(image, error);
