@@ -138,17 +138,19 @@ static gboolean configure(const Compile *compile, const char *fragments, gboolea
 }
 
 typedef struct {
-    const char *from;
-    const char *to; /* "%s" is the release */
+    const char *from; /* below the objects */
+    const char *to;   /* below the target; MODULES: the same name in its modules folder */
 } Kept;
+
+#define MODULES ""
 
 static gboolean keep(const Compile *compile, const char *target, const char *release,
                      GError **error)
 {
     static const Kept files[] = {
-        {"arch/x86/boot/bzImage", "bzImage"},   {".config", "config"},
-        {"System.map", "System.map"},           {"modules.builtin", "modules"},
-        {"modules.builtin.modinfo", "modules"},
+        {"arch/x86/boot/bzImage", "bzImage"}, {".config", "config"},
+        {"System.map", "System.map"},         {"modules.builtin", MODULES},
+        {"modules.builtin.modinfo", MODULES},
     };
     g_autofree char *modules = g_build_filename(target, "lib", "modules", release, NULL);
 
@@ -158,7 +160,7 @@ static gboolean keep(const Compile *compile, const char *target, const char *rel
     }
     for (guint i = 0; i < G_N_ELEMENTS(files); i++) {
         g_autofree char *from = g_build_filename(compile->objects, files[i].from, NULL);
-        g_autofree char *to = strcmp(files[i].to, "modules") == 0
+        g_autofree char *to = strcmp(files[i].to, MODULES) == 0
                                   ? g_build_filename(modules, files[i].from, NULL)
                                   : g_build_filename(target, files[i].to, NULL);
         g_autoptr(GFile) source = g_file_new_for_path(from);
@@ -171,18 +173,18 @@ static gboolean keep(const Compile *compile, const char *target, const char *rel
     return TRUE;
 }
 
-/*
- * Modules go below target/lib; Debian 13's kbuild and depmod use /lib too, as modules_install
- * of this kernel series has /lib/modules fixed.
- */
-static gboolean install_modules(const Compile *compile, const char *target, GError **error)
+/* Modules go to target/lib/modules, where also keep() and depmod expect them. */
+static gboolean install_modules(const Compile *compile, const char *target, const char *release,
+                                GError **error)
 {
     g_autofree char *path = g_strconcat("INSTALL_MOD_PATH=", target, NULL);
+    /* Where kbuild leaves a link to the objects, which are about to go. */
+    g_autofree char *build = g_build_filename(target, "lib", "modules", release, "build", NULL);
     /* DEPMOD=true: it is run once, for kernels with and without modules alike. */
     const char *const arguments[] = {"modules_install", path, "INSTALL_MOD_STRIP=1",
                                      "DEPMOD=true", NULL};
 
-    return make(compile, error, arguments);
+    return make(compile, error, arguments) && mmrig_remove_tree(build, error);
 }
 
 static char *read_release(const Compile *compile, GError **error)
@@ -214,7 +216,7 @@ static gboolean compile_all(const Compile *compile, const char *target, const ch
         return FALSE;
     *release = read_release(compile, error);
     return *release && mmrig_child_run(strip, NULL, NULL, error) &&
-           (!modular || install_modules(compile, target, error)) &&
+           (!modular || install_modules(compile, target, *release, error)) &&
            keep(compile, target, *release, error) &&
            mmrig_kernel_depmod(target, *release, error);
 }

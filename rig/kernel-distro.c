@@ -96,31 +96,33 @@ static gboolean rename_error(GError **error, const char *path)
     return FALSE;
 }
 
-/*
- * Debian 12's packages have lib/modules, Debian 13's usr/lib/modules, and depmod looks where
- * the host's distribution has them: both names lead to the same folder.
+/* Debian 12's packages have lib/modules, Debian 13's usr/lib/modules: the cache has the first.
  */
-static gboolean merge_usr(const char *path, GError **error)
+static gboolean unmerge_usr(const char *path, GError **error)
 {
     g_autofree char *lib = g_build_filename(path, "lib", NULL);
-    g_autofree char *usr = g_build_filename(path, "usr", NULL);
     g_autofree char *usr_lib = g_build_filename(path, "usr", "lib", NULL);
 
     if (!g_file_test(lib, G_FILE_TEST_EXISTS) && g_rename(usr_lib, lib) != 0)
-        return rename_error(error, usr_lib);
-    if (g_mkdir_with_parents(usr, 0755) != 0)
-        return rename_error(error, usr);
-    if (!g_file_test(usr_lib, G_FILE_TEST_EXISTS) && symlink("../lib", usr_lib) != 0)
         return rename_error(error, usr_lib);
     return TRUE;
 }
 
 gboolean mmrig_kernel_depmod(const char *base, const char *release, GError **error)
 {
+    g_autofree char *usr = g_build_filename(base, "usr", NULL);
+    g_autofree char *usr_lib = g_build_filename(base, "usr", "lib", NULL);
     g_autofree char *depmod = mmrig_child_find("depmod", "kmod", error);
     const char *const argv[] = {depmod, "-b", base, release, NULL};
 
-    return depmod && mmrig_child_run(argv, NULL, NULL, error);
+    if (!depmod)
+        return FALSE;
+    /* depmod looks where its distribution has modules: both names lead to the same folder. */
+    if (g_mkdir_with_parents(usr, 0755) != 0)
+        return rename_error(error, usr);
+    if (!g_file_test(usr_lib, G_FILE_TEST_EXISTS) && symlink("../lib", usr_lib) != 0)
+        return rename_error(error, usr_lib);
+    return mmrig_child_run(argv, NULL, NULL, error);
 }
 
 /* The only name in a folder that starts with prefix. */
@@ -171,7 +173,7 @@ static gboolean fill(const char *path, gpointer data, GError **error)
         g_prefix_error(error, "cannot download %s: ", wanted);
         return FALSE;
     }
-    if (!unpack(path, error) || !merge_usr(path, error))
+    if (!unpack(path, error) || !unmerge_usr(path, error))
         return FALSE;
     image = name_with_prefix(boot, "vmlinuz-", error);
     if (!image)

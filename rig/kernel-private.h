@@ -76,7 +76,8 @@ gboolean mmrig_kernel_compile(const char *source, const char *objects, const cha
                               const char *fragments, guint jobs, char **release,
                               GError **error);
 
-/* Makes modules.dep and the like for BASE/lib/modules/RELEASE. */
+/* Makes modules.dep and the like for BASE/lib/modules/RELEASE; BASE/usr/lib becomes a link to
+ * it. */
 gboolean mmrig_kernel_depmod(const char *base, const char *release, GError **error);
 
 /*
