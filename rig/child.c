@@ -426,7 +426,7 @@ static gboolean run_captured(const char *const *argv, const char *folder, char *
     };
     gboolean done = run(argv, folder, read_out, &capture, error);
 
-    if (capture.all) {
+    if (output) {
         if (done)
             *output = g_string_free(g_steal_pointer(&capture.all), FALSE);
         else

@@ -377,7 +377,7 @@ MmrigExit mmrig_cmd_shell(int argc, char **argv)
     g_autoptr(MmrigRig) rig = mmrig_rig_open(kernel, accel ? accel : "auto", &error);
     if (!rig)
         return mmrig_error_report(error);
-    const char *const *command = words + 1;
+    const char *const *command = *words ? words + 1 : words;
     if (*command && strcmp(*command, "--") == 0)
         command++;
     int status = run_shell(rig, g_ptr_array_index(chosen, 0), command, &error);

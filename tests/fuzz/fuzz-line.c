@@ -16,7 +16,7 @@ static void require(bool holds)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct mmrig_line first, second;
-    char *text = malloc(size + 1), *again = malloc(3 * size + 2);
+    char *text = malloc(size + 1), *again = calloc(1, 3 * size + 2);
     size_t used = 0, capacity = 3 * size + 2;
 
     require(text && again);

@@ -185,9 +185,9 @@ static void test_verify(void)
 
 static void test_fragments(Fixture *fixture, gconstpointer data)
 {
-    g_autofree char *b = put(fixture, "20-b.config", "CONFIG_B=y", -1);
-    g_autofree char *a = put(fixture, "10-a.config", "CONFIG_A=y\n", -1);
-    g_autofree char *other = put(fixture, "README", "CONFIG_C=y\n", -1);
+    g_autofree char *b G_GNUC_UNUSED = put(fixture, "20-b.config", "CONFIG_B=y", -1);
+    g_autofree char *a G_GNUC_UNUSED = put(fixture, "10-a.config", "CONFIG_A=y\n", -1);
+    g_autofree char *other G_GNUC_UNUSED = put(fixture, "README", "CONFIG_C=y\n", -1);
     g_autofree char *missing = g_build_filename(fixture->folder, "missing", NULL);
     g_autoptr(GError) error = NULL;
     g_autofree char *text = mmrig_kernel_fragments(fixture->folder, &error);
@@ -404,7 +404,7 @@ static void test_path_modules(Fixture *fixture, gconstpointer data)
     char bytes[2048];
     g_autofree char *image = NULL;
     g_autofree char *text = NULL;
-    g_autofree char *list = put(fixture, "m/modules.dep.bin", "x", -1);
+    g_autofree char *list G_GNUC_UNUSED = put(fixture, "m/modules.dep.bin", "x", -1);
     g_autofree char *folder = g_build_filename(fixture->folder, "m", NULL);
     g_autoptr(GError) error = NULL;
     g_autoptr(MmrigKernel) kernel = NULL;
@@ -502,11 +502,11 @@ static char *digest(const char *path)
 
 static void test_source_folder(Fixture *fixture, gconstpointer data)
 {
-    g_autofree char *file = put(fixture, "linux/mm/memory.c", "one", -1);
+    g_autofree char *file G_GNUC_UNUSED = put(fixture, "linux/mm/memory.c", "one", -1);
     g_autofree char *tree = g_build_filename(fixture->folder, "linux", NULL);
     g_autofree char *first = digest(tree);
     g_autofree char *again = digest(tree);
-    g_autofree char *ignored = put(fixture, "linux/.git/index", "x", -1);
+    g_autofree char *ignored G_GNUC_UNUSED = put(fixture, "linux/.git/index", "x", -1);
     g_autofree char *with_git = digest(tree);
     g_autofree char *other = NULL;
 
