@@ -66,7 +66,7 @@ script --quiet --return --command "stty rows 33 columns 77 -echo;
 terminal=$!
 exec 4>"$work/typed"
 for _ in $(seq 1 1200); do
-    grep -q '# $' "$work/out" && break # the prompt
+    grep -q '# ' "$work/out" && break # the prompt
     sleep 0.1
 done
 printf 'stty size; tty; exit 5\r' >&4
