@@ -6,6 +6,7 @@
 #include <gio/gunixsocketaddress.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -84,6 +85,8 @@ static void set_up_child(gpointer data)
     int moved[64];
 
     mmrig_child_bind(setup->parent);
+    /* A QEMU that aborts must not leave its guest's memory behind as a core file. */
+    setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
     if (setup->count > (int)G_N_ELEMENTS(moved))
         _exit(127);
     for (int i = 0; i < setup->count; i++) {
