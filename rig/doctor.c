@@ -154,14 +154,15 @@ static void check_accuracy(const MmrigHost *host, MmrigFinding *finding)
 {
     gboolean kvm = host->qemu && host->kvm_tried && host->kvm == MMRIG_KVM_WORKS;
 
-    if (kvm)
-        say(finding, MMRIG_CHECK_INFO, "for what TCG does precisely: mmrig run --accel tcg",
-            "runs use KVM: timings are a real machine's; a machine check that a load from "
-            "poisoned memory causes is tied to that very instruction only under TCG");
-    else
-        say(finding, MMRIG_CHECK_INFO, NULL,
-            "runs use TCG: a machine check is precise to the instruction; timings are not a "
-            "real machine's, so compare them only with others of the same run");
+    /* An SRAR needs a poisoned address to load from, which stock QEMU does not have. */
+    say(finding, MMRIG_CHECK_INFO, NULL,
+        kvm ? "runs use KVM: timings are a real machine's; injected machine checks are those "
+              "of "
+              "QEMU's monitor, which are not tied to the guest's current instruction"
+            : "runs use TCG: timings are not a real machine's, so compare them only with "
+              "others "
+              "of the same run; injected machine checks are those of QEMU's monitor, which are "
+              "not tied to the guest's current instruction");
 }
 
 /* --- kernels and memory --- */
