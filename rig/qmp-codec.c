@@ -58,6 +58,7 @@ static gboolean check_bounds(const char *text, gsize size, GError **error)
 {
     gboolean in_string = FALSE;
     guint depth = 0, values = 1;
+    gboolean whole = FALSE;
 
     for (gsize i = 0; i < size; i++) {
         char c = text[i];
@@ -68,6 +69,12 @@ static gboolean check_bounds(const char *text, gsize size, GError **error)
                 in_string = FALSE;
             continue;
         }
+        /* json-glib 1.10 aborts on a second value behind the first. */
+        if (whole && !is_blank(&c, 1)) {
+            g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG,
+                        "a QMP message is not JSON: more than one value on a line");
+            return FALSE;
+        }
         if (c == '"') {
             in_string = TRUE;
         } else if (c == '{' || c == '[') {
@@ -76,6 +83,7 @@ static gboolean check_bounds(const char *text, gsize size, GError **error)
         } else if (c == '}' || c == ']') {
             if (depth > 0)
                 depth--;
+            whole = depth == 0;
         } else if (c == ',') {
             values++;
         } else if (!g_ascii_isalnum(c) && !(c != '\0' && strchr(" \t\r:+-.", c))) {
@@ -107,6 +115,15 @@ static JsonObject *parse(const char *text, gsize size, GError **error)
 
     if (!check_bounds(text, size, error))
         return NULL;
+    /* No other value gets as far as json-glib, so that it never sees two scalars either. */
+    while (size > 0 && is_blank(text, 1)) {
+        text++;
+        size--;
+    }
+    if (*text != '{') {
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG, "a QMP message is not a JSON object");
+        return NULL;
+    }
     if (!g_utf8_validate_len(text, size, NULL)) {
         g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG, "a QMP message is not UTF-8");
         return NULL;
@@ -118,10 +135,6 @@ static JsonObject *parse(const char *text, gsize size, GError **error)
         return NULL;
     }
     root = json_parser_get_root(parser);
-    if (!root || !JSON_NODE_HOLDS_OBJECT(root)) {
-        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG, "a QMP message is not a JSON object");
-        return NULL;
-    }
     return json_object_ref(json_node_get_object(root));
 }
 
