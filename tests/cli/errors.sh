@@ -122,7 +122,7 @@ on_full_disk() {
     local what=$1
     shift
     # shellcheck disable=SC2016  # expanded by the inner shell
-    unshare --map-root-user --mount sh -euc '
+    unshare "${as_root[@]}" --mount sh -euc '
         mount -t tmpfs -o size=64k tmpfs "$0"
         head -c 65536 /dev/zero >"$0/fill" 2>/dev/null || test -s "$0/fill"
         status=0
@@ -132,7 +132,10 @@ on_full_disk() {
         test -z "$left" || echo "left behind: $left" >&2
         exit $status' "$work/$what" "$@"
 }
-if unshare --map-root-user --mount true 2>/dev/null; then
+# Who is not root becomes it in a user namespace, which a chroot forbids.
+as_root=()
+[ "$(id -u)" -eq 0 ] || as_root=(--map-root-user)
+if unshare "${as_root[@]}" --mount true 2>/dev/null; then
     mkdir "$work/full"
     expect full-cache 99 'No space left on device' -- on_full_disk full \
         env XDG_CACHE_HOME="$work/full" "$mmrig" image --kernel "path:$work/bzImage" --test boot-smoke
