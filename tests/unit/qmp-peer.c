@@ -64,6 +64,7 @@ static gpointer peer_run(gpointer data)
     Peer *peer = data;
     char byte;
     gpointer went;
+    gssize got;
 
     for (gsize i = 0; i < peer->count; i++) {
         const Step *step = &peer->steps[i];
@@ -92,8 +93,8 @@ static gpointer peer_run(gpointer data)
             break;
         case EXPECT_END:
             /* Closing with bytes unread shows as a reset on the other end. */
-            g_assert_cmpint(recv(peer->fd, &byte, 1, 0), <=, 0);
-            g_assert_true(errno != EAGAIN);
+            got = recv(peer->fd, &byte, 1, 0);
+            g_assert_true(got == 0 || (got < 0 && errno != EAGAIN));
             break;
         }
     }

@@ -42,6 +42,7 @@ static gpointer peer_run(gpointer data)
     FILE *in = fdopen(dup(peer->fd), "r");
     char line[4096];
 
+    g_assert_nonnull(in);
     peer_write(peer->fd, "{\"QMP\": {\"version\": {\"qemu\": {\"major\": 10, \"minor\": 0, "
                          "\"micro\": 2}, \"package\": \"\"}, \"capabilities\": []}}\n");
     while (fgets(line, sizeof(line), in)) {
