@@ -51,7 +51,8 @@ static char *read_text(const MmrigHost *host, const char *path)
 
     if (!g_file_get_contents(full, &text, NULL, NULL))
         return NULL;
-    return g_strstrip(text);
+    g_strstrip(text);
+    return text;
 }
 
 static gboolean read_number(const MmrigHost *host, const char *path, guint64 *number)
