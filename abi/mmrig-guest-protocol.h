@@ -23,6 +23,10 @@
  *   done ID HOW NUMBER OUTPUT_BYTES     run ID ended; HOW is one of MMRIG_DONE_*;
  *                                       OUTPUT_BYTES were written to the KTAP port for
  *                                       this run, wait for all of them before judging
+ *   kept                                the nonce of "template" is in memory: the machine can
+ *                                       be stopped and become a template
+ *   forked BOOT_ID NONCE                this is a fork of that template, and waits for work
+ *                                       under an identity of its own
  *   fail TEXT                           the agent itself cannot go on (a module did not
  *                                       load, a mount failed)
  *
@@ -36,6 +40,10 @@
  *   resize ID ROWS COLUMNS              window size (tty mode)
  *   reply SEQ ok [KEY=VALUE...]         answer to a request
  *   reply SEQ error TEXT                ... which could not be granted
+ *   template NONCE                      keep NONCE (32 hex digits) for all forks to show
+ *   fork SEED MICROSECONDS              in a fork, before anything else: mix SEED (64 hex
+ *                                       digits) into the entropy, set the clock to so long
+ *                                       after the epoch, and take a new boot id
  *   poweroff                            sync and power off
  *
  * One run or exec at a time. ID and SEQ are decimal and never repeat within a boot.
@@ -54,6 +62,8 @@
 #define MMRIG_CHUNK_MAX 1024
 
 #define MMRIG_BOOT_ID_DIGITS 32
+#define MMRIG_NONCE_DIGITS      32
+#define MMRIG_SEED_DIGITS       64
 
 /* HOW in "done": NUMBER is the exit status, the signal, or the limit in milliseconds. */
 #define MMRIG_DONE_EXIT    "exit"

@@ -12,6 +12,14 @@ static void close_fd(gpointer fd)
     close(*(int *)fd);
 }
 
+GArray *mmrig_backing_array(void)
+{
+    GArray *fds = g_array_new(FALSE, FALSE, sizeof(int));
+
+    g_array_set_clear_func(fds, close_fd);
+    return fds;
+}
+
 gboolean mmrig_backing_empty(const MmrigBacking *backing, int fd, GError **error)
 {
     if (ftruncate(fd, 0) == 0 && ftruncate(fd, (off_t)backing->size) == 0)
@@ -24,9 +32,8 @@ gboolean mmrig_backing_empty(const MmrigBacking *backing, int fd, GError **error
 
 GArray *mmrig_backings_new(const MmrigMachine *machine, GError **error)
 {
-    g_autoptr(GArray) fds = g_array_new(FALSE, FALSE, sizeof(int));
+    g_autoptr(GArray) fds = mmrig_backing_array();
 
-    g_array_set_clear_func(fds, close_fd);
     for (guint i = 0; i < machine->backings->len; i++) {
         const MmrigBacking *backing = g_ptr_array_index(machine->backings, i);
         g_autofree char *name = g_strconcat("mmrig-", backing->device, NULL);

@@ -8,6 +8,9 @@
 
 #include "machine.h"
 
+/* An empty array of descriptors (int), which are closed when it is freed. */
+GArray *mmrig_backing_array(void);
+
 /*
  * One descriptor for each of machine->backings, in their order, all zeroes. Closed when the
  * array is freed (g_array_unref()).

@@ -233,7 +233,9 @@ static void on_message(const MmrigGuestMessage *message, gpointer data)
     case MMRIG_GUEST_METRIC:
     case MMRIG_GUEST_KERNEL:
     case MMRIG_GUEST_ABORT:
-        break; /* of tests only */
+    case MMRIG_GUEST_KEPT:
+    case MMRIG_GUEST_FORKED:
+        break; /* of tests and templates only */
     }
 }
 

@@ -56,17 +56,24 @@ static gboolean as_value(const struct mmrig_word *word, double *value)
     return *end == '\0' && isfinite(*value);
 }
 
+static gboolean is_hex(const struct mmrig_word *word, gsize digits)
+{
+    if (word->size != digits)
+        return FALSE;
+    for (gsize i = 0; i < digits; i++)
+        if (!g_ascii_isxdigit(word->data[i]))
+            return FALSE;
+    return TRUE;
+}
+
 static gboolean parse_ready(struct mmrig_line *line, MmrigGuestMessage *message)
 {
     struct mmrig_word *words = line->words;
     guint64 version;
 
     if (!as_number(&words[1], &version) || version != MMRIG_PROTOCOL_VERSION ||
-        words[2].size != MMRIG_BOOT_ID_DIGITS)
+        !is_hex(&words[2], MMRIG_BOOT_ID_DIGITS))
         return FALSE;
-    for (gsize i = 0; i < words[2].size; i++)
-        if (!g_ascii_isxdigit(words[2].data[i]))
-            return FALSE;
     message->ready.boot_id = words[2].data;
     message->ready.release = as_text(&words[3]);
     return TRUE;
@@ -159,6 +166,20 @@ static gboolean parse_done(struct mmrig_line *line, MmrigGuestMessage *message)
     return FALSE;
 }
 
+static gboolean parse_kept(struct mmrig_line *line G_GNUC_UNUSED,
+                           MmrigGuestMessage *message G_GNUC_UNUSED)
+{
+    return TRUE;
+}
+
+static gboolean parse_forked(struct mmrig_line *line, MmrigGuestMessage *message)
+{
+    message->forked.boot_id = line->words[1].data;
+    message->forked.nonce = line->words[2].data;
+    return is_hex(&line->words[1], MMRIG_BOOT_ID_DIGITS) &&
+           is_hex(&line->words[2], MMRIG_NONCE_DIGITS);
+}
+
 static gboolean parse_fail(struct mmrig_line *line, MmrigGuestMessage *message)
 {
     message->fail = as_text(&line->words[1]);
@@ -179,6 +200,8 @@ static const struct {
     {"stderr", MMRIG_GUEST_STDERR, 3, 3, parse_stderr},
     {"abort", MMRIG_GUEST_ABORT, 5, 5, parse_abort},
     {"done", MMRIG_GUEST_DONE, 5, 5, parse_done},
+    {"kept", MMRIG_GUEST_KEPT, 1, 1, parse_kept},
+    {"forked", MMRIG_GUEST_FORKED, 3, 3, parse_forked},
     {"fail", MMRIG_GUEST_FAIL, 2, 2, parse_fail},
 };
 

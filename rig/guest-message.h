@@ -17,6 +17,8 @@ typedef enum {
     MMRIG_GUEST_STDERR,
     MMRIG_GUEST_ABORT,
     MMRIG_GUEST_DONE,
+    MMRIG_GUEST_KEPT,
+    MMRIG_GUEST_FORKED,
     MMRIG_GUEST_FAIL,
 } MmrigGuestKind;
 
@@ -67,6 +69,9 @@ typedef struct {
             MmrigDoneHow how;
             guint64 number, output_bytes;
         } done;
+        struct {
+            const char *boot_id, *nonce;
+        } forked;
         const char *fail;
     };
 } MmrigGuestMessage;

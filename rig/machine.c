@@ -81,23 +81,57 @@ static guint64 backend_size(const MmrigDevice *device)
                                                : device->size;
 }
 
-static void add_machine(GPtrArray *argv, const MmrigScenario *scenario, MmrigAccel accel)
+static int add_backing(GPtrArray *backings, const char *device, guint64 size)
 {
+    MmrigBacking *backing = g_new0(MmrigBacking, 1);
+
+    backing->device = g_strdup(device);
+    backing->size = size;
+    backing->fd = MMRIG_FD_BACKING + (int)backings->len;
+    g_ptr_array_add(backings, backing);
+    return backing->fd;
+}
+
+static void add_machine(GPtrArray *argv, const MmrigScenario *scenario, const MmrigParts *parts)
+{
+    /* With NUMA it is node 0 that names its memory. */
+    gboolean own_ram = parts->kind != MMRIG_MACHINE_COLD && scenario->nodes == 0;
+
     /*
      * Without a keyboard controller the firmware does not wait for one: a tenth of a second.
      * Leaving out HPET, SATA or SMBus as well was not to be told from noise.
      */
-    add_format(argv, "-machine", MMRIG_MACHINE ",i8042=off%s",
-               has_device(scenario, MMRIG_DEVICE_NVDIMM) ? ",nvdimm=on" : "");
-    add_pair(argv, "-accel", mmrig_accel_name(accel));
+    add_format(argv, "-machine", MMRIG_MACHINE ",i8042=off%s%s",
+               has_device(scenario, MMRIG_DEVICE_NVDIMM) ? ",nvdimm=on" : "",
+               own_ram ? ",memory-backend=rig.ram" : "");
+    add_pair(argv, "-accel", mmrig_accel_name(parts->accel));
     add_pair(argv, "-cpu",
-             scenario->cpu              ? scenario->cpu
-             : accel == MMRIG_ACCEL_KVM ? "host"
-                                        : "max");
+             scenario->cpu                     ? scenario->cpu
+             : parts->accel == MMRIG_ACCEL_KVM ? "host"
+                                               : "max");
     add_format(argv, "-smp", "%u", scenario->cpus);
 }
 
-static void add_memory(GPtrArray *argv, const MmrigScenario *scenario)
+static void add_ram(GPtrArray *argv, const MmrigScenario *scenario, MmrigMachineKind kind,
+                    GPtrArray *backings)
+{
+    guint64 size = scenario->memory;
+
+    if (kind == MMRIG_MACHINE_COLD) {
+        if (scenario->nodes > 0)
+            add_format(argv, "-object",
+                       "memory-backend-ram,id=rig.ram,size=%" G_GUINT64_FORMAT "M", size / MIB);
+        return;
+    }
+    add_format(argv, "-object",
+               "memory-backend-file,id=rig.ram,%s,mem-path=/proc/self/fd/%d,"
+               "size=%" G_GUINT64_FORMAT "M",
+               kind == MMRIG_MACHINE_TEMPLATE ? "share=on" : "share=off,readonly=on,rom=off",
+               add_backing(backings, MMRIG_BACKING_RAM, size), size / MIB);
+}
+
+static void add_memory(GPtrArray *argv, const MmrigScenario *scenario, MmrigMachineKind kind,
+                       GPtrArray *backings)
 {
     guint64 room = 0;
     guint slots = 0;
@@ -117,10 +151,9 @@ static void add_memory(GPtrArray *argv, const MmrigScenario *scenario)
     else
         add_format(argv, "-m", "size=%" G_GUINT64_FORMAT "M", scenario->memory / MIB);
 
+    add_ram(argv, scenario, kind, backings);
     if (scenario->nodes == 0)
         return;
-    add_format(argv, "-object", "memory-backend-ram,id=rig.ram,size=%" G_GUINT64_FORMAT "M",
-               scenario->memory / MIB);
     add_format(argv, "-numa", "node,nodeid=0,cpus=0-%u,memdev=rig.ram", scenario->cpus - 1);
     for (guint node = 1; node < scenario->nodes; node++)
         add_format(argv, "-numa", "node,nodeid=%u", node);
@@ -158,15 +191,12 @@ static void add_device(GPtrArray *argv, const MmrigDevice *device, GPtrArray *ba
 {
     switch (device->kind) {
     case MMRIG_DEVICE_NVDIMM: {
-        MmrigBacking *backing = g_new0(MmrigBacking, 1);
-        backing->device = g_strdup(device->id);
-        backing->size = backend_size(device);
-        backing->fd = MMRIG_FD_BACKING + (int)backings->len;
-        g_ptr_array_add(backings, backing);
+        guint64 size = backend_size(device);
+        int fd = add_backing(backings, device->id, size);
         add_format(argv, "-object",
                    "memory-backend-file,id=mem.%s,share=on,mem-path=/proc/self/fd/%d,"
                    "size=%" G_GUINT64_FORMAT,
-                   device->id, backing->fd, backing->size);
+                   device->id, fd, size);
         if (device->label_size)
             add_format(argv, "-device",
                        "nvdimm,id=%s,memdev=mem.%s,node=%u,label-size=%" G_GUINT64_FORMAT,
@@ -260,8 +290,8 @@ MmrigMachine *mmrig_machine_plan(const MmrigScenario *scenario, const MmrigParts
      * what it has to say, and then resets.
      */
     add_pair(argv, "-action", "reboot=shutdown,shutdown=poweroff,panic=none");
-    add_machine(argv, scenario, parts->accel);
-    add_memory(argv, scenario);
+    add_machine(argv, scenario, parts);
+    add_memory(argv, scenario, parts->kind, machine->backings);
     add_channels(argv);
     /*
      * QEMU places device memory in this order. virtio-mem comes first, where it starts on a
@@ -270,6 +300,10 @@ MmrigMachine *mmrig_machine_plan(const MmrigScenario *scenario, const MmrigParts
     add_devices(argv, scenario, TRUE, machine->backings);
     add_devices(argv, scenario, FALSE, machine->backings);
     add_kernel(argv, scenario, parts);
+    if (parts->kind != MMRIG_MACHINE_COLD)
+        add_backing(machine->backings, MMRIG_BACKING_STATE, 0);
+    if (parts->kind == MMRIG_MACHINE_FORK)
+        add_pair(argv, "-incoming", "defer");
     g_ptr_array_add(argv, NULL);
     machine->argv = (GStrv)g_ptr_array_free(g_steal_pointer(&argv), FALSE);
     return machine;

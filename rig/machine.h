@@ -29,17 +29,34 @@ typedef enum {
 
 const char *mmrig_accel_name(MmrigAccel accel);
 
+/*
+ * How the machine comes to life. A template and its forks have their memory in a file, the
+ * first to write to, the others as copy on write (readonly=on, rom=off: a private mapping of
+ * a file that QEMU cannot harm), and a fork waits for the device state (QEMU's
+ * docs/devel/migration: x-ignore-shared).
+ */
+typedef enum {
+    MMRIG_MACHINE_COLD,
+    MMRIG_MACHINE_TEMPLATE,
+    MMRIG_MACHINE_FORK,
+} MmrigMachineKind;
+
 /* What the machine is made of besides the scenario. Borrowed. */
 typedef struct {
     const char *qemu;
     MmrigAccel accel;
     const char *kernel;
     const char *initrd;
+    MmrigMachineKind kind;
 } MmrigParts;
+
+/* Backings of a template and a fork that belong to no device. */
+#define MMRIG_BACKING_RAM   "rig.ram"
+#define MMRIG_BACKING_STATE "rig.state" /* of size 0; not mapped, but read or written once */
 
 /* A file that QEMU maps as a device's memory. */
 typedef struct {
-    char *device; /* the device's id */
+    char *device; /* the device's id, or one of MMRIG_BACKING_* */
     guint64 size;
     int fd; /* its number in QEMU */
 } MmrigBacking;

@@ -86,6 +86,7 @@ void mmrig_result_free(MmrigResult *result)
     g_free(result->area);
     g_free(result->kernel);
     g_free(result->accel);
+    g_free(result->boot_id);
     g_free(result->message);
     g_free(result->console_tail);
     g_ptr_array_unref(result->ktaps);

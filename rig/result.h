@@ -58,7 +58,7 @@ typedef struct {
     char *console_tail; /* last lines of the guest's console where they help, or NULL */
     GPtrArray *ktaps;   /* of MmrigKtap: one for each boot that ran a test */
     GPtrArray *metrics; /* of MmrigMetric */
-    gint64 boot_us;     /* from starting QEMU to agent-ready, of the first boot; -1 if never */
+    gint64 boot_us;     /* from starting QEMU to agent-ready, of the first boot or fork; -1 if never */
     gint64 total_us;    /* from starting QEMU to the verdict */
     char *folder;       /* where its files are, or NULL */
 } MmrigResult;

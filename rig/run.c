@@ -11,11 +11,13 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <sys/random.h>
 
 #include "actions.h"
 #include "backing.h"
 #include "channel.h"
 #include "judge.h"
+#include "template-maker.h"
 #include "vm.h"
 
 #define KTAP_LIMIT     (16 * 1024 * 1024)
@@ -27,6 +29,7 @@
 
 typedef struct {
     MmrigRunOptions options;
+    MmrigParts parts;
     MmrigResult *result;
     MmrigMachine *machine;
     GArray *backings;          /* of int */
@@ -296,6 +299,34 @@ static void save_stderr(Run *run, const MmrigGuestMessage *message)
     }
 }
 
+/* The agent waits for work: the machine is up, by boot or by fork. */
+static void on_up(GTask *task, const char *boot_id)
+{
+    Run *run = g_task_get_task_data(task);
+
+    run->agent_ready = TRUE;
+    g_free(run->result->boot_id);
+    run->result->boot_id = g_strdup(boot_id);
+    if (run->result->boot_us < 0)
+        run->result->boot_us = g_get_monotonic_time() - run->start_us;
+    start_test_if_ready(task);
+}
+
+static void on_forked(GTask *task, const MmrigGuestMessage *message)
+{
+    Run *run = g_task_get_task_data(task);
+    const MmrigTemplate *template = run->options.template;
+
+    if (!template || run->agent_ready ||
+        g_ascii_strcasecmp(template->nonce, message->forked.nonce) != 0) {
+        record(run, &run->evidence.protocol_error,
+               "the machine is not a fork of its template, or says so twice");
+        end_boot(run);
+        return;
+    }
+    on_up(task, message->forked.boot_id);
+}
+
 static void on_message(const MmrigGuestMessage *message, gpointer data)
 {
     GTask *task = data;
@@ -304,15 +335,19 @@ static void on_message(const MmrigGuestMessage *message, gpointer data)
 
     switch (message->kind) {
     case MMRIG_GUEST_READY:
-        if (run->agent_ready) {
-            record(run, &evidence->protocol_error, "the agent said twice that it was ready");
+        if (run->agent_ready || run->options.template) {
+            record(run, &evidence->protocol_error, "the agent was ready when it was not asked");
             end_boot(run);
             return;
         }
-        run->agent_ready = TRUE;
-        if (run->result->boot_us < 0)
-            run->result->boot_us = g_get_monotonic_time() - run->start_us;
-        start_test_if_ready(task);
+        on_up(task, message->ready.boot_id);
+        break;
+    case MMRIG_GUEST_FORKED:
+        on_forked(task, message);
+        break;
+    case MMRIG_GUEST_KEPT:
+        record(run, &evidence->protocol_error, "the agent took itself for a template's");
+        end_boot(run);
         break;
     case MMRIG_GUEST_REQUEST:
         on_request(task, message);
@@ -363,8 +398,86 @@ static void on_closed(const GError *error, gpointer data)
 
 static const MmrigChannelCalls channel_calls = {on_message, on_closed};
 
-static void on_event(MmrigQmp *qmp G_GNUC_UNUSED, const char *name, JsonObject *data, Run *run)
+/* A command of the fork's arrival went wrong. */
+static void on_arrival_command(GObject *source, GAsyncResult *result, gpointer data)
 {
+    g_autoptr(GTask) task = data;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(JsonNode) reply = mmrig_qmp_execute_finish(MMRIG_QMP(source), result, &error);
+    Run *run = g_task_get_task_data(task);
+
+    /* Cancelled or cut off: the boot is over, and judged elsewhere. */
+    if (reply || g_task_get_completed(task) || run->ending ||
+        !(g_error_matches(error, MMRIG_ERROR, MMRIG_ERROR_QEMU) ||
+          g_error_matches(error, MMRIG_ERROR, MMRIG_ERROR_TIMEOUT)))
+        return;
+    g_prefix_error(&error, "the template cannot be forked: ");
+    break_run(run, error);
+}
+
+static void arrival_command(GTask *task, const char *command, JsonObject *arguments)
+{
+    Run *run = g_task_get_task_data(task);
+
+    mmrig_qmp_execute_async(mmrig_vm_qmp(run->vm), command, arguments, QMP_TIMEOUT_MS,
+                            run->boot_over, on_arrival_command, g_object_ref(task));
+}
+
+/* Has QEMU load the template's device state; a MIGRATION event tells when it is done. */
+static void load_state(GTask *task)
+{
+    Run *run = g_task_get_task_data(task);
+    g_autofree char *uri = mmrig_template_uri(run->machine);
+    JsonObject *source = json_object_new();
+
+    json_object_set_string_member(source, "uri", uri);
+    arrival_command(task, "migrate-set-capabilities", mmrig_template_capabilities());
+    arrival_command(task, "migrate-incoming", source);
+}
+
+/* The state is there: the machine goes on, and is told to become one of its own. */
+static void arrive(GTask *task)
+{
+    Run *run = g_task_get_task_data(task);
+    g_autofree char *now = g_strdup_printf("%" G_GINT64_FORMAT, g_get_real_time());
+    guchar seed[MMRIG_SEED_DIGITS / 2];
+    char digits[MMRIG_SEED_DIGITS + 1];
+
+    if (getrandom(seed, sizeof(seed), 0) != (ssize_t)sizeof(seed)) {
+        g_autoptr(GError) error = g_error_new(MMRIG_ERROR, MMRIG_ERROR_RIG,
+                                              "cannot get random bytes: %s", g_strerror(errno));
+        break_run(run, error);
+        return;
+    }
+    for (gsize i = 0; i < sizeof(seed); i++)
+        g_snprintf(digits + 2 * i, 3, "%02x", seed[i]);
+    arrival_command(task, "cont", NULL);
+    send_words(run, (const char *const[]){"fork", digits, now, NULL});
+}
+
+static void on_migration(GTask *task, const char *status)
+{
+    Run *run = g_task_get_task_data(task);
+    g_autoptr(GError) error = NULL;
+
+    if (run->ending || !run->options.template)
+        return;
+    if (strcmp(status, "completed") == 0) {
+        arrive(task);
+    } else if (strcmp(status, "failed") == 0) {
+        g_set_error(&error, MMRIG_ERROR, MMRIG_ERROR_QEMU,
+                    "QEMU could not load the template's device state");
+        break_run(run, error);
+    }
+}
+
+static void on_event(MmrigQmp *qmp G_GNUC_UNUSED, const char *name, JsonObject *data,
+                     GTask *task)
+{
+    Run *run = g_task_get_task_data(task);
+
+    if (strcmp(name, "MIGRATION") == 0)
+        on_migration(task, json_object_get_string_member_with_default(data, "status", ""));
     if (strcmp(name, "SHUTDOWN") == 0)
         run->guest_shutdown = json_object_get_boolean_member_with_default(data, "guest", FALSE);
 }
@@ -383,6 +496,8 @@ static void on_connected(GObject *source, GAsyncResult *result, gpointer data)
         return;
     }
     run->qmp_ready = TRUE;
+    if (run->options.template)
+        load_state(task);
     start_test_if_ready(task);
 }
 
@@ -489,7 +604,7 @@ static gboolean try_start_boot(GTask *task, GError **error)
     if (!run->channel)
         return FALSE;
     MmrigQmp *qmp = mmrig_vm_qmp(run->vm);
-    g_signal_connect(qmp, "event", G_CALLBACK(on_event), run);
+    g_signal_connect(qmp, "event", G_CALLBACK(on_event), task);
     mmrig_qmp_connect_async(qmp, QMP_TIMEOUT_MS, run->boot_over, on_connected,
                             g_object_ref(task));
     set_timer(task, run->options.boot_timeout ? run->options.boot_timeout : MMRIG_BOOT_TIMEOUT);
@@ -524,6 +639,7 @@ MmrigResult *mmrig_run_result_new(const MmrigRunOptions *options)
     result->area = g_strdup(options->scenario->area);
     result->kernel = g_strdup(options->kernel);
     result->accel = g_strdup(mmrig_accel_name(options->parts->accel));
+    result->forked = options->template != NULL;
     result->repeat = options->repeat;
     result->folder = g_strdup(options->folder);
     result->boot_us = -1;
@@ -543,9 +659,13 @@ void mmrig_run_async(const MmrigRunOptions *options, GCancellable *cancellable,
     run->evidence_texts = g_ptr_array_new_with_free_func(g_free);
     run->boots = options->scenario->boots ? g_strv_length(options->scenario->boots) : 1;
     run->start_us = g_get_monotonic_time();
-    run->machine = mmrig_machine_plan(options->scenario, options->parts, &error);
+    run->parts = *options->parts;
+    run->parts.kind = options->template ? MMRIG_MACHINE_FORK : MMRIG_MACHINE_COLD;
+    run->machine = mmrig_machine_plan(options->scenario, &run->parts, &error);
     if (run->machine)
-        run->backings = mmrig_backings_new(run->machine, &error);
+        run->backings = options->template
+                            ? mmrig_template_backings(options->template, run->machine, &error)
+                            : mmrig_backings_new(run->machine, &error);
     if (!run->backings) {
         mmrig_result_settle(run->result, MMRIG_BROKEN, MMRIG_CAUSE_RIG, "%s", error->message);
         finish(task);

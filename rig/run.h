@@ -10,6 +10,7 @@
 
 #include "machine.h"
 #include "result.h"
+#include "template.h"
 
 typedef enum {
     MMRIG_STAGE_BOOTING,
@@ -21,6 +22,7 @@ typedef enum {
 typedef struct {
     const MmrigScenario *scenario;
     const MmrigParts *parts;
+    const MmrigTemplate *template; /* to fork; NULL boots the machine */
     guint timeout;      /* seconds; 0: the scenario's own */
     guint boot_timeout; /* seconds; 0: MMRIG_BOOT_TIMEOUT */
     const char *folder; /* an existing folder for its files, or NULL for none */

@@ -153,6 +153,12 @@ void job_handle(const struct pollfd *entries);
 /* Collects ended processes, the job's and strays. */
 void job_reap(void);
 
+/* ---- fork.c --------------------------------------------------------------------------- */
+
+/* Each does one line of the rig's and answers it; false if its words are not well formed. */
+bool fork_template(const struct mmrig_line *line);
+bool fork_arrive(const struct mmrig_line *line);
+
 /* ---- request.c ------------------------------------------------------------------------ */
 
 /* From now on fd is our end of the socket of the test with this id; request_end() closes it. */

@@ -149,6 +149,10 @@ static bool control_obey(const struct mmrig_line *line)
 
     if (word_is(&words[0], "poweroff"))
         agent_poweroff();
+    if (word_is(&words[0], "template") && !job_active())
+        return fork_template(line);
+    if (word_is(&words[0], "fork") && !job_active())
+        return fork_arrive(line);
     if (line->count < 2 || !word_number(&words[1], &id))
         return false;
     if (word_is(&words[0], "reply")) {

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "template-maker.h"
+
+#include "channel.h"
+#include "error.h"
+#include "run.h"
+#include "vm.h"
+
+#define QMP_TIMEOUT_MS 30000
+#define SAVE_TIMEOUT_S 60
+
+typedef struct {
+    MmrigVm *vm;
+    MmrigChannel *channel;
+    const char *nonce;
+    gboolean kept, saved, timed_out;
+    char *trouble; /* why it cannot go on */
+} Maker;
+
+char *mmrig_template_uri(const MmrigMachine *machine)
+{
+    const MmrigBacking *state =
+        g_ptr_array_index(machine->backings, machine->backings->len - 1);
+
+    return g_strdup_printf("file:/proc/self/fd/%d", state->fd);
+}
+
+JsonObject *mmrig_template_capabilities(void)
+{
+    /* Memory in shared files is not part of the state; progress comes as events. */
+    static const char *const names[] = {"x-ignore-shared", "events"};
+    JsonObject *arguments = json_object_new();
+    JsonArray *list = json_array_new();
+
+    for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
+        JsonObject *capability = json_object_new();
+        json_object_set_string_member(capability, "capability", names[i]);
+        json_object_set_boolean_member(capability, "state", TRUE);
+        json_array_add_object_element(list, capability);
+    }
+    json_object_set_array_member(arguments, "capabilities", list);
+    return arguments;
+}
+
+G_GNUC_PRINTF(2, 3)
+static void give_up(Maker *maker, const char *format, ...)
+{
+    va_list values;
+
+    if (maker->trouble)
+        return;
+    va_start(values, format);
+    maker->trouble = g_strdup_vprintf(format, values);
+    va_end(values);
+}
+
+static void on_message(const MmrigGuestMessage *message, gpointer data)
+{
+    Maker *maker = data;
+    g_autoptr(GError) error = NULL;
+
+    if (message->kind == MMRIG_GUEST_READY) {
+        const char *const words[] = {"template", maker->nonce, NULL};
+        if (!mmrig_channel_send(maker->channel, words, &error))
+            give_up(maker, "%s", error->message);
+    } else if (message->kind == MMRIG_GUEST_KEPT) {
+        maker->kept = TRUE;
+    } else if (message->kind == MMRIG_GUEST_FAIL) {
+        give_up(maker, "the agent could not go on: %s", message->fail);
+    }
+}
+
+static void on_closed(const GError *error, gpointer data)
+{
+    if (error)
+        give_up(data, "%s", error->message);
+}
+
+static const MmrigChannelCalls channel_calls = {on_message, on_closed};
+
+static void on_ended(MmrigVm *vm, gpointer data)
+{
+    const char *panic = mmrig_vm_panic(vm);
+    g_autofree char *obituary = mmrig_vm_obituary(vm);
+
+    give_up(data, "%s%s", panic ? "the guest panicked: " : "", panic ? panic : obituary);
+}
+
+static void on_event(MmrigQmp *qmp G_GNUC_UNUSED, const char *name, JsonObject *event,
+                     Maker *maker)
+{
+    if (strcmp(name, "MIGRATION") != 0)
+        return;
+    const char *status = json_object_get_string_member_with_default(event, "status", "");
+    if (strcmp(status, "completed") == 0)
+        maker->saved = TRUE;
+    else if (strcmp(status, "failed") == 0)
+        give_up(maker, "QEMU could not save the machine");
+}
+
+static gboolean on_timeout(gpointer data)
+{
+    Maker *maker = data;
+
+    maker->timed_out = TRUE;
+    give_up(maker, "it took too long");
+    return G_SOURCE_CONTINUE;
+}
+
+/* Until *what holds; FALSE with error if it will not. */
+static gboolean wait_for(Maker *maker, const gboolean *what, guint seconds, GError **error)
+{
+    guint timer = g_timeout_add_seconds(seconds, on_timeout, maker);
+
+    while (!*what && !maker->trouble)
+        g_main_context_iteration(NULL, TRUE);
+    g_source_remove(timer);
+    if (!maker->trouble)
+        return TRUE;
+    g_set_error(error, MMRIG_ERROR, maker->timed_out ? MMRIG_ERROR_TIMEOUT : MMRIG_ERROR_GUEST,
+                "no template: %s", maker->trouble);
+    return FALSE;
+}
+
+static gboolean command(MmrigQmp *qmp, const char *name, JsonObject *arguments, GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+    g_autoptr(JsonNode) reply = mmrig_qmp_execute(qmp, name, arguments, QMP_TIMEOUT_MS, &cause);
+
+    if (reply)
+        return TRUE;
+    g_set_error(error, MMRIG_ERROR,
+                g_error_matches(cause, MMRIG_ERROR, MMRIG_ERROR_QEMU) ? MMRIG_ERROR_UNMET
+                                                                      : MMRIG_ERROR_RIG,
+                "no template: QEMU's %s: %s", name, cause->message);
+    return FALSE;
+}
+
+static gboolean save(Maker *maker, const MmrigMachine *machine, GError **error)
+{
+    MmrigQmp *qmp = mmrig_vm_qmp(maker->vm);
+    g_autofree char *uri = mmrig_template_uri(machine);
+    JsonObject *target = json_object_new();
+
+    json_object_set_string_member(target, "uri", uri);
+    gulong handler = g_signal_connect(qmp, "event", G_CALLBACK(on_event), maker);
+    gboolean saved =
+        command(qmp, "stop", NULL, error) &&
+        command(qmp, "migrate-set-capabilities", mmrig_template_capabilities(), error) &&
+        command(qmp, "migrate", json_object_ref(target), error) &&
+        wait_for(maker, &maker->saved, SAVE_TIMEOUT_S, error);
+    g_signal_handler_disconnect(qmp, handler);
+    json_object_unref(target);
+    return saved;
+}
+
+gboolean mmrig_template_boot(const MmrigMachine *machine, const GArray *files,
+                             const char *nonce, GError **error)
+{
+    Maker maker = {.nonce = nonce};
+    int ktap = -1;
+    gboolean saved = FALSE;
+
+    maker.vm = mmrig_vm_start(machine, files, NULL, on_ended, &maker, error);
+    if (!maker.vm)
+        return FALSE;
+    /* Held open so that the port is connected, as it will be in the forks. */
+    ktap = mmrig_vm_take_ktap(maker.vm);
+    maker.channel =
+        mmrig_channel_new(mmrig_vm_take_control(maker.vm), &channel_calls, &maker, error);
+    if (maker.channel)
+        saved = mmrig_qmp_connect(mmrig_vm_qmp(maker.vm), QMP_TIMEOUT_MS, error) &&
+                wait_for(&maker, &maker.kept, MMRIG_BOOT_TIMEOUT, error) &&
+                save(&maker, machine, error);
+    mmrig_channel_free(maker.channel);
+    mmrig_vm_free(maker.vm);
+    close(ktap);
+    g_free(maker.trouble);
+    return saved;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Boots the machine that becomes a template, and saves it. */
+#pragma once
+
+#include "machine.h"
+
+/*
+ * Boots machine (of kind TEMPLATE) on the given files, has its agent keep nonce, stops it, and
+ * writes its device state to the file of MMRIG_BACKING_STATE. Iterates the thread-default main
+ * context. UNMET error if QEMU cannot save the machine; others if it does not get that far.
+ */
+gboolean mmrig_template_boot(const MmrigMachine *machine, const GArray *files,
+                             const char *nonce, GError **error);
+
+/* The arguments of QMP's migrate and migrate-incoming for the machine's state file. */
+char *mmrig_template_uri(const MmrigMachine *machine);
+
+/* The capabilities that both sides set, for migrate-set-capabilities. Free with unref. */
+struct _JsonObject *mmrig_template_capabilities(void);

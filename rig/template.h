@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Templates: machines that were booted once, up to where the agent waits for work, and kept.
+ * A run forks one instead of booting.
+ *
+ * A template is a folder in a store, on /dev/shm where that is a tmpfs with room, else in the
+ * cache: the memory (sparse), the device state, the NVDIMMs' contents, and meta.json with the
+ * nonce that its guest keeps in memory and the checksum of the state. Its name is a hash of all
+ * that it was made from: QEMU, its arguments, kernel, image, host CPU.
+ */
+#pragma once
+
+#include "machine.h"
+
+typedef struct {
+    char *folder;
+    char *nonce; /* MMRIG_NONCE_DIGITS hex digits */
+} MmrigTemplate;
+
+/* Why the scenario's machine cannot be forked, or NULL. Static text. */
+const char *mmrig_template_unfit(const MmrigScenario *scenario);
+
+/*
+ * The template for the scenario's machine, made if it is not there (which takes a boot) or if
+ * its state does not match its checksum. parts->kind does not matter. UNMET error if QEMU
+ * refuses to save the machine; others if the machine does not boot, or the disk is full.
+ */
+MmrigTemplate *mmrig_template_obtain(const MmrigScenario *scenario, const MmrigParts *parts,
+                                     GError **error);
+void mmrig_template_free(MmrigTemplate *template);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(MmrigTemplate, mmrig_template_free)
+
+/*
+ * Descriptors for the backings of a fork's machine, in their order: the memory and state as
+ * they are, and a private copy of each NVDIMM. As backing.h's.
+ */
+GArray *mmrig_template_backings(const MmrigTemplate *template, const MmrigMachine *machine,
+                                GError **error);
