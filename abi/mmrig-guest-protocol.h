@@ -62,8 +62,8 @@
 #define MMRIG_CHUNK_MAX 1024
 
 #define MMRIG_BOOT_ID_DIGITS 32
-#define MMRIG_NONCE_DIGITS      32
-#define MMRIG_SEED_DIGITS       64
+#define MMRIG_NONCE_DIGITS   32
+#define MMRIG_SEED_DIGITS    64
 
 /* HOW in "done": NUMBER is the exit status, the signal, or the limit in milliseconds. */
 #define MMRIG_DONE_EXIT    "exit"

@@ -50,7 +50,9 @@ typedef struct {
     char *area;
     char *kernel; /* as the user named it */
     char *accel;
-    guint repeat;     /* from 1 */
+    gboolean forked; /* from a template, not booted */
+    char *boot_id;   /* as the agent said it last; NULL if it never was up */
+    guint repeat;    /* from 1 */
     gboolean settled; /* the three below are final */
     MmrigVerdict verdict;
     MmrigCause cause;
