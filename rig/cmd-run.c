@@ -14,7 +14,7 @@
 typedef struct {
     char **names;
     char *area, *kernel, *accel, *out, *scenarios;
-    gboolean all, twins, json, dry_run;
+    gboolean all, twins, json, dry_run, cold;
     int timeout, repeat;
 } RunArguments;
 
@@ -49,6 +49,8 @@ static gboolean parse_arguments(int argc, char **argv, RunArguments *arguments, 
         {"scenarios", 0, 0, G_OPTION_ARG_FILENAME, &arguments->scenarios,
          "Folder with the scenarios (default: those that came with mmrig)", "DIR"},
         {"json", 0, 0, G_OPTION_ARG_NONE, &arguments->json, "Print the results as JSON", NULL},
+        {"cold", 0, 0, G_OPTION_ARG_NONE, &arguments->cold,
+         "Boot every machine instead of forking a booted one", NULL},
         {"dry-run", 'n', 0, G_OPTION_ARG_NONE, &arguments->dry_run,
          "Print QEMU's command lines and start nothing", NULL},
         {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &arguments->names, NULL, NULL},
@@ -86,6 +88,19 @@ static MmrigResult *skip(const MmrigRunOptions *options, const char *reason)
     return result;
 }
 
+/* The template to fork, or NULL if the machine is to be booted. */
+static MmrigTemplate *find_template(const MmrigScenario *scenario, const MmrigParts *parts)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (mmrig_template_unfit(scenario))
+        return NULL;
+    MmrigTemplate *template = mmrig_template_obtain(scenario, parts, &error);
+    if (!template)
+        g_printerr("mmrig: %s: booted instead of forked: %s\n", scenario->name, error->message);
+    return template;
+}
+
 /* One scenario once: scenario -> machine -> guest -> verdict -> reports. */
 static gboolean run_one(const MmrigRig *rig, const MmrigScenario *scenario, guint repeat,
                         const RunArguments *arguments, MmrigOutput *output,
@@ -98,10 +113,14 @@ static gboolean run_one(const MmrigRig *rig, const MmrigScenario *scenario, guin
     g_autofree char *folder = mmrig_output_folder(output, scenario, repeat, error);
     if (!folder)
         return FALSE;
-    MmrigParts parts = {rig->qemu->path, rig->accel, rig->kernel->image, image};
+    MmrigParts parts = {rig->qemu->path, rig->accel, rig->kernel->image, image,
+                        MMRIG_MACHINE_COLD};
+    g_autoptr(MmrigTemplate) template =
+        unmet || arguments->cold ? NULL : find_template(scenario, &parts);
     MmrigRunOptions options = {
         .scenario = scenario,
         .parts = &parts,
+        .template = template,
         .timeout = (guint)arguments->timeout,
         .folder = folder,
         .kernel = rig->kernel->spec,
@@ -121,7 +140,8 @@ static gboolean dry_run(const MmrigRig *rig, const GPtrArray *scenarios, GError 
         g_autofree char *image = mmrig_rig_image(rig, scenario, NULL, error);
         if (!image)
             return FALSE;
-        MmrigParts parts = {rig->qemu->path, rig->accel, rig->kernel->image, image};
+        MmrigParts parts = {rig->qemu->path, rig->accel, rig->kernel->image, image,
+                            MMRIG_MACHINE_COLD};
         g_autoptr(MmrigMachine) machine = mmrig_machine_plan(scenario, &parts, error);
         if (!machine)
             return FALSE;

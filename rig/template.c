@@ -11,6 +11,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "backing.h"
 #include "error.h"
 #include "mmrig-guest-protocol.h"
 #include "paths.h"
@@ -74,9 +75,9 @@ static char *template_name(const MmrigScenario *scenario, const MmrigParts *part
     for (char **word = machine->argv; *word; word++)
         mmrig_key_add(key, *word);
     if (!mmrig_key_add_stat(key, parts->qemu, error) ||
-        !mmrig_key_add_stat(key, parts->kernel, error) ||
-        !mmrig_key_add_stat(key, parts->initrd, error))
+        !mmrig_key_add_stat(key, parts->kernel, error))
         return NULL;
+    /* An image is named by a hash of all that is in it; its times tell of its use. */
     if (parts->accel == MMRIG_ACCEL_KVM)
         add_host_cpu(key);
     return g_strndup(mmrig_key_digest(key), 32);

@@ -57,8 +57,8 @@ static MmrigScenario *parse(const char *text, const char *name)
 static MmrigMachine *plan(const MmrigScenario *scenario, const Case *one)
 {
     g_autoptr(GError) error = NULL;
-    MmrigParts parts = {"/usr/bin/qemu-system-x86_64", one->accel, one->kernel,
-                        "/cache/x.cpio"};
+    MmrigParts parts = {"/usr/bin/qemu-system-x86_64", one->accel, one->kernel, "/cache/x.cpio",
+                        MMRIG_MACHINE_COLD};
     MmrigMachine *machine = mmrig_machine_plan(scenario, &parts, &error);
 
     g_assert_no_error(error);
@@ -164,9 +164,9 @@ static void test_quote(void)
 static void test_parts_missing(void)
 {
     const MmrigParts missing[] = {
-        {NULL, MMRIG_ACCEL_TCG, "k", "i"},
-        {"q", MMRIG_ACCEL_TCG, NULL, "i"},
-        {"q", MMRIG_ACCEL_TCG, "k", ""},
+        {NULL, MMRIG_ACCEL_TCG, "k", "i", MMRIG_MACHINE_COLD},
+        {"q", MMRIG_ACCEL_TCG, NULL, "i", MMRIG_MACHINE_COLD},
+        {"q", MMRIG_ACCEL_TCG, "k", "", MMRIG_MACHINE_COLD},
     };
     g_autoptr(MmrigScenario) scenario = parse(BASE, "plain");
 
