@@ -11,13 +11,12 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <sys/random.h>
 
 #include "actions.h"
+#include "arrival.h"
 #include "backing.h"
 #include "channel.h"
 #include "judge.h"
-#include "template-maker.h"
 #include "vm.h"
 
 #define KTAP_LIMIT     (16 * 1024 * 1024)
@@ -398,88 +397,24 @@ static void on_closed(const GError *error, gpointer data)
 
 static const MmrigChannelCalls channel_calls = {on_message, on_closed};
 
-/* A command of the fork's arrival went wrong. */
-static void on_arrival_command(GObject *source, GAsyncResult *result, gpointer data)
+static void on_event(MmrigQmp *qmp G_GNUC_UNUSED, const char *name, JsonObject *data, Run *run)
+{
+    if (strcmp(name, "SHUTDOWN") == 0)
+        run->guest_shutdown = json_object_get_boolean_member_with_default(data, "guest", FALSE);
+}
+
+static void on_arrived(GObject *source G_GNUC_UNUSED, GAsyncResult *result, gpointer data)
 {
     g_autoptr(GTask) task = data;
     g_autoptr(GError) error = NULL;
-    g_autoptr(JsonNode) reply = mmrig_qmp_execute_finish(MMRIG_QMP(source), result, &error);
+    gboolean arrived = mmrig_arrival_finish(result, &error);
     Run *run = g_task_get_task_data(task);
 
-    /* Cancelled or cut off: the boot is over, and judged elsewhere. */
-    if (reply || g_task_get_completed(task) || run->ending ||
-        !(g_error_matches(error, MMRIG_ERROR, MMRIG_ERROR_QEMU) ||
-          g_error_matches(error, MMRIG_ERROR, MMRIG_ERROR_TIMEOUT)))
-        return;
-    g_prefix_error(&error, "the template cannot be forked: ");
-    break_run(run, error);
-}
-
-static void arrival_command(GTask *task, const char *command, JsonObject *arguments)
-{
-    Run *run = g_task_get_task_data(task);
-
-    mmrig_qmp_execute_async(mmrig_vm_qmp(run->vm), command, arguments, QMP_TIMEOUT_MS,
-                            run->boot_over, on_arrival_command, g_object_ref(task));
-}
-
-/* Has QEMU load the template's device state; a MIGRATION event tells when it is done. */
-static void load_state(GTask *task)
-{
-    Run *run = g_task_get_task_data(task);
-    g_autofree char *uri = mmrig_template_uri(run->machine);
-    JsonObject *source = json_object_new();
-
-    json_object_set_string_member(source, "uri", uri);
-    arrival_command(task, "migrate-set-capabilities", mmrig_template_capabilities());
-    arrival_command(task, "migrate-incoming", source);
-}
-
-/* The state is there: the machine goes on, and is told to become one of its own. */
-static void arrive(GTask *task)
-{
-    Run *run = g_task_get_task_data(task);
-    g_autofree char *now = g_strdup_printf("%" G_GINT64_FORMAT, g_get_real_time());
-    guchar seed[MMRIG_SEED_DIGITS / 2];
-    char digits[MMRIG_SEED_DIGITS + 1];
-
-    if (getrandom(seed, sizeof(seed), 0) != (ssize_t)sizeof(seed)) {
-        g_autoptr(GError) error = g_error_new(MMRIG_ERROR, MMRIG_ERROR_RIG,
-                                              "cannot get random bytes: %s", g_strerror(errno));
+    /* A lost connection means that QEMU is ending; on_ended() will tell how. */
+    if (!arrived && !run->ending && !g_task_get_completed(task) &&
+        (g_error_matches(error, MMRIG_ERROR, MMRIG_ERROR_QEMU) ||
+         g_error_matches(error, MMRIG_ERROR, MMRIG_ERROR_TIMEOUT)))
         break_run(run, error);
-        return;
-    }
-    for (gsize i = 0; i < sizeof(seed); i++)
-        g_snprintf(digits + 2 * i, 3, "%02x", seed[i]);
-    arrival_command(task, "cont", NULL);
-    send_words(run, (const char *const[]){"fork", digits, now, NULL});
-}
-
-static void on_migration(GTask *task, const char *status)
-{
-    Run *run = g_task_get_task_data(task);
-    g_autoptr(GError) error = NULL;
-
-    if (run->ending || !run->options.template)
-        return;
-    if (strcmp(status, "completed") == 0) {
-        arrive(task);
-    } else if (strcmp(status, "failed") == 0) {
-        g_set_error(&error, MMRIG_ERROR, MMRIG_ERROR_QEMU,
-                    "QEMU could not load the template's device state");
-        break_run(run, error);
-    }
-}
-
-static void on_event(MmrigQmp *qmp G_GNUC_UNUSED, const char *name, JsonObject *data,
-                     GTask *task)
-{
-    Run *run = g_task_get_task_data(task);
-
-    if (strcmp(name, "MIGRATION") == 0)
-        on_migration(task, json_object_get_string_member_with_default(data, "status", ""));
-    if (strcmp(name, "SHUTDOWN") == 0)
-        run->guest_shutdown = json_object_get_boolean_member_with_default(data, "guest", FALSE);
 }
 
 static void on_connected(GObject *source, GAsyncResult *result, gpointer data)
@@ -497,7 +432,8 @@ static void on_connected(GObject *source, GAsyncResult *result, gpointer data)
     }
     run->qmp_ready = TRUE;
     if (run->options.template)
-        load_state(task);
+        mmrig_arrival_async(mmrig_vm_qmp(run->vm), run->machine, run->channel, run->boot_over,
+                            on_arrived, g_object_ref(task));
     start_test_if_ready(task);
 }
 
@@ -604,7 +540,7 @@ static gboolean try_start_boot(GTask *task, GError **error)
     if (!run->channel)
         return FALSE;
     MmrigQmp *qmp = mmrig_vm_qmp(run->vm);
-    g_signal_connect(qmp, "event", G_CALLBACK(on_event), task);
+    g_signal_connect(qmp, "event", G_CALLBACK(on_event), run);
     mmrig_qmp_connect_async(qmp, QMP_TIMEOUT_MS, run->boot_over, on_connected,
                             g_object_ref(task));
     set_timer(task, run->options.boot_timeout ? run->options.boot_timeout : MMRIG_BOOT_TIMEOUT);
