@@ -66,7 +66,7 @@ char *mmrig_report_repeats_text(const MmrigRepeats *repeats)
         g_string_append_printf(text, "%u of %u failed (%.3g %%)", repeats->failed, judged,
                                mmrig_report_failure_rate(repeats) * 100);
     if (repeats->skipped)
-        g_string_append_printf(text, ", %u more were skipped", repeats->skipped);
+        g_string_append_printf(text, ", %u skipped", repeats->skipped);
     if (repeats->first_failure_folder)
         g_string_append_printf(text, "; the first: %s", repeats->first_failure_folder);
     return g_string_free(g_steal_pointer(&text), FALSE);
