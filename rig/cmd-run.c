@@ -4,18 +4,19 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "batch.h"
 #include "command.h"
 #include "output.h"
 #include "paths.h"
 #include "rig.h"
-#include "run.h"
 #include "term.h"
 
 typedef struct {
     char **names;
-    char *area, *kernel, *accel, *out, *scenarios;
+    char *area, *kernel, *accel, *out, *scenarios, *jobs_text;
     gboolean all, twins, json, dry_run, cold;
     int timeout, repeat;
+    guint jobs; /* 0: not said */
 } RunArguments;
 
 static void free_arguments(RunArguments *arguments)
@@ -26,8 +27,24 @@ static void free_arguments(RunArguments *arguments)
     g_free(arguments->accel);
     g_free(arguments->out);
     g_free(arguments->scenarios);
+    g_free(arguments->jobs_text);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(RunArguments, free_arguments)
+
+static gboolean read_jobs(RunArguments *arguments, GError **error)
+{
+    guint64 jobs = 0;
+
+    if (arguments->jobs_text &&
+        !g_ascii_string_to_unsigned(arguments->jobs_text, 10, 1, MMRIG_JOBS_MAX, &jobs, NULL)) {
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
+                    "--jobs %s: how many scenarios run at once is a number from 1 to %d",
+                    arguments->jobs_text, MMRIG_JOBS_MAX);
+        return FALSE;
+    }
+    arguments->jobs = (guint)jobs;
+    return TRUE;
+}
 
 static gboolean parse_arguments(int argc, char **argv, RunArguments *arguments, GError **error)
 {
@@ -44,6 +61,8 @@ static gboolean parse_arguments(int argc, char **argv, RunArguments *arguments, 
         {"timeout", 't', 0, G_OPTION_ARG_INT, &arguments->timeout,
          "Seconds for each test, instead of the scenario's own limit", "SECONDS"},
         {"repeat", 'r', 0, G_OPTION_ARG_INT, &arguments->repeat, "Run each N times", "N"},
+        {"jobs", 'j', 0, G_OPTION_ARG_STRING, &arguments->jobs_text,
+         "Run up to N at once (default: as many as keep the CPUs busy)", "N"},
         {"out", 'o', 0, G_OPTION_ARG_FILENAME, &arguments->out,
          "Folder for the results (default: a new one in mmrig-out)", "DIR"},
         {"scenarios", 0, 0, G_OPTION_ARG_FILENAME, &arguments->scenarios,
@@ -66,6 +85,8 @@ static gboolean parse_arguments(int argc, char **argv, RunArguments *arguments, 
     g_option_context_add_main_entries(context, entries, NULL);
     if (!g_option_context_parse(context, &argc, &argv, error))
         return FALSE;
+    if (!read_jobs(arguments, error))
+        return FALSE;
     if (arguments->timeout >= 0 && arguments->timeout <= 24 * 3600 && arguments->repeat >= 1 &&
         arguments->repeat <= 1000000)
         return TRUE;
@@ -78,59 +99,6 @@ static gboolean on_signal(gpointer data)
 {
     g_cancellable_cancel(data);
     return G_SOURCE_CONTINUE;
-}
-
-static MmrigResult *skip(const MmrigRunOptions *options, const char *reason)
-{
-    MmrigResult *result = mmrig_run_result_new(options);
-
-    mmrig_result_settle(result, MMRIG_SKIP, MMRIG_CAUSE_UNMET, "%s", reason);
-    return result;
-}
-
-/* The template to fork, or NULL if the machine is to be booted. */
-static MmrigTemplate *find_template(const MmrigScenario *scenario, const MmrigParts *parts)
-{
-    g_autoptr(GError) error = NULL;
-
-    if (mmrig_template_unfit(scenario))
-        return NULL;
-    MmrigTemplate *template = mmrig_template_obtain(scenario, parts, &error);
-    if (!template)
-        g_printerr("mmrig: %s: booted instead of forked: %s\n", scenario->name, error->message);
-    return template;
-}
-
-/* One scenario once: scenario -> machine -> guest -> verdict -> reports. */
-static gboolean run_one(const MmrigRig *rig, const MmrigScenario *scenario, guint repeat,
-                        const RunArguments *arguments, MmrigOutput *output,
-                        GCancellable *cancellable, GError **error)
-{
-    g_autofree char *unmet = mmrig_rig_unmet(rig, scenario);
-    g_autofree char *image = unmet ? NULL : mmrig_rig_image(rig, scenario, NULL, error);
-    if (!unmet && !image)
-        return FALSE;
-    g_autofree char *folder = mmrig_output_folder(output, scenario, repeat, error);
-    if (!folder)
-        return FALSE;
-    MmrigParts parts = {rig->qemu->path, rig->accel, rig->kernel->image, image,
-                        MMRIG_MACHINE_COLD};
-    g_autoptr(MmrigTemplate) template =
-        unmet || arguments->cold ? NULL : find_template(scenario, &parts);
-    MmrigRunOptions options = {
-        .scenario = scenario,
-        .parts = &parts,
-        .template = template,
-        .timeout = (guint)arguments->timeout,
-        .folder = folder,
-        .kernel = rig->kernel->spec,
-        .repeat = repeat,
-        .stage = mmrig_output_stage,
-        .stage_data = output,
-    };
-    MmrigResult *result =
-        unmet ? skip(&options, unmet) : mmrig_run(&options, cancellable, error);
-    return result && mmrig_output_add(output, result, error);
 }
 
 static gboolean dry_run(const MmrigRig *rig, const GPtrArray *scenarios, GError **error)
@@ -152,26 +120,29 @@ static gboolean dry_run(const MmrigRig *rig, const GPtrArray *scenarios, GError 
     return TRUE;
 }
 
-static gboolean run_all(const MmrigRig *rig, const GPtrArray *scenarios,
-                        const RunArguments *arguments, MmrigOutput *output, GError **error)
+/* Machines, guests and verdicts: batch.c, run.c, judge.c. */
+static gboolean run_all(const MmrigBatchOptions *options, MmrigOutput *output, GError **error)
 {
     g_autoptr(GCancellable) cancellable = g_cancellable_new();
     guint interrupt = g_unix_signal_add(SIGINT, on_signal, cancellable);
     guint terminate = g_unix_signal_add(SIGTERM, on_signal, cancellable);
-    gboolean going = TRUE;
+    gboolean whole = mmrig_batch_run(options, output, cancellable, error);
 
-    for (guint i = 0; going && i < scenarios->len; i++)
-        for (guint n = 1; going && n <= (guint)arguments->repeat; n++)
-            going = run_one(rig, g_ptr_array_index(scenarios, i), n, arguments, output,
-                            cancellable, error);
     g_source_remove(interrupt);
     g_source_remove(terminate);
-    if (!going && g_error_matches(*error, G_IO_ERROR, G_IO_ERROR_CANCELLED)) {
+    if (!whole && g_error_matches(*error, G_IO_ERROR, G_IO_ERROR_CANCELLED)) {
         g_clear_error(error);
         g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG,
                     "interrupted; the guests were stopped");
     }
-    return going;
+    return whole;
+}
+
+static MmrigOutputForm output_form(const RunArguments *arguments)
+{
+    if (arguments->json)
+        return MMRIG_OUTPUT_JSON;
+    return mmrig_term_is_terminal(STDOUT_FILENO) ? MMRIG_OUTPUT_TERMINAL : MMRIG_OUTPUT_KTAP;
 }
 
 MmrigExit mmrig_cmd_run(int argc, char **argv)
@@ -199,14 +170,22 @@ MmrigExit mmrig_cmd_run(int argc, char **argv)
         return mmrig_error_report(error);
     if (arguments.dry_run)
         return dry_run(rig, scenarios, &error) ? MMRIG_EXIT_PASS : mmrig_error_report(error);
-    MmrigOutputForm form = arguments.json                          ? MMRIG_OUTPUT_JSON
-                           : mmrig_term_is_terminal(STDOUT_FILENO) ? MMRIG_OUTPUT_TERMINAL
-                                                                   : MMRIG_OUTPUT_KTAP;
-    g_autoptr(MmrigOutput) output = mmrig_output_new(
-        arguments.out, form, rig, scenarios->len * (guint)arguments.repeat, &error);
+    g_autoptr(MmrigOutput) output =
+        mmrig_output_new(arguments.out, output_form(&arguments), rig,
+                         scenarios->len * (guint)arguments.repeat, &error);
     if (!output)
         return mmrig_error_report(error);
-    gboolean whole = run_all(rig, scenarios, &arguments, output, &error);
+    g_autoptr(GPtrArray) items = mmrig_batch_prepare(rig, scenarios, arguments.cold, &error);
+    if (!items)
+        return mmrig_error_report(error);
+    MmrigBatchOptions options = {
+        .rig = rig,
+        .items = items,
+        .repeat = (guint)arguments.repeat,
+        .jobs = arguments.jobs,
+        .timeout = (guint)arguments.timeout,
+    };
+    gboolean whole = run_all(&options, output, &error);
     /* What was found before an interruption is worth keeping. */
     gboolean saved = mmrig_output_finish(output, whole ? &error : NULL);
     if (!whole || !saved)

@@ -8,22 +8,18 @@
 
 #include "error.h"
 #include "report.h"
+#include "store.h"
 #include "term.h"
-
-/* How often the line on the terminal is drawn again. */
-#define TICK_MS 100
 
 struct MmrigOutput {
     char *folder;
     MmrigOutputForm form;
     JsonNode *environment;
-    guint planned;
-    GPtrArray *results;
-    /* The line of what runs now, on a terminal. */
-    guint tick;
-    const MmrigScenario *current;
-    MmrigStage stage;
-    gint64 since;
+    GPtrArray *results;      /* those shown */
+    GHashTable *waiting;     /* number to result: those that one before them keeps back */
+    guint next;              /* the number to be shown next */
+    const MmrigResult *kept; /* the last that passed and keeps its folder */
+    MmrigLive *live;         /* NULL but on a terminal */
 };
 
 static gboolean make_folder(const char *path, GError **error)
@@ -66,24 +62,9 @@ static char *default_folder(void)
     return g_strdup_printf("mmrig-out/%s-%d", stamp, (int)getpid());
 }
 
-static gboolean on_tick(gpointer data)
+static void free_result(gpointer data)
 {
-    static const char *const words[] = {"booting", "testing", "ending"};
-    MmrigOutput *output = data;
-    double seconds = (double)(g_get_monotonic_time() - output->since) / G_USEC_PER_SEC;
-    const char *twin = output->current->twin;
-
-    g_print("\r  ....  %s%s%s  %s %.1f s\033[K", output->current->name, twin ? ":" : "",
-            twin ? twin : "", words[output->stage], seconds);
-    return G_SOURCE_CONTINUE;
-}
-
-static void end_line(MmrigOutput *output)
-{
-    if (!output->tick)
-        return;
-    g_clear_handle_id(&output->tick, g_source_remove);
-    g_print("\r\033[K");
+    mmrig_result_free(data);
 }
 
 MmrigOutput *mmrig_output_new(const char *folder, MmrigOutputForm form, const MmrigRig *rig,
@@ -93,8 +74,8 @@ MmrigOutput *mmrig_output_new(const char *folder, MmrigOutputForm form, const Mm
 
     output->folder = folder ? g_strdup(folder) : default_folder();
     output->form = form;
-    output->planned = planned;
-    output->results = g_ptr_array_new_with_free_func((GDestroyNotify)mmrig_result_free);
+    output->results = g_ptr_array_new_with_free_func(free_result);
+    output->waiting = g_hash_table_new_full(NULL, NULL, NULL, free_result);
     output->environment = mmrig_rig_environment(rig);
     g_autofree char *taken = g_build_filename(output->folder, "environment.json", NULL);
     if (g_file_test(taken, G_FILE_TEST_EXISTS)) {
@@ -109,6 +90,8 @@ MmrigOutput *mmrig_output_new(const char *folder, MmrigOutputForm form, const Mm
         g_autoptr(GString) text = g_string_new(NULL);
         mmrig_report_ktap_begin(text, planned);
         g_print("%s", text->str);
+    } else if (form == MMRIG_OUTPUT_TERMINAL) {
+        output->live = mmrig_live_new(planned);
     }
     return g_steal_pointer(&output);
 }
@@ -117,7 +100,8 @@ void mmrig_output_free(MmrigOutput *output)
 {
     if (!output)
         return;
-    end_line(output);
+    mmrig_live_free(output->live);
+    g_hash_table_unref(output->waiting);
     g_clear_pointer(&output->environment, json_node_unref);
     g_ptr_array_unref(output->results);
     g_free(output->folder);
@@ -145,18 +129,9 @@ char *mmrig_output_folder(MmrigOutput *output, const MmrigScenario *scenario, gu
     return g_steal_pointer(&path);
 }
 
-void mmrig_output_stage(const MmrigScenario *scenario, MmrigStage stage, gpointer data)
+MmrigLive *mmrig_output_live(MmrigOutput *output)
 {
-    MmrigOutput *output = data;
-
-    if (output->form != MMRIG_OUTPUT_TERMINAL)
-        return;
-    if (!output->tick) {
-        output->since = g_get_monotonic_time();
-        output->tick = g_timeout_add(TICK_MS, on_tick, output);
-    }
-    output->current = scenario;
-    output->stage = stage;
+    return output->live;
 }
 
 static void print_indented(const char *text)
@@ -182,7 +157,7 @@ static void print_failed_tests(const MmrigResult *result)
     }
 }
 
-static void print_result(MmrigOutput *output, const MmrigResult *result)
+static void print_result(const MmrigResult *result)
 {
     static const MmrigStyle styles[] = {
         [MMRIG_PASS] = MMRIG_STYLE_GREEN,
@@ -194,7 +169,6 @@ static void print_result(MmrigOutput *output, const MmrigResult *result)
     double seconds = (double)result->total_us / G_USEC_PER_SEC;
     gboolean colours = mmrig_term_colours(STDOUT_FILENO);
 
-    end_line(output);
     g_print("  %s%-6s%s%-34s %6.2f s  %s\n", mmrig_term_style(colours, styles[result->verdict]),
             mmrig_verdict_name(result->verdict), mmrig_term_style(colours, MMRIG_STYLE_PLAIN),
             title, seconds, result->message ? result->message : "");
@@ -209,20 +183,70 @@ static void print_result(MmrigOutput *output, const MmrigResult *result)
         g_print("        all of it: %s\n", result->folder);
 }
 
-gboolean mmrig_output_add(MmrigOutput *output, MmrigResult *result, GError **error)
+/* Of repetitions that passed, the first one's files tell all that the others' would. */
+static gboolean drop_folder(MmrigOutput *output, MmrigResult *result, GError **error)
+{
+    if (result->verdict != MMRIG_PASS || !result->folder)
+        return TRUE;
+    if (!output->kept || !mmrig_result_follows(output->kept, result)) {
+        output->kept = result;
+        return TRUE;
+    }
+    g_autofree char *folder = g_steal_pointer(&result->folder);
+    return mmrig_remove_tree(folder, error);
+}
+
+/* Takes the result. */
+static gboolean show(MmrigOutput *output, MmrigResult *result, GError **error)
 {
     g_ptr_array_add(output->results, result);
     if (output->form == MMRIG_OUTPUT_TERMINAL) {
-        print_result(output, result);
+        mmrig_live_hide(output->live);
+        print_result(result);
     } else if (output->form == MMRIG_OUTPUT_KTAP) {
         g_autoptr(GString) text = g_string_new(NULL);
         mmrig_report_ktap_add(text, output->results->len, result);
         g_print("%s", text->str);
     }
-    if (!result->folder)
-        return TRUE;
-    g_autoptr(JsonNode) node = mmrig_report_json(result);
-    return save_json(result->folder, "result.json", node, error);
+    return drop_folder(output, result, error);
+}
+
+/* Takes it out of those that wait; NULL if it is not among them. */
+static MmrigResult *take_waiting(MmrigOutput *output, guint number)
+{
+    gpointer result = NULL;
+
+    g_hash_table_steal_extended(output->waiting, GUINT_TO_POINTER(number), NULL, &result);
+    return result;
+}
+
+gboolean mmrig_output_add(MmrigOutput *output, guint number, MmrigResult *result,
+                          GError **error)
+{
+    g_hash_table_insert(output->waiting, GUINT_TO_POINTER(number), result);
+    /* At once: should the rig be killed, it is there to read. */
+    if (result->folder) {
+        g_autoptr(JsonNode) node = mmrig_report_json(result);
+        if (!save_json(result->folder, "result.json", node, error))
+            return FALSE;
+    }
+    while ((result = take_waiting(output, output->next))) {
+        output->next++;
+        if (!show(output, result, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+/* What was interrupted has no result; those after it do. */
+static gboolean show_rest(MmrigOutput *output, GError **error)
+{
+    while (g_hash_table_size(output->waiting) > 0) {
+        MmrigResult *result = take_waiting(output, output->next++);
+        if (result && !show(output, result, error))
+            return FALSE;
+    }
+    return TRUE;
 }
 
 static void print_summary(const MmrigOutput *output)
@@ -231,6 +255,12 @@ static void print_summary(const MmrigOutput *output)
 
     for (guint i = 0; i < output->results->len; i++)
         counts[((const MmrigResult *)g_ptr_array_index(output->results, i))->verdict]++;
+    g_autoptr(GPtrArray) all = mmrig_report_repeats(output->results);
+    for (guint i = 0; i < all->len; i++) {
+        const MmrigRepeats *repeats = g_ptr_array_index(all, i);
+        g_autofree char *text = mmrig_report_repeats_text(repeats);
+        g_print("%s  %s: %s\n", i == 0 ? "\n" : "", repeats->title, text);
+    }
     g_print("\n%u passed, %u failed, %u skipped", counts[MMRIG_PASS], counts[MMRIG_FAIL],
             counts[MMRIG_SKIP]);
     if (counts[MMRIG_BROKEN])
@@ -240,17 +270,22 @@ static void print_summary(const MmrigOutput *output)
 
 gboolean mmrig_output_finish(MmrigOutput *output, GError **error)
 {
+    gboolean shown = show_rest(output, error);
     g_autofree char *junit = mmrig_report_junit(output->results);
     g_autoptr(JsonNode) all = mmrig_report_json_all(output->results);
 
-    end_line(output);
+    mmrig_live_hide(output->live);
     if (output->form == MMRIG_OUTPUT_TERMINAL) {
         print_summary(output);
+    } else if (output->form == MMRIG_OUTPUT_KTAP) {
+        g_autoptr(GString) text = g_string_new(NULL);
+        mmrig_report_ktap_end(text, output->results);
+        g_print("%s", text->str);
     } else if (output->form == MMRIG_OUTPUT_JSON) {
         g_autofree char *text = json_to_string(all, TRUE);
         g_print("%s\n", text);
     }
-    return save_text(output->folder, "junit.xml", junit, error) &&
+    return shown && save_text(output->folder, "junit.xml", junit, error) &&
            save_json(output->folder, "results.json", all, error);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What `mmrig run` shows and keeps: live progress on a terminal, KTAP on a pipe, JSON when
+ * What `mmrig run` shows and keeps: live live on a terminal, KTAP on a pipe, JSON when
  * asked for; and the output folder:
  *
  *   OUT/junit.xml  OUT/results.json  OUT/environment.json
@@ -9,9 +9,9 @@
  */
 #pragma once
 
+#include "live.h"
 #include "result.h"
 #include "rig.h"
-#include "run.h"
 
 typedef enum {
     MMRIG_OUTPUT_TERMINAL,
@@ -34,14 +34,19 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(MmrigOutput, mmrig_output_free)
 char *mmrig_output_folder(MmrigOutput *output, const MmrigScenario *scenario, guint repeat,
                           GError **error);
 
-/* For MmrigRunOptions. data is the output. */
-void mmrig_output_stage(const MmrigScenario *scenario, MmrigStage stage, gpointer data);
+/* Where to tell what runs now; NULL if nobody watches. */
+MmrigLive *mmrig_output_live(MmrigOutput *output);
 
-/* Shows and saves one result, which it takes. */
-gboolean mmrig_output_add(MmrigOutput *output, MmrigResult *result, GError **error);
+/*
+ * Saves a result, which it takes, and shows it as soon as all with a lower number are shown;
+ * numbers are from 0, one for each that was planned. The folder of a repetition that passed
+ * goes then, but for the first: a thousand of them would fill the disk and say nothing.
+ */
+gboolean mmrig_output_add(MmrigOutput *output, guint number, MmrigResult *result,
+                          GError **error);
 
-/* Writes what tells of all results, and the summary. */
+/* Shows the rest, even if some before it never came, and writes what tells of all results. */
 gboolean mmrig_output_finish(MmrigOutput *output, GError **error);
 
-/* All results so far. Owned by the output. */
+/* All results shown so far, in order. Owned by the output. */
 const GPtrArray *mmrig_output_results(const MmrigOutput *output);

@@ -112,6 +112,26 @@ JsonNode *mmrig_report_json(const MmrigResult *result)
     return take(object);
 }
 
+static JsonArray *repeats_array(const GPtrArray *results)
+{
+    g_autoptr(GPtrArray) all = mmrig_report_repeats(results);
+    JsonArray *array = json_array_new();
+
+    for (guint i = 0; i < all->len; i++) {
+        const MmrigRepeats *repeats = g_ptr_array_index(all, i);
+        JsonObject *object = json_object_new();
+
+        set_text(object, "title", repeats->title);
+        json_object_set_int_member(object, "runs", repeats->runs);
+        json_object_set_int_member(object, "failed", repeats->failed);
+        json_object_set_int_member(object, "skipped", repeats->skipped);
+        set_number(object, "failure_rate", mmrig_report_failure_rate(repeats));
+        set_text(object, "first_failure_folder", repeats->first_failure_folder);
+        json_array_add_object_element(array, object);
+    }
+    return array;
+}
+
 JsonNode *mmrig_report_json_all(const GPtrArray *results)
 {
     guint counts[] = {[MMRIG_PASS] = 0, [MMRIG_FAIL] = 0, [MMRIG_SKIP] = 0, [MMRIG_BROKEN] = 0};
@@ -129,6 +149,7 @@ JsonNode *mmrig_report_json_all(const GPtrArray *results)
     for (guint i = 0; i < G_N_ELEMENTS(counts); i++)
         json_object_set_int_member(totals, mmrig_verdict_name((MmrigVerdict)i), counts[i]);
     json_object_set_object_member(object, "totals", totals);
+    json_object_set_array_member(object, "repeats", repeats_array(results));
     json_object_set_array_member(object, "results", array);
     return take(object);
 }

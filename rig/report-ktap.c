@@ -116,3 +116,14 @@ void mmrig_report_ktap_add(GString *out, guint number, const MmrigResult *result
         append_directive(out, "ERROR", result->message);
     g_string_append_c(out, '\n');
 }
+
+void mmrig_report_ktap_end(GString *out, const GPtrArray *results)
+{
+    g_autoptr(GPtrArray) all = mmrig_report_repeats(results);
+
+    for (guint i = 0; i < all->len; i++) {
+        const MmrigRepeats *repeats = g_ptr_array_index(all, i);
+        g_autofree char *text = mmrig_report_repeats_text(repeats);
+        append_diagnostics(out, "", repeats->title, text);
+    }
+}

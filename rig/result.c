@@ -121,6 +121,12 @@ char *mmrig_result_title(const MmrigResult *result)
     return g_string_free(g_steal_pointer(&title), FALSE);
 }
 
+gboolean mmrig_result_follows(const MmrigResult *earlier, const MmrigResult *later)
+{
+    return g_strcmp0(earlier->scenario, later->scenario) == 0 &&
+           g_strcmp0(earlier->twin, later->twin) == 0 && earlier->repeat < later->repeat;
+}
+
 MmrigExit mmrig_results_exit(const GPtrArray *results)
 {
     gboolean failed = FALSE, all_skipped = results->len > 0;

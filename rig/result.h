@@ -76,6 +76,9 @@ void mmrig_result_settle(MmrigResult *result, MmrigVerdict verdict, MmrigCause c
 /* "NAME" or "NAME:TWIN", with "#N" for a repetition after the first. Free with g_free(). */
 char *mmrig_result_title(const MmrigResult *result);
 
+/* Whether both are repetitions of the same, and later is the later of them. */
+gboolean mmrig_result_follows(const MmrigResult *earlier, const MmrigResult *later);
+
 /* The exit status for a set of results: 99 if any is broken, 1 if any failed, 77 if all were
  * skipped, else 0. */
 MmrigExit mmrig_results_exit(const GPtrArray *results);

@@ -281,6 +281,65 @@ static void test_json(void)
     json_node_unref(all);
 }
 
+static void add_run(GPtrArray *results, const char *scenario, const char *twin, guint repeat,
+                    MmrigVerdict verdict)
+{
+    MmrigResult *result = new_result(scenario, twin);
+
+    result->repeat = repeat;
+    result->verdict = verdict;
+    result->folder = g_strdup_printf("out/%s.%u", scenario, repeat);
+    g_ptr_array_add(results, result);
+}
+
+static void test_repeats(void)
+{
+    g_autoptr(GPtrArray) results = g_ptr_array_new_with_free_func(free_result);
+
+    add_run(results, "once", NULL, 1, MMRIG_FAIL);
+    for (guint n = 1; n <= 8; n++)
+        add_run(results, "flaky", NULL, n,
+                n == 3   ? MMRIG_FAIL
+                : n == 5 ? MMRIG_BROKEN
+                : n == 8 ? MMRIG_SKIP
+                         : MMRIG_PASS);
+    /* An interruption leaves gaps; a twin is something else. */
+    add_run(results, "flaky", "twin", 1, MMRIG_PASS);
+    add_run(results, "flaky", "twin", 4, MMRIG_PASS);
+    /* The same, chosen twice. */
+    add_run(results, "skips", NULL, 1, MMRIG_SKIP);
+    add_run(results, "skips", NULL, 2, MMRIG_SKIP);
+    add_run(results, "skips", NULL, 1, MMRIG_PASS);
+    add_run(results, "skips", NULL, 2, MMRIG_FAIL);
+
+    JsonNode *all = mmrig_report_json_all(results);
+    JsonArray *repeats = json_object_get_array_member(json_node_get_object(all), "repeats");
+    g_autofree char *flaky = json_to_string(json_array_get_element(repeats, 0), FALSE);
+    g_autofree char *skips = json_to_string(json_array_get_element(repeats, 2), FALSE);
+    g_assert_cmpuint(json_array_get_length(repeats), ==, 4);
+    g_assert_true(g_str_has_prefix(flaky, "{\"title\":\"flaky\",\"runs\":8,\"failed\":2,"
+                                          "\"skipped\":1,\"failure_rate\":0.2857"));
+    g_assert_true(g_str_has_suffix(flaky, ",\"first_failure_folder\":\"out/flaky.3\"}"));
+    g_assert_cmpstr(skips, ==,
+                    "{\"title\":\"skips\",\"runs\":2,\"failed\":0,\"skipped\":2,"
+                    "\"failure_rate\":null,\"first_failure_folder\":null}");
+    json_node_unref(all);
+
+    g_autoptr(GString) ktap = g_string_new(NULL);
+    mmrig_report_ktap_end(ktap, results);
+    g_assert_cmpstr(ktap->str, ==,
+                    "# flaky: 2 of 7 failed (28.6 %), 1 skipped; the first: out/flaky.3\n"
+                    "# flaky:twin: none of 2 failed\n"
+                    "# skips: all 2 were skipped\n"
+                    "# skips: 1 of 2 failed (50 %); the first: out/skips.2\n");
+
+    /* Nothing was repeated, nothing is said. */
+    g_ptr_array_set_size(results, 1);
+    g_string_truncate(ktap, 0);
+    mmrig_report_ktap_end(ktap, results);
+    g_assert_cmpstr(ktap->str, ==, "");
+}
+
 static void test_exit(void)
 {
     static const struct {
@@ -332,6 +391,7 @@ int main(int argc, char **argv)
     g_test_add_func("/report/junit", test_junit);
     g_test_add_func("/report/json", test_json);
     g_test_add_func("/report/exit", test_exit);
+    g_test_add_func("/report/repeats", test_repeats);
     g_test_add_func("/report/result", test_result);
     return g_test_run();
 }

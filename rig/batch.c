@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "batch.h"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "schedule.h"
+#include "term.h"
+
+/* More than a machine's channels, logs and backing files. */
+#define FILES_PER_MACHINE 32
+
+typedef struct {
+    const MmrigBatchOptions *options;
+    MmrigOutput *output;
+    GCancellable *cancellable;
+    MmrigLoad budget, running;
+    guint next, total; /* runs in order: repetitions of the first item, of the second, ... */
+    GError *error;     /* the first; nothing starts any more */
+} Batch;
+
+/* A run under way. */
+typedef struct {
+    Batch *batch;
+    guint number;
+    MmrigLoad load;
+    char *folder;
+    MmrigLiveItem *live;
+    MmrigParts parts;
+    MmrigRunOptions options;
+} Member;
+
+static void start_what_fits(Batch *batch);
+
+static void item_free(gpointer data)
+{
+    MmrigBatchItem *item = data;
+
+    g_free(item->unmet);
+    g_free(item->image);
+    mmrig_template_free(item->template);
+    g_free(item);
+}
+
+/* The template to fork, or NULL if the machine is to be booted. */
+static MmrigTemplate *find_template(const MmrigRig *rig, const MmrigBatchItem *item)
+{
+    const MmrigParts parts = {rig->qemu->path, rig->accel, rig->kernel->image, item->image,
+                              MMRIG_MACHINE_TEMPLATE};
+    g_autoptr(GError) error = NULL;
+
+    if (mmrig_template_unfit(item->scenario))
+        return NULL;
+    gboolean live = mmrig_term_is_terminal(STDERR_FILENO);
+    if (live)
+        g_printerr("\rthe template of %s\033[K", item->scenario->name);
+    MmrigTemplate *template = mmrig_template_obtain(item->scenario, &parts, &error);
+    if (live)
+        g_printerr("\r\033[K");
+    if (!template)
+        g_printerr("mmrig: %s is booted, not forked: %s\n", item->scenario->name,
+                   error->message);
+    return template;
+}
+
+GPtrArray *mmrig_batch_prepare(const MmrigRig *rig, const GPtrArray *scenarios, gboolean cold,
+                               GError **error)
+{
+    g_autoptr(GPtrArray) items = g_ptr_array_new_with_free_func(item_free);
+
+    for (guint i = 0; i < scenarios->len; i++) {
+        MmrigBatchItem *item = g_new0(MmrigBatchItem, 1);
+        g_ptr_array_add(items, item);
+        item->scenario = g_ptr_array_index(scenarios, i);
+        item->unmet = mmrig_rig_unmet(rig, item->scenario);
+        if (item->unmet)
+            continue;
+        item->image = mmrig_rig_image(rig, item->scenario, NULL, error);
+        if (!item->image)
+            return NULL;
+        item->template = cold ? NULL : find_template(rig, item);
+    }
+    return g_steal_pointer(&items);
+}
+
+static void member_free(Member *member)
+{
+    mmrig_live_end(mmrig_output_live(member->batch->output), member->live);
+    g_free(member->folder);
+    g_free(member);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Member, member_free)
+
+/* Takes the error. What is under way is stopped, and ends with errors of its own. */
+static void stop(Batch *batch, GError *error)
+{
+    if (batch->error) {
+        g_error_free(error);
+        return;
+    }
+    batch->error = error;
+    g_cancellable_cancel(batch->cancellable);
+}
+
+/* Takes the result. */
+static void hand_over(Member *member, MmrigResult *result)
+{
+    GError *error = NULL;
+
+    if (!mmrig_output_add(member->batch->output, member->number, result, &error))
+        stop(member->batch, error);
+}
+
+static void on_finished(GObject *source G_GNUC_UNUSED, GAsyncResult *outcome, gpointer data)
+{
+    g_autoptr(Member) member = data;
+    Batch *batch = member->batch;
+    GError *error = NULL;
+    MmrigResult *result = mmrig_run_finish(outcome, &error);
+
+    mmrig_schedule_remove(&batch->running, &member->load);
+    if (result)
+        hand_over(member, result);
+    else
+        stop(batch, error);
+    start_what_fits(batch);
+}
+
+static void skip(Member *member, const char *reason)
+{
+    MmrigResult *result = mmrig_run_result_new(&member->options);
+
+    mmrig_result_settle(result, MMRIG_SKIP, MMRIG_CAUSE_UNMET, "%s", reason);
+    hand_over(member, result);
+}
+
+static void begin(Member *member)
+{
+    Batch *batch = member->batch;
+    const MmrigScenario *scenario = member->options.scenario;
+    g_autofree char *title = mmrig_result_title(&(MmrigResult){
+        .scenario = scenario->name, .twin = scenario->twin, .repeat = member->options.repeat});
+
+    member->live = mmrig_live_begin(mmrig_output_live(batch->output), title);
+    member->options.stage = mmrig_live_stage;
+    member->options.stage_data = member->live;
+    mmrig_schedule_add(&batch->running, &member->load);
+    mmrig_run_async(&member->options, batch->cancellable, on_finished, member);
+}
+
+/* FALSE if the queue's first has to wait. */
+static gboolean start_first(Batch *batch)
+{
+    const MmrigBatchOptions *options = batch->options;
+    const MmrigRig *rig = options->rig;
+    const MmrigBatchItem *item =
+        g_ptr_array_index(options->items, batch->next / options->repeat);
+    guint repeat = batch->next % options->repeat + 1;
+    MmrigLoad load = mmrig_schedule_load(item->scenario, rig->accel);
+    GError *error = NULL;
+
+    if (!item->unmet && !mmrig_schedule_may_start(&batch->budget, &batch->running, &load))
+        return FALSE;
+    g_autoptr(Member) member = g_new0(Member, 1);
+    member->batch = batch;
+    member->number = batch->next++;
+    member->load = load;
+    member->folder = mmrig_output_folder(batch->output, item->scenario, repeat, &error);
+    member->parts = (MmrigParts){rig->qemu->path, rig->accel, rig->kernel->image, item->image,
+                                 MMRIG_MACHINE_COLD};
+    member->options = (MmrigRunOptions){
+        .scenario = item->scenario,
+        .parts = &member->parts,
+        .template = item->template,
+        .timeout = options->timeout,
+        .folder = member->folder,
+        .kernel = rig->kernel->spec,
+        .repeat = repeat,
+    };
+    if (!member->folder)
+        stop(batch, error);
+    else if (item->unmet)
+        skip(member, item->unmet);
+    else
+        begin(g_steal_pointer(&member));
+    return TRUE;
+}
+
+static void start_what_fits(Batch *batch)
+{
+    while (!batch->error && batch->next < batch->total) {
+        GError *error = NULL;
+        if (g_cancellable_set_error_if_cancelled(batch->cancellable, &error))
+            stop(batch, error);
+        else if (!start_first(batch))
+            break;
+    }
+}
+
+/* A shell's usual limit of 1,024 open files is little for a hundred machines. */
+static void allow_files(guint machines)
+{
+    struct rlimit limit;
+    rlim_t wanted = (rlim_t)machines * FILES_PER_MACHINE;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
+        return;
+    limit.rlim_cur = MIN(wanted, limit.rlim_max);
+    /* Where this is refused, it is told by the run that cannot open one. */
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* Where free memory cannot be told, there is none to spare: one machine at a time. */
+static guint64 available_memory(void)
+{
+    g_autofree char *meminfo = NULL;
+    guint64 bytes = 0;
+
+    if (!g_file_get_contents("/proc/meminfo", &meminfo, NULL, NULL) ||
+        !mmrig_schedule_available(meminfo, &bytes))
+        return 0;
+    return bytes;
+}
+
+gboolean mmrig_batch_run(const MmrigBatchOptions *options, MmrigOutput *output,
+                         GCancellable *cancellable, GError **error)
+{
+    Batch batch = {
+        .options = options,
+        .output = output,
+        .cancellable = cancellable,
+        .budget =
+            mmrig_schedule_budget(options->jobs, g_get_num_processors(), available_memory()),
+        .total = options->items->len * options->repeat,
+    };
+
+    allow_files(MIN(batch.budget.machines, batch.total));
+    start_what_fits(&batch);
+    while (batch.running.machines > 0)
+        g_main_context_iteration(NULL, TRUE);
+    if (!batch.error)
+        return TRUE;
+    g_propagate_error(error, batch.error);
+    return FALSE;
+}

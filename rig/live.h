@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The line on a terminal that tells what runs now. */
+#pragma once
+
+#include "run.h"
+
+/* One run under way. */
+typedef struct {
+    char *title;
+    MmrigStage stage;
+    gint64 since; /* monotonic time */
+} MmrigLiveItem;
+
+/*
+ * Pure: "  ....  3/40  a testing 1.2 s, b booting 0.3 s", in fewer columns than width. items is
+ * of MmrigLiveItem; done of planned runs are over. Free with g_free().
+ */
+char *mmrig_live_line(const GPtrArray *items, guint done, guint planned, gint64 now,
+                      guint width);
+
+typedef struct MmrigLive MmrigLive;
+
+/* Draws on standard output, by the default main context. */
+MmrigLive *mmrig_live_new(guint planned);
+void mmrig_live_free(MmrigLive *live);
+
+/* Takes the line away, so that something else can be printed; it comes back by itself. */
+void mmrig_live_hide(MmrigLive *live);
+
+/* Where nothing is drawn, live is NULL and so is the item; the calls do nothing then. */
+MmrigLiveItem *mmrig_live_begin(MmrigLive *live, const char *title);
+void mmrig_live_end(MmrigLive *live, MmrigLiveItem *item);
+
+/* For MmrigRunOptions. data is the item. */
+void mmrig_live_stage(const MmrigScenario *scenario, MmrigStage stage, gpointer data);
