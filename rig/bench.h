@@ -17,6 +17,15 @@ typedef struct {
 /* NULL-terminated by name. */
 extern const MmrigBenchCase mmrig_bench_cases[];
 
+/*
+ * From the command to its verdict, whole process, forked: against bare QEMU loading the same
+ * state, and against the same command booting the machine.
+ */
+gboolean mmrig_bench_fork(const MmrigRig *rig, double *subject, double *baseline,
+                          GError **error);
+gboolean mmrig_bench_fork_cold(const MmrigRig *rig, double *subject, double *baseline,
+                               GError **error);
+
 /* Cold boot to agent-ready, against bare QEMU and an init that only powers off. */
 gboolean mmrig_bench_boot(const MmrigRig *rig, double *subject, double *baseline,
                           GError **error);

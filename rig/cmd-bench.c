@@ -12,6 +12,10 @@
 const MmrigBenchCase mmrig_bench_cases[] = {
     {"boot", "mmrig: cold boot until the agent is ready",
      "bare QEMU, same arguments, an init that powers off", mmrig_bench_boot},
+    {"fork", "mmrig run, forked: command to verdict", "bare QEMU loading the same state",
+     mmrig_bench_fork},
+    {"fork-cold", "mmrig run, forked: command to verdict", "mmrig run --cold",
+     mmrig_bench_fork_cold},
     {NULL, NULL, NULL, NULL},
 };
 
@@ -138,7 +142,7 @@ MmrigExit mmrig_cmd_bench(int argc, char **argv)
         {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &names, NULL, NULL},
         {NULL, 0, 0, 0, NULL, NULL, NULL},
     };
-    g_autoptr(GOptionContext) context = g_option_context_new("boot");
+    g_autoptr(GOptionContext) context = g_option_context_new("boot|fork|fork-cold");
     Figures figures;
 
     g_option_context_set_summary(context,

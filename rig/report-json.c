@@ -96,6 +96,8 @@ JsonNode *mmrig_report_json(const MmrigResult *result)
     set_text(object, "kernel", result->kernel);
     set_text(object, "accel", result->accel);
     json_object_set_int_member(object, "repeat", result->repeat);
+    json_object_set_boolean_member(object, "forked", result->forked);
+    set_text(object, "boot_id", result->boot_id);
     set_text(object, "verdict", mmrig_verdict_name(result->verdict));
     set_text(object, "cause", mmrig_cause_name(result->cause));
     set_text(object, "message", result->message);

@@ -66,6 +66,13 @@ static void test_good(void)
     g_assert_cmpuint(message.done.number, ==, 11);
     g_assert_cmpuint(message.done.output_bytes, ==, 4096);
 
+    message = good("kept");
+    g_assert_cmpint(message.kind, ==, MMRIG_GUEST_KEPT);
+
+    message = good("forked " BOOT_ID " fedcba9876543210fedcba9876543210");
+    g_assert_cmpint(message.kind, ==, MMRIG_GUEST_FORKED);
+    g_assert_cmpstr(message.forked.nonce, ==, "fedcba9876543210fedcba9876543210");
+
     message = good("fail no%20such%20module");
     g_assert_cmpstr(message.fail, ==, "no such module");
 }
@@ -91,6 +98,10 @@ static void test_hostile(void)
         "ready 1 0123456789abcdef0123456789abcdeg 6.12",
         "ready 1 " BOOT_ID,
         "ready 1 " BOOT_ID " 6.12 more",
+        "kept it",
+        "forked " BOOT_ID,
+        "forked " BOOT_ID " 0123",
+        "forked " BOOT_ID " 0123456789abcdef0123456789abcdeg",
         "request -1 mce-inject",
         "request 18446744073709551616 mce-inject",
         "request 1 %.",

@@ -17,31 +17,40 @@ typedef struct {
     const char *text;
     MmrigAccel accel;
     const char *kernel;
+    MmrigMachineKind kind;
 } Case;
 
 static const Case cases[] = {
-    {"plain", BASE, MMRIG_ACCEL_TCG, "/boot/vmlinux"},
-    {"kvm", BASE, MMRIG_ACCEL_KVM, "/boot/vmlinux"},
-    {"comma", BASE, MMRIG_ACCEL_TCG, "/boot/a,b c/vmlinux"},
+    {"plain", BASE, MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_MACHINE_COLD},
+    {"kvm", BASE, MMRIG_ACCEL_KVM, "/boot/vmlinux", MMRIG_MACHINE_COLD},
+    {"comma", BASE, MMRIG_ACCEL_TCG, "/boot/a,b c/vmlinux", MMRIG_MACHINE_COLD},
     {"cpu",
      BASE "[machine]\ncpus = 4\nmemory = 1G\ncpu = max,vendor=GenuineIntel,family=6\n"
           "[kernel]\nmodules = nfit nd_pmem\ncmdline = quiet mce=1\n",
-     MMRIG_ACCEL_TCG, "/boot/vmlinux"},
-    {"nodes", BASE "[machine]\ncpus = 2\nnodes = 3\n", MMRIG_ACCEL_TCG, "/boot/vmlinux"},
+     MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_MACHINE_COLD},
+    {"nodes", BASE "[machine]\ncpus = 2\nnodes = 3\n", MMRIG_ACCEL_TCG, "/boot/vmlinux",
+     MMRIG_MACHINE_COLD},
     {"nvdimm",
      BASE "[machine]\nnodes = 2\n"
           "[nvdimm pmem0]\nsize = 128M\nnode = 1\n"
           "[nvdimm pmem1]\nsize = 64M\nlabel-size = 0\n",
-     MMRIG_ACCEL_TCG, "/boot/vmlinux"},
+     MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_MACHINE_COLD},
     {"virtio-mem", BASE "[virtio-mem vm0]\nsize = 1536M\nblock-size = 4M\nrequested = 256M\n",
-     MMRIG_ACCEL_TCG, "/boot/vmlinux"},
-    {"balloon", BASE "[balloon balloon0]\n", MMRIG_ACCEL_TCG, "/boot/vmlinux"},
+     MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_MACHINE_COLD},
+    {"balloon", BASE "[balloon balloon0]\n", MMRIG_ACCEL_TCG, "/boot/vmlinux",
+     MMRIG_MACHINE_COLD},
     {"all",
      BASE "[machine]\ncpus = 2\nmemory = 256M\nnodes = 2\n"
           "[nvdimm pmem0]\nsize = 64M\n"
           "[balloon balloon0]\n"
           "[virtio-mem vm0]\nsize = 512M\nnode = 1\n",
-     MMRIG_ACCEL_TCG, "/boot/vmlinux"},
+     MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_MACHINE_COLD},
+    {"template", BASE "[nvdimm pmem0]\nsize = 64M\n", MMRIG_ACCEL_TCG, "/boot/vmlinux",
+     MMRIG_MACHINE_TEMPLATE},
+    {"fork", BASE "[nvdimm pmem0]\nsize = 64M\n", MMRIG_ACCEL_TCG, "/boot/vmlinux",
+     MMRIG_MACHINE_FORK},
+    {"fork-nodes", BASE "[machine]\nnodes = 2\n", MMRIG_ACCEL_TCG, "/boot/vmlinux",
+     MMRIG_MACHINE_FORK},
 };
 
 static MmrigScenario *parse(const char *text, const char *name)
@@ -58,7 +67,7 @@ static MmrigMachine *plan(const MmrigScenario *scenario, const Case *one)
 {
     g_autoptr(GError) error = NULL;
     MmrigParts parts = {"/usr/bin/qemu-system-x86_64", one->accel, one->kernel, "/cache/x.cpio",
-                        MMRIG_MACHINE_COLD};
+                        one->kind};
     MmrigMachine *machine = mmrig_machine_plan(scenario, &parts, &error);
 
     g_assert_no_error(error);

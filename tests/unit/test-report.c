@@ -243,7 +243,8 @@ static void test_json(void)
     assert_json(
         mmrig_report_json(g_ptr_array_index(results, 0)),
         "{\"schema\":1,\"title\":\"passes\",\"scenario\":\"passes\",\"twin\":null,"
-        "\"area\":\"memory\",\"kernel\":\"tree\",\"accel\":\"tcg\",\"repeat\":1,"
+        "\"area\":\"memory\",\"kernel\":\"tree\",\"accel\":\"tcg\",\"repeat\":1,\"forked\":"
+        "false,\"boot_id\":null,"
         "\"verdict\":\"pass\",\"cause\":\"none\",\"message\":null,\"boot_seconds\":1.25,"
         "\"total_seconds\":2.5,\"boots\":1,\"tests\":["
         "{\"name\":\"a\",\"outcome\":\"ok\",\"reason\":null,\"diagnostics\":null},"
@@ -261,6 +262,7 @@ static void test_json(void)
     assert_json(mmrig_report_json(odd),
                 "{\"schema\":1,\"title\":\"odd\",\"scenario\":\"odd\",\"twin\":null,"
                 "\"area\":\"memory\",\"kernel\":\"tree\",\"accel\":\"tcg\",\"repeat\":1,"
+                "\"forked\":false,\"boot_id\":null,"
                 "\"verdict\":\"broken\",\"cause\":\"rig\",\"message\":null,"
                 "\"boot_seconds\":null,\"total_seconds\":0.0,\"boots\":0,\"tests\":[],"
                 "\"metrics\":[{\"name\":\"nan\",\"value\":null,\"unit\":\"s\"},"
