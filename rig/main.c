@@ -15,6 +15,7 @@ static const MmrigCommand commands[] = {
     {"doctor", "check this host, and say how to mend what is wrong", mmrig_cmd_doctor},
     {"kernel", "fetch, build and list guest kernels", mmrig_cmd_kernel},
     {"image", "make the initramfs of a guest", mmrig_cmd_image},
+    {"cache", "show, check and clear what the rig has kept", mmrig_cmd_cache},
     {"bench", "measure how fast the rig itself is", mmrig_cmd_bench},
 };
 

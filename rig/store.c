@@ -413,3 +413,28 @@ char *mmrig_store_folder(const char *folder, const char *name, MmrigStoreFill fi
     }
     return g_steal_pointer(&path);
 }
+
+/* With the entry's lock held. The rename replaces the partial, which is empty. */
+static gboolean drop_locked(const Maker *maker, GError **error)
+{
+    g_autofree char *partial = partial_make(maker, NULL, error);
+
+    if (!partial)
+        return FALSE;
+    g_autofree char *path = g_build_filename(maker->path, partial, NULL);
+    if (renameat(maker->folder, maker->name, maker->folder, partial) != 0 && errno != ENOENT) {
+        set_errno(error, errno, "cannot remove", maker->path, maker->name);
+        unlinkat(maker->folder, partial, AT_REMOVEDIR);
+        return FALSE;
+    }
+    return mmrig_remove_tree(path, error);
+}
+
+gboolean mmrig_store_drop(const char *folder, const char *name, GError **error)
+{
+    Maker maker;
+    gboolean done = maker_begin(&maker, folder, name, error) && drop_locked(&maker, error);
+
+    maker_end(&maker);
+    return done;
+}

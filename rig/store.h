@@ -51,5 +51,11 @@ typedef gboolean (*MmrigStoreFill)(const char *path, gpointer data, GError **err
 char *mmrig_store_folder(const char *folder, const char *name, MmrigStoreFill fill,
                          gpointer data, GError **error);
 
+/*
+ * Removes the entry name of folder, a folder: it is gone from under its name all at once.
+ * Waits for one who makes it. Nothing to remove is not an error.
+ */
+gboolean mmrig_store_drop(const char *folder, const char *name, GError **error);
+
 /* Removes a file or folder with all in it; does not follow links or cross file systems. */
 gboolean mmrig_remove_tree(const char *path, GError **error);

@@ -3,26 +3,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <json-glib/json-glib.h>
-#include <linux/magic.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "backing.h"
 #include "error.h"
 #include "mmrig-guest-protocol.h"
-#include "paths.h"
 #include "store.h"
+#include "template-cache.h"
 #include "template-maker.h"
-
-#define META_NAME "meta.json"
-
-/* What a tmpfs must have free besides the whole of a guest's memory. */
-#define TMPFS_RESERVE (G_GUINT64_CONSTANT(512) << 20)
+#include "template-meta.h"
 
 const char *mmrig_template_unfit(const MmrigScenario *scenario)
 {
@@ -43,6 +36,7 @@ void mmrig_template_free(MmrigTemplate *template)
         return;
     g_free(template->folder);
     g_free(template->nonce);
+    g_array_unref(template->files);
     g_free(template);
 }
 
@@ -63,10 +57,10 @@ static void add_host_cpu(MmrigKey *key)
             mmrig_key_add(key, *line);
 }
 
-static char *template_name(const MmrigScenario *scenario, const MmrigParts *parts,
-                           GError **error)
+char *mmrig_template_name(const MmrigScenario *scenario, const MmrigParts *parts,
+                          GError **error)
 {
-    g_autoptr(MmrigKey) key = mmrig_key_new("template 1");
+    g_autoptr(MmrigKey) key = mmrig_key_new("template 2");
     MmrigParts cold = *parts;
 
     cold.kind = MMRIG_MACHINE_TEMPLATE;
@@ -84,86 +78,43 @@ static char *template_name(const MmrigScenario *scenario, const MmrigParts *part
     return g_strndup(mmrig_key_digest(key), 32);
 }
 
-/* /dev/shm/mmrig-UID if it is a tmpfs of ours with room for size more bytes, else NULL. */
-static char *tmpfs_store(guint64 size)
-{
-    g_autofree char *folder = g_strdup_printf("/dev/shm/mmrig-%u", (unsigned)getuid());
-    struct statfs system;
-    struct stat status;
-
-    if (statfs("/dev/shm", &system) != 0 || system.f_type != TMPFS_MAGIC ||
-        (guint64)system.f_bavail * (guint64)system.f_bsize < size + TMPFS_RESERVE)
-        return NULL;
-    if (mkdir(folder, 0700) != 0 && errno != EEXIST)
-        return NULL;
-    /* Anybody can make a folder of that name there. */
-    if (lstat(folder, &status) != 0 || !S_ISDIR(status.st_mode) || status.st_uid != getuid() ||
-        (status.st_mode & 077) != 0)
-        return NULL;
-    return g_steal_pointer(&folder);
-}
-
-static char *state_digest(const char *folder, GError **error)
-{
-    g_autofree char *path = g_build_filename(folder, MMRIG_BACKING_STATE, NULL);
-    g_autofree char *bytes = NULL;
-    gsize size;
-
-    if (!g_file_get_contents(path, &bytes, &size, error))
-        return NULL;
-    return g_compute_checksum_for_data(G_CHECKSUM_SHA256, (const guchar *)bytes, size);
-}
-
-static gboolean write_meta(const char *folder, const char *nonce, GError **error)
-{
-    g_autofree char *path = g_build_filename(folder, META_NAME, NULL);
-    g_autofree char *digest = state_digest(folder, error);
-    g_autoptr(JsonBuilder) builder = json_builder_new();
-
-    if (!digest)
-        return FALSE;
-    json_builder_begin_object(builder);
-    json_builder_set_member_name(builder, "schema");
-    json_builder_add_int_value(builder, 1);
-    json_builder_set_member_name(builder, "nonce");
-    json_builder_add_string_value(builder, nonce);
-    json_builder_set_member_name(builder, "state-sha256");
-    json_builder_add_string_value(builder, digest);
-    json_builder_end_object(builder);
-    g_autoptr(JsonNode) root = json_builder_get_root(builder);
-    g_autofree char *text = json_to_string(root, TRUE);
-    return g_file_set_contents_full(path, text, -1, G_FILE_SET_CONTENTS_NONE, 0600, error);
-}
-
 /* The template in the folder, or NULL with error if it is not whole. */
-static MmrigTemplate *load(const char *folder, GError **error)
+static MmrigTemplate *load(const char *folder, const MmrigMachine *machine, GError **error)
 {
-    g_autofree char *path = g_build_filename(folder, META_NAME, NULL);
-    g_autoptr(JsonParser) parser = json_parser_new_immutable();
-    g_autofree char *digest = state_digest(folder, error);
+    g_autoptr(GArray) files = mmrig_backing_array();
 
-    if (!digest || !json_parser_load_from_file(parser, path, error))
-        return NULL;
-    JsonNode *root = json_parser_get_root(parser);
-    JsonObject *meta = root && JSON_NODE_HOLDS_OBJECT(root) ? json_node_get_object(root) : NULL;
-    const char *nonce =
-        meta ? json_object_get_string_member_with_default(meta, "nonce", "") : "";
-    const char *expected =
-        meta ? json_object_get_string_member_with_default(meta, "state-sha256", "") : "";
-    if (strlen(nonce) != MMRIG_NONCE_DIGITS || strcmp(digest, expected) != 0) {
-        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG,
-                    "%s: the device state is not what was saved", folder);
-        return NULL;
+    for (guint i = 0; i < machine->backings->len; i++) {
+        const MmrigBacking *backing = g_ptr_array_index(machine->backings, i);
+        g_autofree char *path = g_build_filename(folder, backing->device, NULL);
+        struct stat status;
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd >= 0)
+            g_array_append_val(files, fd);
+        if (fd < 0 || fstat(fd, &status) != 0) {
+            g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG, "cannot use %s: %s", path,
+                        g_strerror(errno));
+            return NULL;
+        }
+        /* The state's size is part of its checksum. */
+        if (backing->size != 0 && (guint64)status.st_size != backing->size) {
+            g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG, "%s: not of its size", path);
+            return NULL;
+        }
     }
+    g_autoptr(MmrigTemplateMeta) meta = mmrig_template_meta_read(folder, error);
+    if (!meta || !mmrig_template_meta_verify(meta, folder, error))
+        return NULL;
     MmrigTemplate *template = g_new0(MmrigTemplate, 1);
     template->folder = g_strdup(folder);
-    template->nonce = g_strdup(nonce);
+    template->nonce = g_steal_pointer(&meta->nonce);
+    template->files = g_steal_pointer(&files);
     return template;
 }
 
 typedef struct {
     const MmrigScenario *scenario;
     const MmrigParts *parts;
+    gboolean made; /* and not found */
 } Making;
 
 /* Files for the template's backings, in the folder and under their devices' names. */
@@ -188,7 +139,7 @@ static GArray *make_files(const MmrigMachine *machine, const char *folder, GErro
 
 static gboolean fill(const char *path, gpointer data, GError **error)
 {
-    const Making *making = data;
+    Making *making = data;
     MmrigParts parts = *making->parts;
     char nonce[MMRIG_NONCE_DIGITS + 1];
 
@@ -197,35 +148,54 @@ static gboolean fill(const char *path, gpointer data, GError **error)
         g_snprintf(nonce + i, 9, "%08x", g_random_int());
     g_autoptr(MmrigMachine) machine = mmrig_machine_plan(making->scenario, &parts, error);
     g_autoptr(GArray) files = machine ? make_files(machine, path, error) : NULL;
-    return files && mmrig_template_boot(machine, files, nonce, error) &&
-           write_meta(path, nonce, error);
+    making->made = files && mmrig_template_boot(machine, files, nonce, error) &&
+                   mmrig_template_meta_write(path, making->scenario->name, nonce,
+                                             making->scenario->memory, error);
+    return making->made;
+}
+
+/* Finds or makes the template and loads it; *folder is its path once it is known. */
+static MmrigTemplate *find_or_make(const char *store, const char *name, Making *making,
+                                   const MmrigMachine *machine, char **folder, GError **error)
+{
+    g_free(*folder);
+    *folder = mmrig_store_folder(store, name, fill, making, error);
+    return *folder ? load(*folder, machine, error) : NULL;
 }
 
 MmrigTemplate *mmrig_template_obtain(const MmrigScenario *scenario, const MmrigParts *parts,
                                      GError **error)
 {
-    g_autofree char *name = template_name(scenario, parts, error);
-    Making making = {scenario, parts};
+    g_autofree char *name = mmrig_template_name(scenario, parts, error);
+    g_autofree char *store = name ? mmrig_template_store(scenario->memory, error) : NULL;
+    g_autofree char *folder = NULL;
+    g_autoptr(GError) cause = NULL;
+    MmrigParts kept = *parts;
+    Making making = {scenario, parts, FALSE};
 
-    if (!name)
-        return NULL;
-    g_autofree char *store = tmpfs_store(scenario->memory);
-    if (!store)
-        store = mmrig_path_cache("templates", error);
     if (!store)
         return NULL;
-    g_autofree char *folder = mmrig_store_folder(store, name, fill, &making, error);
-    if (!folder)
+    kept.kind = MMRIG_MACHINE_TEMPLATE;
+    g_autoptr(MmrigMachine) machine = mmrig_machine_plan(scenario, &kept, error);
+    if (!machine)
         return NULL;
-    MmrigTemplate *template = load(folder, NULL);
-    if (template)
-        return template;
-    /* Damaged: what was saved is of no use any more. */
-    if (!mmrig_remove_tree(folder, error))
+    MmrigTemplate *template = find_or_make(store, name, &making, machine, &folder, &cause);
+    if (!template && folder && !making.made) {
+        /* It is damaged, or was removed between the finding and the loading. */
+        g_clear_error(&cause);
+        if (!mmrig_store_drop(store, name, error))
+            return NULL;
+        template = find_or_make(store, name, &making, machine, &folder, &cause);
+    }
+    if (!template) {
+        g_propagate_error(error, g_steal_pointer(&cause));
         return NULL;
-    g_free(folder);
-    folder = mmrig_store_folder(store, name, fill, &making, error);
-    return folder ? load(folder, error) : NULL;
+    }
+    if (making.made)
+        mmrig_template_tidy(folder);
+    else if (utimensat(AT_FDCWD, folder, NULL, 0) != 0)
+        g_debug("%s: %s", folder, g_strerror(errno)); /* removed since, which is no harm */
+    return template;
 }
 
 /* Copies only what is not a hole. */
@@ -269,9 +239,12 @@ GArray *mmrig_template_backings(const MmrigTemplate *template, const MmrigMachin
 {
     g_autoptr(GArray) fds = mmrig_backing_array();
 
+    g_return_val_if_fail(template->files->len == machine->backings->len, NULL);
     for (guint i = 0; i < machine->backings->len; i++) {
         const MmrigBacking *backing = g_ptr_array_index(machine->backings, i);
-        g_autofree char *path = g_build_filename(template->folder, backing->device, NULL);
+        /* Opened anew: forks that start together must not share one position in the file. */
+        g_autofree char *path =
+            g_strdup_printf("/proc/self/fd/%d", g_array_index(template->files, int, i));
         int file = open(path, O_RDONLY | O_CLOEXEC);
         int fd = file;
         if (file >= 0 && strcmp(backing->device, MMRIG_BACKING_RAM) != 0 &&
@@ -280,8 +253,8 @@ GArray *mmrig_template_backings(const MmrigTemplate *template, const MmrigMachin
             close(file);
         }
         if (fd < 0) {
-            g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG, "cannot use %s: %s", path,
-                        g_strerror(errno));
+            g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG, "cannot use %s/%s: %s",
+                        template->folder, backing->device, g_strerror(errno));
             return NULL;
         }
         g_array_append_val(fds, fd);

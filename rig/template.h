@@ -12,13 +12,22 @@
 
 #include "machine.h"
 
+/* Once it is loaded, a template may be removed: its files are held open. */
 typedef struct {
     char *folder;
-    char *nonce; /* MMRIG_NONCE_DIGITS hex digits */
+    char *nonce;   /* MMRIG_NONCE_DIGITS hex digits */
+    GArray *files; /* descriptors, in the order of the machine's backings */
 } MmrigTemplate;
 
 /* Why the scenario's machine cannot be forked, or NULL. Static text. */
 const char *mmrig_template_unfit(const MmrigScenario *scenario);
+
+/*
+ * The name of the template for the scenario's machine: 32 hex digits. It changes with all that
+ * the state of a booted machine depends on, and with nothing else. parts->kind does not matter.
+ */
+char *mmrig_template_name(const MmrigScenario *scenario, const MmrigParts *parts,
+                          GError **error);
 
 /*
  * The template for the scenario's machine, made if it is not there (which takes a boot) or if

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The stores that templates are kept in: MMRIG_TEMPLATES if that is set, else
+ * /dev/shm/mmrig-UID where that is a tmpfs, and the cache. A template can be removed at any
+ * time: who has loaded it holds its files, who is about to makes it again.
+ */
+#pragma once
+
+#include <glib.h>
+
+typedef struct {
+    char *store;  /* the folder that it is in */
+    char *name;   /* its own */
+    char *folder; /* both */
+    char *title;  /* the scenario that it was made for, or NULL if it does not say */
+    gint64 made;  /* seconds since the epoch; 0 if it does not say */
+    gint64 used;  /* the same; when a run last took it */
+    guint64 size; /* bytes that it takes in the store */
+} MmrigTemplateEntry;
+
+/* The store for a new template of a guest with so much memory. Free with g_free(). */
+char *mmrig_template_store(guint64 memory, GError **error);
+
+/* All stores that there are. Free with g_strfreev(). */
+GStrv mmrig_template_stores(GError **error);
+
+/* All templates in the stores, of MmrigTemplateEntry; the longest unused first. */
+GPtrArray *mmrig_template_list(const char *const *stores, GError **error);
+
+/* Whether it is as it was saved; a RIG error if not. */
+gboolean mmrig_template_verify(const MmrigTemplateEntry *entry, GError **error);
+
+/* What is too much. */
+typedef struct {
+    gint64 before;     /* not used since then, in seconds since the epoch */
+    guint64 total;     /* bytes of all templates together */
+    guint64 share;     /* bytes of a store: its file system's size divided by this */
+    gboolean verify;   /* damaged ones go as well */
+    const char *spare; /* the folder of the one that stays whatever it is, or NULL */
+} MmrigTemplateLimits;
+
+/* A week, 4 GiB, and a quarter of the file system. */
+void mmrig_template_limits(MmrigTemplateLimits *limits);
+
+/* Removes what is too much, the longest unused first. Returns what was removed. */
+GPtrArray *mmrig_template_prune(const char *const *stores, const MmrigTemplateLimits *limits,
+                                GError **error);
+
+/* Prunes all stores by the usual limits but for the folder, which was just made. */
+void mmrig_template_tidy(const char *folder);
