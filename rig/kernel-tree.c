@@ -4,6 +4,7 @@
 #include <glib/gstdio.h>
 #include <string.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include "child.h"
 #include "error.h"
@@ -88,17 +89,41 @@ static gboolean check_source(const Plan *plan, GError **error)
     return FALSE;
 }
 
-/* Adds the first line of what the program says of its version. */
+/* Writes the first line of what the program says of its version. */
+static gboolean write_version(int fd, gpointer data, GError **error)
+{
+    const char *const argv[] = {data, "--version", NULL};
+    g_autofree char *text = NULL;
+
+    if (!mmrig_child_run(argv, NULL, &text, error))
+        return FALSE;
+    gsize size = strcspn(text, "\n");
+    gssize written = write(fd, text, size);
+    if (written == (gssize)size)
+        return TRUE;
+    g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG, "cannot keep the version of %s: %s",
+                argv[0], g_strerror(written < 0 ? errno : ENOSPC));
+    return FALSE;
+}
+
+/*
+ * Adds the program's version, which is asked for once and then remembered by what stat says of
+ * the program: it is wanted at each start of the rig, and asking takes longer than the rest.
+ */
 static gboolean add_version(MmrigKey *key, const char *program, const char *package,
                             GError **error)
 {
     g_autofree char *path = mmrig_child_find(program, package, error);
-    const char *const argv[] = {path, "--version", NULL};
+    g_autofree char *cache = path ? mmrig_path_cache("digests", error) : NULL;
+    g_autoptr(MmrigKey) memory = mmrig_key_new("program-version");
     g_autofree char *text = NULL;
 
-    if (!path || !mmrig_child_run(argv, NULL, &text, error))
+    if (!cache || !mmrig_key_add_stat(memory, path, error))
         return FALSE;
-    text[strcspn(text, "\n")] = '\0';
+    g_autofree char *file =
+        mmrig_store_file(cache, mmrig_key_digest(memory), write_version, path, error);
+    if (!file || !g_file_get_contents(file, &text, NULL, error))
+        return FALSE;
     mmrig_key_add(key, text);
     return TRUE;
 }
