@@ -200,6 +200,11 @@ static char *make_template(const char *store, const char *name, guint kib, gint6
     return g_steal_pointer(&folder);
 }
 
+static void add_template(const char *store, const char *name, guint kib, gint64 used)
+{
+    g_free(make_template(store, name, kib, used));
+}
+
 static GPtrArray *list(const Fixture *fixture)
 {
     g_autoptr(GError) error = NULL;
@@ -244,8 +249,8 @@ static void test_list(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
     g_autofree char *young = make_template(fixture->stores[0], "young", 4, 3000);
     g_autofree char *old = make_template(fixture->stores[1], "old", 200, 1000);
-    g_autofree char *partial = make_template(fixture->stores[0], ".partial-1-a", 4, 2000);
-    g_autofree char *file = write_file(fixture->stores[0], "file", "no template");
+    add_template(fixture->stores[0], ".partial-1-a", 4, 2000);
+    g_free(write_file(fixture->stores[0], "file", "no template"));
     g_autoptr(GPtrArray) entries = list(fixture);
 
     g_assert_cmpuint(entries->len, ==, 2);
@@ -347,7 +352,7 @@ static void test_prune_age(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
     MmrigTemplateLimits limits = generous;
     g_autofree char *a = make_template(fixture->stores[0], "a", 4, 1000);
-    g_autofree char *b = make_template(fixture->stores[1], "b", 4, 1999);
+    add_template(fixture->stores[1], "b", 4, 1999);
     g_autofree char *c = make_template(fixture->stores[0], "c", 4, 2000);
 
     assert_prunes(fixture, &limits, "");
@@ -366,9 +371,9 @@ static void test_prune_age(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 static void test_prune_room(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
     MmrigTemplateLimits limits = generous;
-    g_autofree char *d = make_template(fixture->stores[0], "d", 256, 4000);
-    g_autofree char *b = make_template(fixture->stores[1], "b", 256, 2000);
-    g_autofree char *a = make_template(fixture->stores[0], "a", 256, 1000);
+    add_template(fixture->stores[0], "d", 256, 4000);
+    add_template(fixture->stores[1], "b", 256, 2000);
+    add_template(fixture->stores[0], "a", 256, 1000);
     g_autofree char *c = make_template(fixture->stores[1], "c", 256, 3000);
 
     limits.total = 1200 * 1024;
@@ -387,7 +392,7 @@ static void test_prune_room(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 static void test_prune_share(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
     MmrigTemplateLimits limits = generous;
-    g_autofree char *a = make_template(fixture->stores[0], "a", 256, 1000);
+    add_template(fixture->stores[0], "a", 256, 1000);
     g_autofree char *b = make_template(fixture->stores[1], "b", 4, 2000);
 
     /* No file system has a part for this one. */
@@ -400,7 +405,7 @@ static void test_prune_share(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 static void test_prune_damaged(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
     MmrigTemplateLimits limits = generous;
-    g_autofree char *a = make_template(fixture->stores[0], "a", 4, 1000);
+    add_template(fixture->stores[0], "a", 4, 1000);
     g_autofree char *b = make_template(fixture->stores[0], "b", 4, 2000);
 
     g_free(write_file(b, MMRIG_BACKING_STATE, "The state of a machine"));
@@ -415,8 +420,8 @@ static void test_limits(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
     gint64 now = g_get_real_time() / G_USEC_PER_SEC;
     MmrigTemplateLimits limits;
-    g_autofree char *a = make_template(fixture->stores[0], "a", 4, now - 7 * 86400 - 60);
-    g_autofree char *b = make_template(fixture->stores[0], "b", 4, now - 7 * 86400 + 60);
+    add_template(fixture->stores[0], "a", 4, now - 7 * 86400 - 60);
+    add_template(fixture->stores[0], "b", 4, now - 7 * 86400 + 60);
 
     mmrig_template_limits(&limits);
     g_assert_cmpuint(limits.total, ==, G_GUINT64_CONSTANT(4) << 30);
@@ -428,7 +433,7 @@ static void test_limits(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 static void test_drop(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
     g_autoptr(GError) error = NULL;
-    g_autofree char *a = make_template(fixture->stores[0], "a", 4, 1000);
+    add_template(fixture->stores[0], "a", 4, 1000);
 
     for (guint i = 0; i < 2; i++) {
         g_assert_true(mmrig_store_drop(fixture->stores[0], "a", &error));

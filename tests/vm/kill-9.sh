@@ -6,7 +6,8 @@
 # Kills a running mmrig with SIGKILL at random moments, and looks for what it left: processes,
 # sockets, temporary files. Every process that mmrig starts inherits a mark in its environment,
 # by which leftovers are found. The first rounds start with an empty image cache, so that some
-# of the kills come while an image is being made.
+# of the kills come while an image is being made; the next without templates, and kill while
+# one is being made. No killed run may leave a template that is not whole.
 set -euo pipefail
 
 mmrig=$1
@@ -14,7 +15,10 @@ kernel=$2
 times=${3:-20}
 
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+# Where templates would be kept, but a folder of our own.
+store=$(mktemp -d /dev/shm/mmrig-kill-XXXXXX)
+trap 'rm -rf "$work" "$store"' EXIT
+export MMRIG_TEMPLATES=$store
 mkdir "$work/tmp" "$work/cache"
 
 # The kernels of the real cache, but images of our own.
@@ -43,18 +47,37 @@ marked_processes() {
 # Names that a run's folder may hold; everything else is a leftover.
 known='qemu\.argv|qemu\.log|qmp\.log|console\.log|test\.ktap|stderr\.log|result\.json|results\.json|environment\.json|junit\.xml'
 
+half_made() {
+    find "$store" -mindepth 1 -maxdepth 1 -name '.partial*'
+}
+
+# Until a template is being made.
+await_template() {
+    for _ in $(seq 1 3000); do
+        [ -z "$(half_made)" ] || return 0
+        sleep 0.01
+    done
+    fail "no template was made"
+}
+
 killed=0
+makers=0
 for round in $(seq 1 "$times"); do
     mark=$$-$round
     out=$work/out-$round
     [ "$round" -gt 5 ] || rm -rf "$work/cache/mmrig/images"
+    [ "$round" -gt 13 ] || rm -rf "${store:?}"/*
     env MMRIG_KILL_TEST="$mark" TMPDIR="$work/tmp" XDG_CACHE_HOME="$work/cache" \
         "$mmrig" run boot-smoke nvdimm-fsdax-persist --kernel "$kernel" --accel tcg --out "$out" \
         >/dev/null 2>&1 &
     pid=$!
-    # From 0 to 3 s; the first rounds early, while the image is made.
+    # From 0 to 3 s; the first rounds early, while the image or the template is made.
     if [ "$round" -le 5 ]; then
         sleep "0.0$((RANDOM % 100))"
+    elif [ "$round" -le 13 ]; then
+        await_template
+        sleep "0.$((RANDOM % 10))$((RANDOM % 10))"
+        [ -z "$(half_made)" ] || makers=$((makers + 1))
     else
         sleep "$((RANDOM % 3)).$((RANDOM % 1000))"
     fi
@@ -80,7 +103,16 @@ for round in $(seq 1 "$times"); do
     fi
     left=$(find "$work/cache/mmrig" -name '.*' ! -name '*.lock')
     [ -z "$left" ] || fail "half-made cache entries left: $left"
+    left=$(half_made)
+    [ -z "$left" ] || fail "half-made templates left: $left"
+    "$mmrig" cache verify >"$work/verify" || fail "$(cat "$work/verify")"
 done
 
-echo "killed $killed of $times runs; $failures left something behind"
+# What the killed runs have left is of use.
+round=last
+"$mmrig" run boot-smoke --kernel "$kernel" --accel tcg --out "$work/out-last" >/dev/null ||
+    fail "a run after them does not pass"
+[ "$times" -lt 13 ] || [ "$makers" -gt 0 ] || fail "no template was being made at any kill"
+
+echo "killed $killed of $times runs, $makers of them while they made a template; $failures left something behind"
 [ "$failures" -eq 0 ] && [ "$killed" -eq "$times" ]
