@@ -59,13 +59,14 @@ bool fork_template(const struct mmrig_line *line)
  */
 static bool reseed(const unsigned char *seed)
 {
-    struct {
-        struct rand_pool_info head;
-        unsigned char seed[SEED_BYTES];
-    } entropy = {.head = {.entropy_count = 8 * SEED_BYTES, .buf_size = SEED_BYTES}};
+    /* The structure ends in an array without a size of its own. */
+    union {
+        struct rand_pool_info info;
+        unsigned char bytes[sizeof(struct rand_pool_info) + SEED_BYTES];
+    } entropy = {.info = {.entropy_count = 8 * SEED_BYTES, .buf_size = SEED_BYTES}};
     int fd = open("/dev/urandom", O_WRONLY | O_CLOEXEC);
 
-    memcpy(entropy.head.buf, seed, SEED_BYTES);
+    memcpy(entropy.bytes + offsetof(struct rand_pool_info, buf), seed, SEED_BYTES);
     bool done =
         fd >= 0 && ioctl(fd, RNDADDENTROPY, &entropy) == 0 && ioctl(fd, RNDRESEEDCRNG) == 0;
     if (!done)
