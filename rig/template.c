@@ -78,8 +78,8 @@ char *mmrig_template_name(const MmrigScenario *scenario, const MmrigParts *parts
     return g_strndup(mmrig_key_digest(key), 32);
 }
 
-/* The template in the folder, or NULL with error if it is not whole. */
-static MmrigTemplate *load(const char *folder, const MmrigMachine *machine, GError **error)
+/* As load(); folder is a way to it that stays the same one's. */
+static MmrigTemplate *load_held(const char *folder, const MmrigMachine *machine, GError **error)
 {
     g_autoptr(GArray) files = mmrig_backing_array();
 
@@ -105,9 +105,29 @@ static MmrigTemplate *load(const char *folder, const MmrigMachine *machine, GErr
     if (!meta || !mmrig_template_meta_verify(meta, folder, error))
         return NULL;
     MmrigTemplate *template = g_new0(MmrigTemplate, 1);
-    template->folder = g_strdup(folder);
     template->nonce = g_steal_pointer(&meta->nonce);
     template->files = g_steal_pointer(&files);
+    return template;
+}
+
+/* The template in the folder, or NULL with error if it is not whole. */
+static MmrigTemplate *load(const char *folder, const MmrigMachine *machine, GError **error)
+{
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd < 0) {
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG, "cannot use %s: %s", folder,
+                    g_strerror(errno));
+        return NULL;
+    }
+    /* Another may be put in its place under the same name: all is to be of one of them. */
+    g_autofree char *held = g_strdup_printf("/proc/self/fd/%d", fd);
+    MmrigTemplate *template = load_held(held, machine, error);
+    close(fd);
+    if (template)
+        template->folder = g_strdup(folder);
+    else
+        g_prefix_error(error, "%s is not whole: ", folder);
     return template;
 }
 
