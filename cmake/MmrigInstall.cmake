@@ -1,9 +1,6 @@
 # Where things go. mmrig looks for its parts relative to itself (rig/paths.c), so their places
 # under the prefix are fixed.
 
-if(NOT TARGET mmrig)
-  return()
-endif()
 install(TARGETS mmrig RUNTIME DESTINATION bin)
 
 install(TARGETS mmrig-agent RUNTIME DESTINATION libexec/mmrig)
