@@ -50,9 +50,9 @@ typedef struct {
     char *area;
     char *kernel; /* as the user named it */
     char *accel;
-    gboolean forked; /* from a template, not booted */
-    char *boot_id;   /* as the agent said it last; NULL if it never was up */
-    guint repeat;    /* from 1 */
+    gboolean forked;  /* from a template, not booted */
+    char *boot_id;    /* as the agent said it last; NULL if it never was up */
+    guint repeat;     /* from 1 */
     gboolean settled; /* the three below are final */
     MmrigVerdict verdict;
     MmrigCause cause;
@@ -60,9 +60,10 @@ typedef struct {
     char *console_tail; /* last lines of the guest's console where they help, or NULL */
     GPtrArray *ktaps;   /* of MmrigKtap: one for each boot that ran a test */
     GPtrArray *metrics; /* of MmrigMetric */
-    gint64 boot_us;     /* from starting QEMU to agent-ready, of the first boot or fork; -1 if never */
-    gint64 total_us;    /* from starting QEMU to the verdict */
-    char *folder;       /* where its files are, or NULL */
+    gint64
+        boot_us; /* from starting QEMU to agent-ready, of the first boot or fork; -1 if never */
+    gint64 total_us; /* from starting QEMU to the verdict */
+    char *folder;    /* where its files are, or NULL */
 } MmrigResult;
 
 MmrigResult *mmrig_result_new(void);

@@ -23,10 +23,10 @@ typedef struct {
     const MmrigScenario *scenario;
     const MmrigParts *parts;
     const MmrigTemplate *template; /* to fork; NULL boots the machine */
-    guint timeout;      /* seconds; 0: the scenario's own */
-    guint boot_timeout; /* seconds; 0: MMRIG_BOOT_TIMEOUT */
-    const char *folder; /* an existing folder for its files, or NULL for none */
-    const char *kernel; /* the kernel's name, for the result */
+    guint timeout;                 /* seconds; 0: the scenario's own */
+    guint boot_timeout;            /* seconds; 0: MMRIG_BOOT_TIMEOUT */
+    const char *folder;            /* an existing folder for its files, or NULL for none */
+    const char *kernel;            /* the kernel's name, for the result */
     guint repeat;
     /* NULL, or called as the run goes on */
     void (*stage)(const MmrigScenario *scenario, MmrigStage stage, gpointer data);

@@ -252,15 +252,15 @@ GPtrArray *mmrig_template_prune(const char *const *stores, const MmrigTemplateLi
 
 void mmrig_template_tidy(const char *folder)
 {
-    g_autoptr(GError) error = NULL;
-    g_auto(GStrv) stores = mmrig_template_stores(&error);
+    g_auto(GStrv) stores = mmrig_template_stores(NULL);
     MmrigTemplateLimits limits;
 
+    if (!stores)
+        return;
     mmrig_template_limits(&limits);
     limits.spare = folder;
-    g_autoptr(GPtrArray) removed =
-        stores ? mmrig_template_prune((const char *const *)stores, &limits, &error) : NULL;
     /* Only a tidying: what cannot be removed now is tried again next time. */
-    if (!removed)
-        g_debug("%s", error->message);
+    GPtrArray *removed = mmrig_template_prune((const char *const *)stores, &limits, NULL);
+    if (removed)
+        g_ptr_array_unref(removed);
 }
