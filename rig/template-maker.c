@@ -169,8 +169,9 @@ gboolean mmrig_template_boot(const MmrigMachine *machine, const GArray *files,
     maker.channel =
         mmrig_channel_new(mmrig_vm_take_control(maker.vm), &channel_calls, &maker, error);
     if (maker.channel)
-        saved = mmrig_qmp_connect(mmrig_vm_qmp(maker.vm), QMP_TIMEOUT_MS, error) &&
-                wait_for(&maker, &maker.kept, MMRIG_BOOT_TIMEOUT, error) &&
+        /* First the guest: if QEMU dies early, its own words say more than QMP's end. */
+        saved = wait_for(&maker, &maker.kept, MMRIG_BOOT_TIMEOUT, error) &&
+                mmrig_qmp_connect(mmrig_vm_qmp(maker.vm), QMP_TIMEOUT_MS, error) &&
                 save(&maker, machine, error);
     mmrig_channel_free(maker.channel);
     mmrig_vm_free(maker.vm);
