@@ -244,3 +244,33 @@ int command_run(char *output, size_t size, const char *const argv[])
         ;
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
+
+/* Whether a list such as "0-1,3" has the number. */
+static bool list_has(const char *list, unsigned number)
+{
+    for (const char *at = list; *at;) {
+        char *end;
+        unsigned long first = strtoul(at, &end, 10), last = first;
+        if (end == at)
+            return false;
+        if (*end == '-')
+            last = strtoul(end + 1, &end, 10);
+        if (number >= first && number <= last)
+            return true;
+        at = *end == ',' ? end + 1 : end;
+    }
+    return false;
+}
+
+bool node_can_be_bound(unsigned node)
+{
+    static const char field[] = "Mems_allowed_list:\t";
+    char list[256], status[8192];
+
+    if (!file_read("/sys/devices/system/node/has_memory", list, sizeof(list)) ||
+        !list_has(list, node) || !file_read("/proc/self/status", status, sizeof(status)))
+        return false;
+    /* A kernel without cpusets has no such line, and allows every node. */
+    const char *allowed = strstr(status, field);
+    return !allowed || list_has(allowed + strlen(field), node);
+}

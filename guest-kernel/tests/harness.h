@@ -277,6 +277,12 @@ bool file_write(const char *path, const char *text);
 uint64_t meminfo_kb(const char *field);
 /* The same of /sys/devices/system/node/nodeN/meminfo. */
 uint64_t node_meminfo_kb(unsigned node, const char *field);
+/*
+ * Whether memory can be bound to the node (mbind(2)). Memory that comes on line is counted
+ * first, then the node is one with memory, and only then, by a work item of the kernel's
+ * (cpuset_hotplug_workfn), may this process use it.
+ */
+bool node_can_be_bound(unsigned node);
 /* A counter of /proc/vmstat; aborts if there is none. */
 uint64_t vmstat(const char *field);
 /* The physical address behind a mapped virtual one (/proc/self/pagemap), 0 if not present. */

@@ -135,16 +135,24 @@ static char *pages_map(void)
     return memory == MAP_FAILED ? NULL : memory;
 }
 
+static bool can_be_bound(void *data)
+{
+    return node_can_be_bound(*(unsigned *)data);
+}
+
 /* Memory bound to the node by mbind(2), or by set_mempolicy(2) of the process, and filled. */
 static char *bound_map(bool whole_process)
 {
-    unsigned long mask = 1ul << test_arg_u64("bind", pmem_node());
+    unsigned node = (unsigned)test_arg_u64("bind", pmem_node());
+    unsigned long mask = 1ul << node;
     /* The kernel takes one bit less than it is told: mm/mempolicy.c get_nodes(). */
     unsigned long bits = 8 * sizeof(mask) + 1;
     char *memory = pages_map();
 
     if (!memory)
         return NULL;
+    if (!wait_until(can_be_bound, &node, 5))
+        DIAG("node %u has no memory that this process may use", node);
     if ((whole_process ? syscall(SYS_set_mempolicy, MPOL_BIND, &mask, bits)
                        : syscall(SYS_mbind, memory, BYTES, MPOL_BIND, &mask, bits, 0u)) != 0) {
         munmap(memory, BYTES);

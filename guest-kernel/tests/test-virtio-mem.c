@@ -8,7 +8,6 @@
  */
 #include <linux/mempolicy.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -71,30 +70,6 @@ static uint64_t node_total_kb(unsigned node)
     return file_read(path, text, sizeof(text)) ? node_meminfo_kb(node, "MemTotal") : 0;
 }
 
-/*
- * Whether memory can be bound to the node, as the kernel says it (a list such as "0-1,3"). It
- * counts the memory that it brings on line before it says so.
- */
-static bool node_has_memory(unsigned node)
-{
-    char list[256];
-
-    if (!file_read("/sys/devices/system/node/has_memory", list, sizeof(list)))
-        return false;
-    for (char *at = list; *at;) {
-        char *end;
-        unsigned long first = strtoul(at, &end, 10), last = first;
-        if (end == at)
-            return false;
-        if (*end == '-')
-            last = strtoul(end + 1, &end, 10);
-        if (node >= first && node <= last)
-            return true;
-        at = *end == ',' ? end + 1 : end;
-    }
-    return false;
-}
-
 struct size_wanted {
     uint64_t plugged;
     uint64_t total_kb, node_kb; /* MemTotal of the guest and of the device's node */
@@ -107,7 +82,7 @@ static bool has_size(void *data)
     return device_state().plugged == wanted->plugged &&
            meminfo_kb("MemTotal") == wanted->total_kb &&
            node_total_kb(device_node()) == wanted->node_kb &&
-           node_has_memory(device_node()) == (wanted->node_kb > 0);
+           (wanted->node_kb == 0 || node_can_be_bound(device_node()));
 }
 
 /* Makes memory's pages come from the node, and only from there if bound. */
