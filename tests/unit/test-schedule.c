@@ -112,9 +112,13 @@ static void play(GRand *rand, const MmrigLoad *budget)
             g_assert_true(running.machines + 1 > budget->machines ||
                           running.cpus + jobs[next].load.cpus > budget->cpus ||
                           running.memory + jobs[next].load.memory > budget->memory);
-        for (guint i = 0; i < next; i++)
-            if (jobs[i].steps > 0 && --jobs[i].steps == 0)
+        for (guint i = 0; i < next; i++) {
+            if (jobs[i].steps == 0)
+                continue;
+            jobs[i].steps--;
+            if (jobs[i].steps == 0)
                 mmrig_schedule_remove(&running, &jobs[i].load);
+        }
     }
     g_assert_cmpuint(running.cpus, ==, 0);
     g_assert_cmpuint(running.memory, ==, 0);

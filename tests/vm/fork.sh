@@ -25,13 +25,16 @@ trap 'rm -rf "$work"' EXIT
 
 number=0
 failed=0
+# check NAME COMMAND...
 check() {
+    local name=$1
+    shift
     number=$((number + 1))
-    if [ "$2" -eq 0 ]; then
-        echo "ok $number $1"
+    if "$@"; then
+        echo "ok $number $name"
     else
         failed=$((failed + 1))
-        echo "not ok $number $1"
+        echo "not ok $number $name"
     fi
 }
 
@@ -55,22 +58,22 @@ run forks --repeat 4 --jobs 2
 after=$(date +%s)
 ids=$(field boot_id "$work/forks.json")
 randoms=$(metric random "$work/forks.json")
-check four-forks "$([ "$(field forked "$work/forks.json" | grep -c true)" -eq 4 ]; echo $?)"
-check boot-ids-differ "$([ "$(sort -u <<<"$ids" | wc -l)" -eq 4 ]; echo $?)"
-check randoms-differ "$([ "$(sort -u <<<"$randoms" | wc -l)" -eq 4 ]; echo $?)"
+check four-forks test "$(field forked "$work/forks.json" | grep -c true)" -eq 4
+check boot-ids-differ test "$(sort -u <<<"$ids" | wc -l)" -eq 4
+check randoms-differ test "$(sort -u <<<"$randoms" | wc -l)" -eq 4
 clocks=$(metric clock "$work/forks.json" |
     awk -v least="$before" -v most="$after" '$1 >= least && $1 <= most + 1' | wc -l)
-check clocks-are-right "$([ "$clocks" -eq 4 ]; echo $?)"
+check clocks-are-right test "$clocks" -eq 4
 
 # A clock that stood still since the template was made would now be seconds behind.
 sleep 3
 before=$(date +%s)
 run later
 late=$(metric clock "$work/later.json" | awk -v least="$before" '$1 >= least' | wc -l)
-check clock-is-right-later "$([ "$late" -eq 1 ]; echo $?)"
+check clock-is-right-later test "$late" -eq 1
 
 run cold --cold
-check cold-is-not-forked "$([ "$(field forked "$work/cold.json")" = false ]; echo $?)"
+check cold-is-not-forked test "$(field forked "$work/cold.json")" = false
 
 # One bit of the state: the template is made again, and the fork is a good one.
 state=$(echo /dev/shm/mmrig-*/*/rig.state)
@@ -79,11 +82,11 @@ sum=$(cksum <"$state")
 byte=$(od -An -tu1 -j 100000 -N 1 "$state" | tr -d ' ')
 printf '%b' "\\0$(printf '%o' $((byte ^ 1)))" |
     dd of="$state" bs=1 seek=100000 conv=notrunc status=none
-check state-is-damaged "$([ "$(cksum <"$state")" != "$sum" ]; echo $?)"
+check state-is-damaged test "$(cksum <"$state")" != "$sum"
 made=$(stat -c %i "$state")
 run damaged
-check damaged-state-is-not-used "$([ "$(stat -c %i "$state")" != "$made" ]; echo $?)"
-check fork-of-the-new-one "$([ "$(field forked "$work/damaged.json")" = true ]; echo $?)"
+check damaged-state-is-not-used test "$(stat -c %i "$state")" != "$made"
+check fork-of-the-new-one test "$(field forked "$work/damaged.json")" = true
 
 echo "1..$number"
 [ "$failed" -eq 0 ]
