@@ -33,9 +33,11 @@ GPtrArray *mmrig_report_repeats(const GPtrArray *results)
         repeats->title = g_strdup_printf("%s%s%s", result->scenario, result->twin ? ":" : "",
                                          result->twin ? result->twin : "");
         count(repeats, result);
-        while (++i < results->len &&
-               mmrig_result_follows(result, g_ptr_array_index(results, i))) {
-            result = g_ptr_array_index(results, i);
+        for (i++; i < results->len; i++) {
+            const MmrigResult *next = g_ptr_array_index(results, i);
+            if (!mmrig_result_follows(result, next))
+                break;
+            result = next;
             count(repeats, result);
         }
         if (repeats->runs > 1)
