@@ -7,8 +7,6 @@
 #include "error.h"
 #include "template-maker.h"
 
-#define QMP_TIMEOUT_MS (30 * 1000)
-
 typedef struct {
     MmrigQmp *qmp; /* not referenced: the event handler, and so this, ends with it */
     MmrigChannel *channel;
@@ -59,7 +57,7 @@ static void command(GTask *task, const char *name, JsonObject *arguments,
 {
     Arrival *arrival = g_task_get_task_data(task);
 
-    mmrig_qmp_execute_async(arrival->qmp, name, arguments, QMP_TIMEOUT_MS,
+    mmrig_qmp_execute_async(arrival->qmp, name, arguments, MMRIG_QMP_TIMEOUT,
                             g_task_get_cancellable(task), callback, g_object_ref(task));
 }
 

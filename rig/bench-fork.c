@@ -16,8 +16,7 @@
 #include "template.h"
 #include "vm.h"
 
-#define SCENARIO       "boot-identity"
-#define QMP_TIMEOUT_MS 30000
+#define SCENARIO "boot-identity"
 
 static double since(gint64 start)
 {
@@ -75,7 +74,7 @@ static void on_ended(MmrigVm *vm G_GNUC_UNUSED, gpointer data)
 static gboolean command(MmrigVm *vm, const char *name, JsonObject *arguments, GError **error)
 {
     g_autoptr(JsonNode) reply =
-        mmrig_qmp_execute(mmrig_vm_qmp(vm), name, arguments, QMP_TIMEOUT_MS, error);
+        mmrig_qmp_execute(mmrig_vm_qmp(vm), name, arguments, MMRIG_QMP_TIMEOUT, error);
 
     return reply != NULL;
 }
@@ -96,7 +95,7 @@ static gboolean load_bare(const MmrigMachine *machine, const GArray *files, doub
     }
     g_signal_connect(mmrig_vm_qmp(vm), "event", G_CALLBACK(on_event), &loading);
     gboolean asked =
-        mmrig_qmp_connect(mmrig_vm_qmp(vm), QMP_TIMEOUT_MS, error) &&
+        mmrig_qmp_connect(mmrig_vm_qmp(vm), MMRIG_QMP_TIMEOUT, error) &&
         command(vm, "migrate-set-capabilities", mmrig_template_capabilities(), error) &&
         command(vm, "migrate-incoming", json_object_ref(source), error);
     json_object_unref(source);

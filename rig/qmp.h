@@ -12,6 +12,9 @@
 
 #define MMRIG_QMP_MESSAGE_MAX (16 * 1024 * 1024)
 
+/* Milliseconds that QEMU in good health answers in, on a loaded host too. */
+#define MMRIG_QMP_TIMEOUT (30 * 1000)
+
 #define MMRIG_TYPE_QMP (mmrig_qmp_get_type())
 G_DECLARE_FINAL_TYPE(MmrigQmp, mmrig_qmp, MMRIG, QMP, GObject)
 

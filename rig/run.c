@@ -19,12 +19,11 @@
 #include "judge.h"
 #include "vm.h"
 
-#define KTAP_LIMIT     (16 * 1024 * 1024)
-#define STDERR_LIMIT   (1024 * 1024)
-#define METRICS_MAX    1000
-#define QMP_TIMEOUT_MS (30 * 1000)
-#define CONSOLE_TAIL   20
-#define REQUESTS_MAX   16 /* under way at once; the harness asks one at a time */
+#define KTAP_LIMIT   (16 * 1024 * 1024)
+#define STDERR_LIMIT (1024 * 1024)
+#define METRICS_MAX  1000
+#define CONSOLE_TAIL 20
+#define REQUESTS_MAX 16 /* under way at once; the harness asks one at a time */
 
 typedef struct {
     MmrigRunOptions options;
@@ -541,7 +540,7 @@ static gboolean try_start_boot(GTask *task, GError **error)
         return FALSE;
     MmrigQmp *qmp = mmrig_vm_qmp(run->vm);
     g_signal_connect(qmp, "event", G_CALLBACK(on_event), run);
-    mmrig_qmp_connect_async(qmp, QMP_TIMEOUT_MS, run->boot_over, on_connected,
+    mmrig_qmp_connect_async(qmp, MMRIG_QMP_TIMEOUT, run->boot_over, on_connected,
                             g_object_ref(task));
     set_timer(task, run->options.boot_timeout ? run->options.boot_timeout : MMRIG_BOOT_TIMEOUT);
     set_stage(run, MMRIG_STAGE_BOOTING);

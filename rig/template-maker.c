@@ -6,7 +6,6 @@
 #include "run.h"
 #include "vm.h"
 
-#define QMP_TIMEOUT_MS 30000
 #define SAVE_TIMEOUT_S 60
 
 typedef struct {
@@ -125,7 +124,8 @@ static gboolean wait_for(Maker *maker, const gboolean *what, guint seconds, GErr
 static gboolean command(MmrigQmp *qmp, const char *name, JsonObject *arguments, GError **error)
 {
     g_autoptr(GError) cause = NULL;
-    g_autoptr(JsonNode) reply = mmrig_qmp_execute(qmp, name, arguments, QMP_TIMEOUT_MS, &cause);
+    g_autoptr(JsonNode) reply =
+        mmrig_qmp_execute(qmp, name, arguments, MMRIG_QMP_TIMEOUT, &cause);
 
     if (reply)
         return TRUE;
@@ -171,7 +171,7 @@ gboolean mmrig_template_boot(const MmrigMachine *machine, const GArray *files,
     if (maker.channel)
         /* First the guest: if QEMU dies early, its own words say more than QMP's end. */
         saved = wait_for(&maker, &maker.kept, MMRIG_BOOT_TIMEOUT, error) &&
-                mmrig_qmp_connect(mmrig_vm_qmp(maker.vm), QMP_TIMEOUT_MS, error) &&
+                mmrig_qmp_connect(mmrig_vm_qmp(maker.vm), MMRIG_QMP_TIMEOUT, error) &&
                 save(&maker, machine, error);
     mmrig_channel_free(maker.channel);
     mmrig_vm_free(maker.vm);
