@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "batch.h"
+#include "paths.h"
 
 #include <sys/resource.h>
 #include <unistd.h>
@@ -45,8 +46,9 @@ static void item_free(gpointer data)
 /* The template to fork, or NULL if the machine is to be booted. */
 static MmrigTemplate *find_template(const MmrigRig *rig, const MmrigBatchItem *item)
 {
-    const MmrigParts parts = {rig->qemu->path, rig->accel, rig->kernel->image, item->image,
-                              MMRIG_MACHINE_TEMPLATE};
+    const MmrigParts parts = {rig->qemu->path,        rig->accel,
+                              rig->kernel->image,     item->image,
+                              MMRIG_MACHINE_TEMPLATE, mmrig_path_pack()};
     g_autoptr(GError) error = NULL;
 
     if (mmrig_template_unfit(item->scenario))
@@ -166,8 +168,8 @@ static gboolean start_first(Batch *batch)
     member->number = batch->next++;
     member->load = load;
     member->folder = mmrig_output_folder(batch->output, item->scenario, repeat, &error);
-    member->parts = (MmrigParts){rig->qemu->path, rig->accel, rig->kernel->image, item->image,
-                                 MMRIG_MACHINE_COLD};
+    member->parts = (MmrigParts){rig->qemu->path, rig->accel,         rig->kernel->image,
+                                 item->image,     MMRIG_MACHINE_COLD, mmrig_path_pack()};
     member->options = (MmrigRunOptions){
         .scenario = item->scenario,
         .parts = &member->parts,

@@ -128,6 +128,16 @@ static gboolean add_version(MmrigKey *key, const char *program, const char *pack
     return TRUE;
 }
 
+/* Adds what the fragments ask for; what they say besides makes no other kernel. */
+static void add_options(MmrigKey *key, const char *fragments)
+{
+    g_auto(GStrv) lines = g_strsplit(fragments, "\n", -1);
+
+    for (char **line = lines; *line; line++)
+        if (g_str_has_prefix(*line, "CONFIG_") || g_str_has_prefix(*line, "# CONFIG_"))
+            mmrig_key_add(key, *line);
+}
+
 /* Everything that the kernel is made from. */
 static gboolean plan_make(Plan *plan, const char *tree, guint jobs, GError **error)
 {
@@ -146,7 +156,7 @@ static gboolean plan_make(Plan *plan, const char *tree, guint jobs, GError **err
         return FALSE;
     mmrig_key_add(key, RECIPE);
     mmrig_key_add(key, source);
-    mmrig_key_add(key, plan->fragments);
+    add_options(key, plan->fragments);
     if (!add_version(key, "gcc", "gcc", error) || !add_version(key, "ld", "binutils", error))
         return FALSE;
     plan->digest = g_strdup(mmrig_key_digest(key));

@@ -138,7 +138,7 @@ static void add_memory(GPtrArray *argv, const MmrigScenario *scenario, MmrigMach
 
     for (guint i = 0; i < scenario->devices->len; i++) {
         const MmrigDevice *device = g_ptr_array_index(scenario->devices, i);
-        if (device->kind == MMRIG_DEVICE_BALLOON)
+        if (device->kind != MMRIG_DEVICE_NVDIMM && device->kind != MMRIG_DEVICE_VIRTIO_MEM)
             continue;
         /* A gigabyte is the coarsest alignment that QEMU asks for in placing a device. */
         room += (backend_size(device) + GIB - 1) / GIB * GIB;
@@ -187,6 +187,46 @@ static void add_channels(GPtrArray *argv)
     add_pair(argv, "-device", "pvpanic-pci,id=rig.pvpanic");
 }
 
+/* What stands between commas in one of QEMU's options. */
+static char *escape(const char *value)
+{
+    g_auto(GStrv) parts = g_strsplit(value, ",", -1);
+
+    return g_strjoinv(",,", parts);
+}
+
+static void add_disk(GPtrArray *argv, const MmrigDevice *device, GPtrArray *backings)
+{
+    int fd = add_backing(backings, device->id, device->size);
+
+    if (device->rate)
+        add_format(argv, "-object", "throttle-group,id=rate.%s,x-bps-total=%" G_GUINT64_FORMAT,
+                   device->id, device->rate);
+    /* Nobody else can have the file, so it needs no lock. */
+    add_format(argv, "-blockdev",
+               "driver=file,node-name=file.%s,filename=/proc/self/fd/%d,locking=off",
+               device->id, fd);
+    if (device->rate)
+        add_format(argv, "-blockdev",
+                   "driver=throttle,node-name=disk.%s,throttle-group=rate.%s,file=file.%s",
+                   device->id, device->id, device->id);
+    add_format(argv, "-device", "virtio-blk-pci,id=%s,drive=%s.%s,serial=%s", device->id,
+               device->rate ? "disk" : "file", device->id, device->id);
+}
+
+static void add_pack_device(GPtrArray *argv, const MmrigDevice *device)
+{
+    g_autoptr(GString) text = g_string_new(device->type);
+
+    g_string_append_printf(text, ",id=%s", device->id);
+    for (char **property = device->properties; property && *property; property++) {
+        g_autofree char *escaped = escape(*property);
+
+        g_string_append_printf(text, ",%s", escaped);
+    }
+    add_pair(argv, "-device", text->str);
+}
+
 static void add_device(GPtrArray *argv, const MmrigDevice *device, GPtrArray *backings)
 {
     switch (device->kind) {
@@ -218,6 +258,12 @@ static void add_device(GPtrArray *argv, const MmrigDevice *device, GPtrArray *ba
         return;
     case MMRIG_DEVICE_BALLOON:
         add_format(argv, "-device", "virtio-balloon-pci,id=%s", device->id);
+        return;
+    case MMRIG_DEVICE_DISK:
+        add_disk(argv, device, backings);
+        return;
+    case MMRIG_DEVICE_PACK:
+        add_pack_device(argv, device);
         return;
     }
     g_assert_not_reached();
@@ -272,7 +318,8 @@ MmrigMachine *mmrig_machine_plan(const MmrigScenario *scenario, const MmrigParts
 {
     if (!check_path("QEMU", parts->qemu, error) ||
         !check_path("kernel", parts->kernel, error) ||
-        !check_path("initramfs", parts->initrd, error))
+        !check_path("initramfs", parts->initrd, error) ||
+        (mmrig_machine_needs_pack(scenario) && !check_path("device pack", parts->pack, error)))
         return NULL;
 
     g_autoptr(GPtrArray) argv = g_ptr_array_new_with_free_func(g_free);
@@ -290,6 +337,12 @@ MmrigMachine *mmrig_machine_plan(const MmrigScenario *scenario, const MmrigParts
      * what it has to say, and then resets.
      */
     add_pair(argv, "-action", "reboot=shutdown,shutdown=poweroff,panic=none");
+    /* A plugin is loaded before the machine is made: its device types are there in time. */
+    if (mmrig_machine_needs_pack(scenario)) {
+        g_autofree char *pack = escape(parts->pack);
+
+        add_format(argv, "-plugin", "file=%s", pack);
+    }
     add_machine(argv, scenario, parts);
     add_memory(argv, scenario, parts->kind, machine->backings);
     add_channels(argv);
@@ -345,6 +398,11 @@ static GStrv sorted(GPtrArray *names)
     return g_strv_builder_end(builder);
 }
 
+gboolean mmrig_machine_needs_pack(const MmrigScenario *scenario)
+{
+    return has_device(scenario, MMRIG_DEVICE_PACK);
+}
+
 GStrv mmrig_machine_types(const MmrigScenario *scenario)
 {
     g_autoptr(GPtrArray) names = g_ptr_array_new();
@@ -367,6 +425,11 @@ GStrv mmrig_machine_types(const MmrigScenario *scenario)
             break;
         case MMRIG_DEVICE_BALLOON:
             g_ptr_array_add(names, (gpointer) "virtio-balloon-pci");
+            break;
+        case MMRIG_DEVICE_DISK:
+            g_ptr_array_add(names, (gpointer) "virtio-blk-pci");
+            break;
+        case MMRIG_DEVICE_PACK:
             break;
         }
     }

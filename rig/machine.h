@@ -48,6 +48,7 @@ typedef struct {
     const char *kernel;
     const char *initrd;
     MmrigMachineKind kind;
+    const char *pack; /* the device pack; needed only if the scenario has devices of it */
 } MmrigParts;
 
 /* Backings of a template and a fork that belong to no device. */
@@ -83,3 +84,7 @@ char *mmrig_machine_quote(const MmrigMachine *machine);
  */
 GStrv mmrig_machine_types(const MmrigScenario *scenario);
 GStrv mmrig_machine_commands(const MmrigScenario *scenario);
+
+/* Whether the machine has devices that the device pack adds to QEMU; they are no types above.
+ */
+gboolean mmrig_machine_needs_pack(const MmrigScenario *scenario);

@@ -7,9 +7,12 @@
 
 #include "error.h"
 
+#define PACK "mmrig-devices.so"
+
 typedef struct {
     char *data;
     char *guest;
+    char *pack;
 } Parts;
 
 /* MMRIG_BUILD_DIR as the kernel sees it, so that it compares with /proc/self/exe. */
@@ -39,14 +42,18 @@ static Parts *parts_find(void)
     g_autofree char *prefix = g_path_get_dirname(bin);
     const char *data = g_getenv("MMRIG_DATA_DIR");
     const char *guest = g_getenv("MMRIG_GUEST_DIR");
+    const char *pack = g_getenv("MMRIG_PACK");
 
     parts->data = g_build_filename(prefix, "share", "mmrig", NULL);
     parts->guest = g_build_filename(prefix, "libexec", "mmrig", NULL);
+    parts->pack = g_build_filename(prefix, MMRIG_LIBDIR, "mmrig", PACK, NULL);
     if (exe && !g_file_test(parts->data, G_FILE_TEST_IS_DIR) && is_within_build(exe)) {
         g_free(parts->data);
         g_free(parts->guest);
         parts->data = g_strdup(MMRIG_SOURCE_DIR);
         parts->guest = g_strdup(MMRIG_BUILD_GUEST_DIR);
+        g_free(parts->pack);
+        parts->pack = g_build_filename(MMRIG_BUILD_DIR, "qemu-devices", PACK, NULL);
     }
     if (data && *data) {
         g_free(parts->data);
@@ -55,6 +62,10 @@ static Parts *parts_find(void)
     if (guest && *guest) {
         g_free(parts->guest);
         parts->guest = g_canonicalize_filename(guest, NULL);
+    }
+    if (pack && *pack) {
+        g_free(parts->pack);
+        parts->pack = g_canonicalize_filename(pack, NULL);
     }
     free(exe);
     return parts;
@@ -80,6 +91,11 @@ const char *mmrig_path_data(void)
 const char *mmrig_path_guest(void)
 {
     return parts_get()->guest;
+}
+
+const char *mmrig_path_pack(void)
+{
+    return parts_get()->pack;
 }
 
 char *mmrig_path_cache(const char *part, GError **error)

@@ -18,6 +18,12 @@ const char *mmrig_path_data(void);
 const char *mmrig_path_guest(void);
 
 /*
+ * The device pack: MMRIG_PACK if that is set, else qemu-devices/ in the build folder or
+ * LIBDIR/mmrig/ in the installation. It need not be there. Owned by the callee.
+ */
+const char *mmrig_path_pack(void);
+
+/*
  * ${XDG_CACHE_HOME:-~/.cache}/mmrig[/part], made if it is not there. NULL with error (INPUT
  * where the user can mend it). Free with g_free().
  */

@@ -7,6 +7,7 @@
 #include "actions.h"
 #include "error.h"
 #include "guest-image.h"
+#include "paths.h"
 
 static MmrigKernel *find_kernel(const char *name, GError **error)
 {
@@ -107,6 +108,11 @@ char *mmrig_rig_unmet(const MmrigRig *rig, const MmrigScenario *scenario)
     lack = mmrig_qemu_lacks(rig->qemu->types, (const char *const *)types);
     if (lack)
         return g_strdup_printf("%s has no device type %s", rig->qemu->path, lack);
+    if (mmrig_machine_needs_pack(scenario) &&
+        !g_file_test(mmrig_path_pack(), G_FILE_TEST_IS_REGULAR))
+        return g_strdup_printf("mmrig's device pack is not at %s; build it (`cmake --build DIR "
+                               "--target mmrig-devices`), or say where it is with MMRIG_PACK",
+                               mmrig_path_pack());
     lack = mmrig_qemu_lacks(rig->qemu->commands, (const char *const *)commands);
     for (char **verb = scenario->requests; !lack && verb && *verb; verb++)
         lack = mmrig_qemu_lacks(rig->qemu->commands, mmrig_action_commands(*verb));

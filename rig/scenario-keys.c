@@ -73,6 +73,16 @@ const MmrigScenarioKey mmrig_scenario_keys[] = {
     {"virtio-mem", "node", MMRIG_KEY_NUMBER, IN_DEVICE(node), 0, 7, 0, "0", FALSE,
      "the NUMA node it belongs to"},
 
+    {"disk", "size", MMRIG_KEY_SIZE, IN_DEVICE(size), MIB, TIB, MIB, NULL, TRUE,
+     "its size; it is empty at first"},
+    {"disk", "rate", MMRIG_KEY_SIZE, IN_DEVICE(rate), 0, TIB, KIB, "0", FALSE,
+     "bytes that it moves in a second; 0 is as many as it can"},
+
+    {"pack", "type", MMRIG_KEY_NAME, IN_DEVICE(type), 0, 0, 0, NULL, TRUE,
+     "a device of mmrig's device pack, by its name in QEMU"},
+    {"pack", "properties", MMRIG_KEY_PROPERTIES, IN_DEVICE(properties), 0, 32, 0, NULL, FALSE,
+     "its properties"},
+
     {"fault", "drop", MMRIG_KEY_NAME, IN_SCENARIO(fault.drop), 0, 0, 0, NULL, FALSE,
      "answer this request with ok and do nothing"},
     {"fault", "shift", MMRIG_KEY_SHIFT, IN_SCENARIO(fault.shift), 0, 0, 0, NULL, FALSE,
@@ -86,9 +96,9 @@ const MmrigScenarioKey mmrig_scenario_keys[] = {
 const gsize mmrig_scenario_keys_count = G_N_ELEMENTS(mmrig_scenario_keys);
 
 /* A balloon has no keys of its own. */
-static const char *const sections[] = {"scenario", "test",   "machine",    "kernel",
-                                       "image",    "nvdimm", "virtio-mem", "balloon",
-                                       "fault",    "twin",   NULL};
+static const char *const sections[] = {"scenario", "test",       "machine", "kernel", "image",
+                                       "nvdimm",   "virtio-mem", "balloon", "disk",   "pack",
+                                       "fault",    "twin",       NULL};
 
 const MmrigScenarioKey *mmrig_scenario_key_find(const char *section, const char *key)
 {
@@ -216,6 +226,16 @@ static gboolean option_valid(const char *option)
            strspn(option, UPPER DIGITS "_") == size && (!value || value[1]);
 }
 
+/* KEY=VALUE, as QEMU's -device takes it. */
+static gboolean property_valid(const char *word)
+{
+    const char *value = strchr(word, '=');
+    gsize size = value ? (gsize)(value - word) : 0;
+
+    return strlen(word) <= 256 && size > 0 && strspn(word, LOWER DIGITS "-_") == size &&
+           value[1];
+}
+
 static gboolean word_valid(const char *word)
 {
     return strlen(word) <= 256;
@@ -317,6 +337,8 @@ char *mmrig_scenario_key_values(const MmrigScenarioKey *key)
         return g_strdup_printf("at most %" G_GUINT64_FORMAT " names", key->max);
     case MMRIG_KEY_MODULES:
         return g_strdup_printf("at most %" G_GUINT64_FORMAT " module names", key->max);
+    case MMRIG_KEY_PROPERTIES:
+        return g_strdup_printf("at most %" G_GUINT64_FORMAT " of KEY=VALUE", key->max);
     case MMRIG_KEY_OPTIONS:
         return g_strdup_printf("at most %" G_GUINT64_FORMAT " of CONFIG_X or CONFIG_X=value",
                                key->max);
@@ -470,6 +492,8 @@ gboolean mmrig_scenario_key_set(const MmrigScenarioKey *key, gpointer object, co
                         "a name of lower-case letters, digits and hyphens", problem);
     case MMRIG_KEY_MODULES:
         return list_set(key, field, value, module_valid, "the name of a module", problem);
+    case MMRIG_KEY_PROPERTIES:
+        return list_set(key, field, value, property_valid, "KEY=VALUE", problem);
     case MMRIG_KEY_OPTIONS:
         return list_set(key, field, value, option_valid, "CONFIG_X or CONFIG_X=value", problem);
     case MMRIG_KEY_NUMBER:

@@ -12,12 +12,13 @@
 #define MMRIG_SCENARIO_TWINS_MAX   16
 
 typedef enum {
-    MMRIG_KEY_TEXT,    /* one line of printable text; max: its bytes */
-    MMRIG_KEY_NAME,    /* [a-z0-9][a-z0-9-]*, at most 64 bytes */
-    MMRIG_KEY_WORDS,   /* printable ASCII words separated by blanks; max: how many */
-    MMRIG_KEY_NAMES,   /* names separated by blanks */
-    MMRIG_KEY_MODULES, /* the same with '_' allowed */
-    MMRIG_KEY_OPTIONS, /* CONFIG_X or CONFIG_X=value, separated by blanks */
+    MMRIG_KEY_TEXT,       /* one line of printable text; max: its bytes */
+    MMRIG_KEY_NAME,       /* [a-z0-9][a-z0-9-]*, at most 64 bytes */
+    MMRIG_KEY_WORDS,      /* printable ASCII words separated by blanks; max: how many */
+    MMRIG_KEY_NAMES,      /* names separated by blanks */
+    MMRIG_KEY_MODULES,    /* the same with '_' allowed */
+    MMRIG_KEY_PROPERTIES, /* KEY=VALUE, separated by blanks */
+    MMRIG_KEY_OPTIONS,    /* CONFIG_X or CONFIG_X=value, separated by blanks */
     MMRIG_KEY_NUMBER,
     MMRIG_KEY_SIZE,
     MMRIG_KEY_EXPECT, /* pass or panic */

@@ -24,9 +24,9 @@ static const struct {
     const char *section;
     MmrigDeviceKind kind;
 } device_kinds[] = {
-    {"nvdimm", MMRIG_DEVICE_NVDIMM},
-    {"virtio-mem", MMRIG_DEVICE_VIRTIO_MEM},
-    {"balloon", MMRIG_DEVICE_BALLOON},
+    {"nvdimm", MMRIG_DEVICE_NVDIMM},   {"virtio-mem", MMRIG_DEVICE_VIRTIO_MEM},
+    {"balloon", MMRIG_DEVICE_BALLOON}, {"disk", MMRIG_DEVICE_DISK},
+    {"pack", MMRIG_DEVICE_PACK},
 };
 
 static const char *device_section(MmrigDeviceKind kind)
@@ -43,6 +43,8 @@ static void device_free(gpointer data)
     MmrigDevice *device = data;
 
     g_free(device->id);
+    g_free(device->type);
+    g_strfreev(device->properties);
     g_free(device);
 }
 

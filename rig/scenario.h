@@ -16,17 +16,22 @@ typedef enum {
     MMRIG_DEVICE_NVDIMM,
     MMRIG_DEVICE_VIRTIO_MEM,
     MMRIG_DEVICE_BALLOON,
+    MMRIG_DEVICE_DISK,
+    MMRIG_DEVICE_PACK, /* one that the device pack adds to QEMU */
 } MmrigDeviceKind;
 
 /* A section [KIND ID]. Sizes in bytes. */
 typedef struct {
     MmrigDeviceKind kind;
     char *id;
-    guint64 size;       /* nvdimm, virtio-mem */
+    guint64 size;       /* nvdimm, virtio-mem, disk */
     guint64 label_size; /* nvdimm; 0: no labels */
     guint64 block_size; /* virtio-mem */
     guint64 requested;  /* virtio-mem: plugged at start */
     guint node;         /* nvdimm, virtio-mem: NUMA node */
+    guint64 rate;       /* disk: bytes a second; 0: as fast as it goes */
+    char *type;         /* pack: its name in QEMU */
+    GStrv properties;   /* pack: KEY=VALUE */
 } MmrigDevice;
 
 typedef enum {

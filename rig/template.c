@@ -70,7 +70,8 @@ char *mmrig_template_name(const MmrigScenario *scenario, const MmrigParts *parts
     for (char **word = machine->argv; *word; word++)
         mmrig_key_add(key, *word);
     if (!mmrig_key_add_stat(key, parts->qemu, error) ||
-        !mmrig_key_add_stat(key, parts->kernel, error))
+        !mmrig_key_add_stat(key, parts->kernel, error) ||
+        (mmrig_machine_needs_pack(scenario) && !mmrig_key_add_stat(key, parts->pack, error)))
         return NULL;
     /* An image is named by a hash of all that is in it; its times tell of its use. */
     if (parts->accel == MMRIG_ACCEL_KVM)

@@ -25,14 +25,16 @@ static void check_device(const MmrigScenario *scenario, const MmrigDevice *devic
     g_assert_true(mmrig_id_valid(device->id));
     g_assert_cmpuint(device->node, <, MAX(scenario->nodes, 1));
     g_assert_cmpuint(device->requested, <=, device->size);
-    if (device->kind != MMRIG_DEVICE_BALLOON)
-        g_assert_cmpuint(device->size, >=, 2 << 20);
+    if (device->kind == MMRIG_DEVICE_PACK)
+        g_assert_true(mmrig_name_valid(device->type));
+    else if (device->kind != MMRIG_DEVICE_BALLOON)
+        g_assert_cmpuint(device->size, >=, 1 << 20);
 }
 
 static void check_plan(const MmrigScenario *scenario)
 {
-    static const MmrigParts parts = {"qemu", MMRIG_ACCEL_TCG, "kernel", "initrd",
-                                     MMRIG_MACHINE_COLD};
+    static const MmrigParts parts = {"qemu",   MMRIG_ACCEL_TCG,    "kernel",
+                                     "initrd", MMRIG_MACHINE_COLD, "pack"};
     g_autoptr(GError) error = NULL;
     g_autoptr(MmrigMachine) machine = mmrig_machine_plan(scenario, &parts, &error);
     g_auto(GStrv) back = NULL;

@@ -39,6 +39,12 @@ static const Case cases[] = {
      MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_MACHINE_COLD},
     {"balloon", BASE "[balloon balloon0]\n", MMRIG_ACCEL_TCG, "/boot/vmlinux",
      MMRIG_MACHINE_COLD},
+    {"disk", BASE "[disk slow]\nsize = 64M\nrate = 4M\n[disk fast]\nsize = 1G\n",
+     MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_MACHINE_COLD},
+    {"pack",
+     BASE "[pack cam0]\ntype = mmrig-camera\nproperties = sizes=640x480,64x64 dma-bits=32\n"
+          "[pack cam1]\ntype = mmrig-camera\n",
+     MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_MACHINE_COLD},
     {"all",
      BASE "[machine]\ncpus = 2\nmemory = 256M\nnodes = 2\n"
           "[nvdimm pmem0]\nsize = 64M\n"
@@ -66,8 +72,9 @@ static MmrigScenario *parse(const char *text, const char *name)
 static MmrigMachine *plan(const MmrigScenario *scenario, const Case *one)
 {
     g_autoptr(GError) error = NULL;
-    MmrigParts parts = {"/usr/bin/qemu-system-x86_64", one->accel, one->kernel, "/cache/x.cpio",
-                        one->kind};
+    MmrigParts parts = {
+        "/usr/bin/qemu-system-x86_64", one->accel, one->kernel, "/cache/x.cpio", one->kind,
+        "/lib/a,b/mmrig-devices.so"};
     MmrigMachine *machine = mmrig_machine_plan(scenario, &parts, &error);
 
     g_assert_no_error(error);
@@ -173,11 +180,12 @@ static void test_quote(void)
 static void test_parts_missing(void)
 {
     const MmrigParts missing[] = {
-        {NULL, MMRIG_ACCEL_TCG, "k", "i", MMRIG_MACHINE_COLD},
-        {"q", MMRIG_ACCEL_TCG, NULL, "i", MMRIG_MACHINE_COLD},
-        {"q", MMRIG_ACCEL_TCG, "k", "", MMRIG_MACHINE_COLD},
+        {NULL, MMRIG_ACCEL_TCG, "k", "i", MMRIG_MACHINE_COLD, "p"},
+        {"q", MMRIG_ACCEL_TCG, NULL, "i", MMRIG_MACHINE_COLD, "p"},
+        {"q", MMRIG_ACCEL_TCG, "k", "", MMRIG_MACHINE_COLD, "p"},
+        {"q", MMRIG_ACCEL_TCG, "k", "i", MMRIG_MACHINE_COLD, NULL},
     };
-    g_autoptr(MmrigScenario) scenario = parse(BASE, "plain");
+    g_autoptr(MmrigScenario) scenario = parse(BASE "[pack a]\ntype = mmrig-camera\n", "plain");
 
     for (gsize i = 0; i < G_N_ELEMENTS(missing); i++) {
         g_autoptr(GError) error = NULL;

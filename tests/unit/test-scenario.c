@@ -277,6 +277,12 @@ static const Case cases[] = {
     {"virtio-mem-requested-odd",
      BASE "[virtio-mem a]\nsize = 1G\nblock-size = 4M\nrequested = 6M\n", NULL,
      "[virtio-mem a] requested: not a multiple"},
+    {"disk-size", BASE "[disk a]\n", NULL, "[disk a] size: missing"},
+    {"pack-type", BASE "[pack a]\n", NULL, "[pack a] type: missing"},
+    {"pack-property", BASE "[pack a]\ntype = t\nproperties = a=1 b\n", NULL,
+     "[pack a] properties: 'b' is not KEY=VALUE"},
+    {"pack-property-name", BASE "[pack a]\ntype = t\nproperties = a,b=1\n", NULL,
+     "[pack a] properties: 'a,b=1' is not KEY=VALUE"},
     {"balloon-two", BASE "[balloon a]\n[balloon b]\n", NULL,
      "[balloon b]: a machine has one balloon"},
 

@@ -21,7 +21,7 @@
 typedef struct {
     char *folder;
     char *stores[3]; /* two, and NULL */
-    char *qemu, *kernel;
+    char *qemu, *kernel, *pack;
 } Fixture;
 
 static char *write_file(const char *folder, const char *name, const char *text)
@@ -42,6 +42,7 @@ static void set_up(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
     g_assert_no_error(error);
     fixture->qemu = write_file(fixture->folder, "qemu", "qemu");
     fixture->kernel = write_file(fixture->folder, "kernel", "kernel");
+    fixture->pack = write_file(fixture->folder, "pack", "pack");
     for (guint i = 0; i < 2; i++) {
         fixture->stores[i] =
             g_build_filename(fixture->folder, i == 0 ? "first" : "second", NULL);
@@ -58,6 +59,7 @@ static void tear_down(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
     g_free(fixture->stores[1]);
     g_free(fixture->qemu);
     g_free(fixture->kernel);
+    g_free(fixture->pack);
     g_free(fixture->folder);
 }
 
@@ -70,7 +72,8 @@ static char *name_of(const Fixture *fixture, const char *text, const char *scena
     g_autoptr(MmrigScenario) parsed =
         mmrig_scenario_parse(text, strlen(text), scenario, "x.ini", NULL, &error);
     g_assert_no_error(error);
-    MmrigParts parts = {fixture->qemu, accel, fixture->kernel, image, MMRIG_MACHINE_FORK};
+    MmrigParts parts = {fixture->qemu,      accel,        fixture->kernel, image,
+                        MMRIG_MACHINE_FORK, fixture->pack};
     char *name = mmrig_template_name(parsed, &parts, &error);
     g_assert_no_error(error);
     g_assert_cmpuint(strlen(name), ==, 32);
@@ -92,6 +95,9 @@ static void test_name_differs(Fixture *fixture, gconstpointer data G_GNUC_UNUSED
         BASE "[kernel]\nmodules = nfit\n",
         BASE "[nvdimm pmem0]\nsize = 64M\n",
         BASE "[virtio-mem vm0]\nsize = 512M\n",
+        BASE "[disk d]\nsize = 64M\n",
+        BASE "[pack cam0]\ntype = mmrig-camera\n",
+        BASE "[pack cam0]\ntype = mmrig-camera\nproperties = a=1\n",
         "[scenario]\nsummary = s\narea = a\n[test]\ntest = t\n"
         "[machine]\ncpus = 3\nmemory = 512M\n",
         "[scenario]\nsummary = s\narea = a\n[test]\ntest = t\n"
@@ -125,28 +131,35 @@ static void test_name_same(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
     g_assert_cmpstr(plain, ==, other);
 }
 
+/* Of a machine that depends on every kind of file. */
+static char *pack_name(const Fixture *fixture)
+{
+    return name_of(fixture, BASE "[pack cam0]\ntype = mmrig-camera\n", "x", MMRIG_ACCEL_TCG,
+                   "/cache/1.cpio");
+}
+
 /* One byte more, one byte other, another time. */
 static void assert_file_counts(const Fixture *fixture, const char *path)
 {
-    g_autofree char *before = plain_name(fixture);
+    g_autofree char *before = pack_name(fixture);
     const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = 1000, .tv_nsec = 1}};
     int fd = open(path, O_WRONLY | O_CLOEXEC);
 
     g_assert_no_errno(fd);
     g_assert_cmpint(lseek(fd, 0, SEEK_END), >, 0);
     g_assert_cmpint(write(fd, "x", 1), ==, 1);
-    g_autofree char *longer = plain_name(fixture);
+    g_autofree char *longer = pack_name(fixture);
     g_assert_cmpstr(before, !=, longer);
 
     /* The file's time is as coarse as the kernel's tick. */
     g_usleep(20000);
     g_assert_cmpint(pwrite(fd, "y", 1, 0), ==, 1);
     close(fd);
-    g_autofree char *changed = plain_name(fixture);
+    g_autofree char *changed = pack_name(fixture);
     g_assert_cmpstr(longer, !=, changed);
 
     g_assert_no_errno(utimensat(AT_FDCWD, path, times, 0));
-    g_autofree char *touched = plain_name(fixture);
+    g_autofree char *touched = pack_name(fixture);
     g_assert_cmpstr(changed, !=, touched);
 }
 
@@ -154,6 +167,7 @@ static void test_name_files(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
     assert_file_counts(fixture, fixture->kernel);
     assert_file_counts(fixture, fixture->qemu);
+    assert_file_counts(fixture, fixture->pack);
 }
 
 static void test_name_missing(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
@@ -161,8 +175,8 @@ static void test_name_missing(Fixture *fixture, gconstpointer data G_GNUC_UNUSED
     g_autoptr(GError) error = NULL;
     g_autoptr(MmrigScenario) scenario =
         mmrig_scenario_parse(BASE, strlen(BASE), "x", "x.ini", NULL, &error);
-    MmrigParts parts = {fixture->qemu, MMRIG_ACCEL_TCG, "/nonexistent/kernel", "/cache/1.cpio",
-                        MMRIG_MACHINE_FORK};
+    MmrigParts parts = {fixture->qemu,   MMRIG_ACCEL_TCG,    "/nonexistent/kernel",
+                        "/cache/1.cpio", MMRIG_MACHINE_FORK, NULL};
 
     g_assert_null(mmrig_template_name(scenario, &parts, &error));
     g_assert_nonnull(error);
