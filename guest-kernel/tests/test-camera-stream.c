@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The camera streams: every frame is whole, none is lost, V4L2's own tools find nothing to
+ * complain of, and memory that a camera without scatter-gather cannot use is refused.
+ *
+ * Arguments: frames=N, interval=NS between frames, width= and height=, skip=N takes a frame
+ * out of the count after the Nth (to see that a lost one is noticed).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/dma-heap.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "camera.h"
+#include "cma.h"
+#include "harness.h"
+#include "memory.h"
+
+#define BUFFERS 16
+
+static unsigned width(void)
+{
+    return (unsigned)test_arg_u64("width", 640);
+}
+
+static unsigned height(void)
+{
+    return (unsigned)test_arg_u64("height", 480);
+}
+
+FIXTURE(camera)
+{
+    struct camera camera;
+};
+
+FIXTURE_SETUP(camera)
+{
+    camera_open(&self->camera);
+    ASSERT_EQ(camera_format(&self->camera, width(), height(), MMRIG_CAM_FORMAT_YUYV), 0);
+    ASSERT_EQ(camera_interval(&self->camera, (unsigned)test_arg_u64("interval", 20000000)), 0);
+}
+
+FIXTURE_TEARDOWN(camera)
+{
+    camera_close(&self->camera);
+}
+
+/* Takes so many frames, in order, and checks each. */
+static void take_frames(struct camera *camera, unsigned frames)
+{
+    const uint64_t skip = test_arg_u64("skip", UINT64_MAX);
+    uint32_t next = 0;
+
+    for (unsigned i = 0; i < frames; i++) {
+        struct camera_frame frame;
+
+        ASSERT_EQ(camera_take(camera, &frame, 5), 0);
+        const char *wrong = camera_frame_wrong(camera, &frame);
+        if (wrong)
+            DIAG("frame %u in buffer %u: %s", frame.sequence, frame.index, wrong);
+        ASSERT_EQ(wrong, NULL);
+        ASSERT_EQ(frame.sequence, next);
+        next += i == skip ? 2 : 1;
+        ASSERT_EQ(camera_queue(camera, frame.index), 0);
+    }
+}
+
+TEST_F(camera, frames_are_whole_and_none_is_lost)
+{
+    const unsigned frames = (unsigned)test_arg_u64("frames", 300);
+
+    camera_statistics_reset();
+    ASSERT_EQ(camera_allocate(&self->camera, BUFFERS), 0);
+    ASSERT_EQ(camera_queue_all(&self->camera), 0);
+    double start = now_seconds();
+    ASSERT_EQ(camera_stream(&self->camera, true), 0);
+    take_frames(&self->camera, frames);
+    rig_metric("camera.frames-per-second", frames / (now_seconds() - start), "1/s");
+    rig_metric("camera.start-latency", (double)camera_statistic("start_latency_ns") / 1e6,
+               "ms");
+    ASSERT_EQ(camera_stream(&self->camera, false), 0);
+    EXPECT_EQ(camera_statistic("bad_frames"), 0);
+    EXPECT_EQ(camera_statistic("stray"), 0);
+    EXPECT_EQ(camera_statistic("refused"), 0);
+    EXPECT_GE(camera_statistic("frames"), frames);
+    EXPECT_EQ(camera_statistic("allocations"), BUFFERS);
+}
+
+/* Every mapped buffer is contiguous, and in the area that is there for it. */
+TEST_F(camera, buffers_are_contiguous_and_in_the_area)
+{
+    struct cma_area area = cma_area();
+    size_t count = self->camera.format.sizeimage / PAGE_BYTES;
+    uint64_t addresses[4096];
+
+    ASSERT_LE(count, 4096u);
+    ASSERT_EQ(camera_allocate(&self->camera, 4), 0);
+    for (unsigned i = 0; i < 4; i++) {
+        pages_locate(self->camera.buffers[i].mapped, count, addresses);
+        EXPECT_EQ(pages_inside(&area, addresses, count), count);
+        for (size_t page = 1; page < count; page++)
+            ASSERT_EQ(addresses[page], addresses[0] + page * PAGE_BYTES);
+    }
+    ASSERT_EQ(camera_allocate(&self->camera, 0), 0);
+}
+
+static int heap_buffer(const char *heap, size_t size)
+{
+    struct dma_heap_allocation_data wanted = {.len = size, .fd_flags = O_RDWR | O_CLOEXEC};
+    char path[128];
+
+    snprintf(path, sizeof(path), "/dev/dma_heap/%s", heap);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    if (fd < 0)
+        SKIP("there is no %s", path);
+    int result = ioctl(fd, DMA_HEAP_IOCTL_ALLOC, &wanted);
+    close(fd);
+    return result < 0 ? -1 : (int)wanted.fd;
+}
+
+TEST_F(camera, foreign_contiguous_buffers_are_filled)
+{
+    int buffers[4];
+
+    for (unsigned i = 0; i < 4; i++) {
+        buffers[i] = heap_buffer("reserved", self->camera.format.sizeimage);
+        ASSERT_GE(buffers[i], 0);
+    }
+    ASSERT_EQ(camera_import(&self->camera, buffers, 4), 0);
+    ASSERT_EQ(camera_queue_all(&self->camera), 0);
+    ASSERT_EQ(camera_stream(&self->camera, true), 0);
+    take_frames(&self->camera, 20);
+    ASSERT_EQ(camera_stream(&self->camera, false), 0);
+    for (unsigned i = 0; i < 4; i++)
+        close(buffers[i]);
+}
+
+TEST_F(camera, foreign_scattered_buffers_are_refused)
+{
+    /* Larger than the page allocator gives in one piece (MAX_PAGE_ORDER). */
+    static const size_t size = 8 * MIB;
+    int buffer = heap_buffer("system", size);
+
+    ASSERT_GE(buffer, 0);
+    ASSERT_EQ(camera_format(&self->camera, 1920, 1080, MMRIG_CAM_FORMAT_YUYV), 0);
+    ASSERT_EQ(camera_import(&self->camera, &buffer, 1), 0);
+    self->camera.buffers[0].length = self->camera.format.sizeimage;
+    EXPECT_EQ(camera_queue(&self->camera, 0), EFAULT);
+    close(buffer);
+}
+
+static char output[256 * 1024];
+
+/* The number after the label in the last line that has it, or -1. */
+static int number_after(const char *text, const char *label)
+{
+    const char *last = NULL;
+    int number = -1;
+
+    for (const char *at = text; (at = strstr(at, label)); at += strlen(label))
+        last = at;
+    if (last)
+        sscanf(last + strlen(label), "%d", &number);
+    return number;
+}
+
+TEST(v4l2_compliance_has_no_failures)
+{
+    /* 60 frames, and what it always does. */
+    int status =
+        COMMAND(output, sizeof(output), "v4l2-compliance", "-d", CAMERA_NODE, "-s", "60");
+    char *rest = NULL;
+
+    for (char *line = strtok_r(strdup(output), "\n", &rest); line;
+         line = strtok_r(NULL, "\n", &rest))
+        if (strstr(line, "fail:") || strstr(line, ": FAIL") || strstr(line, "warn:") ||
+            strstr(line, "Total for"))
+            DIAG("%s", line);
+    EXPECT_EQ(status, 0);
+    EXPECT_GT(number_after(output, "Succeeded: "), 40);
+    EXPECT_EQ(number_after(output, "Failed: "), 0);
+}
+
+TEST(v4l2_ctl_streams)
+{
+    int status = COMMAND(output, sizeof(output), "v4l2-ctl", "-d", CAMERA_NODE,
+                         "--stream-mmap=8", "--stream-count=60", "--stream-poll");
+
+    if (status != 0)
+        DIAG("v4l2-ctl: %s", output);
+    EXPECT_EQ(status, 0);
+    EXPECT_TRUE(strstr(output, "<<<<") != NULL);
+    /* It says so of frames that it has missed. */
+    EXPECT_EQ(strstr(output, "dropped"), NULL);
+}
+
+HARNESS_MAIN
