@@ -293,7 +293,7 @@ static const char *header_wrong(const struct camera *camera, const struct camera
         le32toh(header->format) != format->pixelformat ||
         le32toh(header->size) != MMRIG_CAM_SIZE_PACK(format->width, format->height))
         return "its geometry is not the one that was set";
-    if (le64toh(header->address) != physical_address(frame->data))
+    if (le64toh(header->address) != camera_buffer_address(frame->index))
         return "it was meant for another place in memory";
     return NULL;
 }
@@ -383,6 +383,23 @@ uint64_t camera_statistic(const char *name)
         if (strncmp(line, name, length) == 0 && line[length] == ' ')
             return strtoull(line + length + 1, NULL, 10);
     ABORT("%s says nothing of %s", path, name);
+}
+
+uint64_t camera_buffer_address(unsigned index)
+{
+    char path[512], text[4096], *rest = NULL;
+
+    statistics_path("buffers", path, sizeof(path));
+    if (!file_read(path, text, sizeof(text)))
+        ABORT("cannot read %s: %s", path, strerror(errno));
+    for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+        unsigned number;
+        unsigned long long address;
+
+        if (sscanf(line, "%u %llx", &number, &address) == 2 && number == index)
+            return address;
+    }
+    return 0;
 }
 
 void camera_statistics_reset(void)

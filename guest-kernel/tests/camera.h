@@ -69,6 +69,9 @@ bool camera_event(struct camera *camera, double seconds, uint32_t *code);
  */
 const char *camera_frame_wrong(const struct camera *camera, const struct camera_frame *frame);
 
+/* Where the device sees a buffer (which is queued or mapped), or 0. */
+uint64_t camera_buffer_address(unsigned index);
+
 /*
  * The whole of a start, as a program that wants a picture sees it: buffers are allocated and
  * queued, the stream is started, the first frame awaited and checked. Returns 0, or the errno

@@ -80,8 +80,11 @@ size_t pages_inside(const struct cma_area *area, const uint64_t *addresses, size
 
 /* ---- Filling -------------------------------------------------------------------------- */
 
-/* Enough for the kernel and this program to go on while all else is filled. */
-#define LEFT_OVER (24 * MIB)
+/* Below the last of its watermarks, which are multiples of the least, the kernel reclaims. */
+size_t memory_left_over(void)
+{
+    return 24 * MIB + 4 * file_u64("/proc/sys/vm/min_free_kbytes") * 1024;
+}
 
 static void prepare(struct filling *filling, size_t size)
 {
@@ -126,7 +129,7 @@ static void make_room(struct filling *filling, const struct cma_area *area, size
 void filling_anonymous(struct filling *filling, const struct cma_area *area, bool huge,
                        size_t spare)
 {
-    size_t size = (meminfo_kb("MemFree") * 1024 - LEFT_OVER) / (2 * MIB) * (2 * MIB);
+    size_t size = (meminfo_kb("MemFree") * 1024 - memory_left_over()) / (2 * MIB) * (2 * MIB);
 
     *filling = (struct filling){.fd = -1};
     prepare(filling, size);
@@ -143,7 +146,7 @@ void filling_file(struct filling *filling, const struct cma_area *area, const ch
                   size_t spare)
 {
     /* Beyond the list of pages and the table that maps them, the file's cache is all. */
-    size_t size = (meminfo_kb("MemFree") * 1024 - 2 * LEFT_OVER) / MIB * MIB;
+    size_t size = (meminfo_kb("MemFree") * 1024 - 2 * memory_left_over()) / MIB * MIB;
     char path[256];
 
     *filling = (struct filling){0};
@@ -162,7 +165,7 @@ void filling_file(struct filling *filling, const struct cma_area *area, const ch
     make_room(filling, area, spare, 1);
 }
 
-size_t filling_moved(const struct filling *filling)
+size_t filling_moved(const struct filling *filling, size_t *dropped)
 {
     uint64_t *now = calloc(filling->pages, sizeof(*now));
     size_t moved = 0;
@@ -170,8 +173,11 @@ size_t filling_moved(const struct filling *filling)
     if (!now)
         ABORT("no memory for a list of %zu pages", filling->pages);
     pages_locate(filling->memory, filling->pages, now);
-    for (size_t i = 0; i < filling->pages; i++)
+    *dropped = 0;
+    for (size_t i = 0; i < filling->pages; i++) {
+        *dropped += filling->addresses[i] && !now[i];
         moved += filling->addresses[i] && now[i] && now[i] != filling->addresses[i];
+    }
     free(now);
     return moved;
 }

@@ -15,6 +15,8 @@ struct cma_area {
 /* The default area (cma=SIZE); aborts if there is none. */
 struct cma_area cma_area(void);
 uint64_t cma_free_bytes(void);
+/* What must be free for the kernel and a program to go on while all else is filled. */
+size_t memory_left_over(void);
 /* Whether the kernel has an area at all. */
 bool cma_exists(void);
 
@@ -42,8 +44,8 @@ void filling_anonymous(struct filling *filling, const struct cma_area *area, boo
 /* Of a file's page cache, on the file system at folder. */
 void filling_file(struct filling *filling, const struct cma_area *area, const char *folder,
                   size_t spare);
-/* How many pages are somewhere else now. */
-size_t filling_moved(const struct filling *filling);
+/* How many pages are somewhere else now, and how many are no longer in memory. */
+size_t filling_moved(const struct filling *filling, size_t *dropped);
 /* Whether all that was written is still there. */
 bool filling_intact(const struct filling *filling);
 void filling_free(struct filling *filling);

@@ -19,7 +19,7 @@
 #include "harness.h"
 #include "memory.h"
 
-#define BUFFERS 16
+#define BUFFERS 30
 
 static unsigned width(void)
 {
@@ -40,7 +40,7 @@ FIXTURE_SETUP(camera)
 {
     camera_open(&self->camera);
     ASSERT_EQ(camera_format(&self->camera, width(), height(), MMRIG_CAM_FORMAT_YUYV), 0);
-    ASSERT_EQ(camera_interval(&self->camera, (unsigned)test_arg_u64("interval", 20000000)), 0);
+    ASSERT_EQ(camera_interval(&self->camera, (unsigned)test_arg_u64("interval", 33333333)), 0);
 }
 
 FIXTURE_TEARDOWN(camera)
@@ -89,20 +89,16 @@ TEST_F(camera, frames_are_whole_and_none_is_lost)
     EXPECT_EQ(camera_statistic("allocations"), BUFFERS);
 }
 
-/* Every mapped buffer is contiguous, and in the area that is there for it. */
-TEST_F(camera, buffers_are_contiguous_and_in_the_area)
+TEST_F(camera, buffers_are_in_the_area)
 {
     struct cma_area area = cma_area();
-    size_t count = self->camera.format.sizeimage / PAGE_BYTES;
-    uint64_t addresses[4096];
 
-    ASSERT_LE(count, 4096u);
     ASSERT_EQ(camera_allocate(&self->camera, 4), 0);
     for (unsigned i = 0; i < 4; i++) {
-        pages_locate(self->camera.buffers[i].mapped, count, addresses);
-        EXPECT_EQ(pages_inside(&area, addresses, count), count);
-        for (size_t page = 1; page < count; page++)
-            ASSERT_EQ(addresses[page], addresses[0] + page * PAGE_BYTES);
+        uint64_t ends[2] = {camera_buffer_address(i), camera_buffer_address(i)};
+
+        ends[1] += self->camera.format.sizeimage - 1;
+        EXPECT_EQ(pages_inside(&area, ends, 2), 2u);
     }
     ASSERT_EQ(camera_allocate(&self->camera, 0), 0);
 }
@@ -138,16 +134,28 @@ TEST_F(camera, foreign_contiguous_buffers_are_filled)
         close(buffers[i]);
 }
 
+/* Memory in pieces: what a freed piece leaves lies between two that are held. */
+static int scattered_buffer(void)
+{
+    int pieces[32], buffer;
+
+    for (unsigned i = 0; i < 32; i++)
+        pieces[i] = heap_buffer("system", MIB);
+    for (unsigned i = 0; i < 32; i += 2)
+        close(pieces[i]);
+    buffer = heap_buffer("system", 8 * MIB);
+    for (unsigned i = 1; i < 32; i += 2)
+        close(pieces[i]);
+    return buffer;
+}
+
 TEST_F(camera, foreign_scattered_buffers_are_refused)
 {
-    /* Larger than the page allocator gives in one piece (MAX_PAGE_ORDER). */
-    static const size_t size = 8 * MIB;
-    int buffer = heap_buffer("system", size);
+    int buffer = scattered_buffer();
 
     ASSERT_GE(buffer, 0);
     ASSERT_EQ(camera_format(&self->camera, 1920, 1080, MMRIG_CAM_FORMAT_YUYV), 0);
     ASSERT_EQ(camera_import(&self->camera, &buffer, 1), 0);
-    self->camera.buffers[0].length = self->camera.format.sizeimage;
     EXPECT_EQ(camera_queue(&self->camera, 0), EFAULT);
     close(buffer);
 }

@@ -17,7 +17,6 @@
 
 #define BUFFERS 12
 #define PINNED  (16 * MIB)
-#define SLACK   (24 * MIB)
 #define RANGES  1024
 
 /* Picks ranges of the filling that lie in the area; returns how many, and all their bytes. */
@@ -68,7 +67,7 @@ TEST(pinned_memory_leaves_the_area_and_the_camera_starts)
     ASSERT_EQ(camera_format(&camera, 1920, 1080, MMRIG_CAM_FORMAT_YUYV), 0);
     ASSERT_EQ(camera_early_start(&camera, true), 0);
     filling_anonymous(&filling, &area, false,
-                      BUFFERS * camera.format.sizeimage + PINNED + SLACK);
+                      BUFFERS * camera.format.sizeimage + PINNED + memory_left_over());
     unsigned count = choose(&filling, &area, ranges, &bytes);
     ASSERT_GE(bytes, PINNED);
     ASSERT_EQ(count_inside(&area, ranges, count), bytes / PAGE_BYTES);

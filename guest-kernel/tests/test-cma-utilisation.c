@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * How much of the contiguous area do movable allocations use before the kernel begins to
- * reclaim? Memory is taken step by step, and free memory in and outside the area is drawn at
- * each fourth.
+ * reclaim? What there is to reclaim is a disk's cache. Memory is taken step by step, and free
+ * memory in and outside the area is drawn at each fourth.
  *
  * Arguments: memory=anonymous|pipes (pipe buffers cannot be moved, so they stay outside),
  * least=N per cent of the area that must be in use by then.
@@ -18,6 +18,8 @@
 #include "harness.h"
 #include "memory.h"
 
+#define DISK      "/dev/vda"
+#define CACHE     (48 * MIB)
 #define STEP      (4 * MIB)
 #define STEPS_MAX 512
 #define COLUMNS   48
@@ -40,6 +42,20 @@ static void take_step(bool pipes)
             fill_pipe();
     else
         memory_fill(memory_map(STEP), STEP, 1);
+}
+
+/* Reads from the disk, so that there is something to reclaim while the result is open. */
+static int fill_cache(void)
+{
+    int fd = open(DISK, O_RDONLY | O_CLOEXEC);
+    static char bytes[MIB];
+
+    if (fd < 0)
+        ABORT("cannot open %s: %s", DISK, strerror(errno));
+    for (size_t got = 0; got < CACHE; got += sizeof(bytes))
+        if (read(fd, bytes, sizeof(bytes)) != sizeof(bytes))
+            ABORT("cannot read %s: %s", DISK, strerror(errno));
+    return fd;
 }
 
 static uint64_t reclaim_scans(void)
@@ -66,6 +82,7 @@ TEST(the_area_is_used_before_reclaim_begins)
 {
     const char *memory = test_arg("memory") ? test_arg("memory") : "anonymous";
     bool pipes = strcmp(memory, "pipes") == 0;
+    int disk = fill_cache();
     uint64_t total_kb = meminfo_kb("MemFree"), area_kb = meminfo_kb("CmaTotal");
     uint64_t scans = reclaim_scans(), used = 0;
     size_t steps = 0;
@@ -82,6 +99,7 @@ TEST(the_area_is_used_before_reclaim_begins)
     }
     draw(steps * STEP, meminfo_kb("CmaFree"), meminfo_kb("MemFree"), total_kb);
     ASSERT_LT(steps, STEPS_MAX);
+    close(disk);
     rig_metric("area", (double)area_kb / 1024, "MiB");
     rig_metric("area-used-at-reclaim", 100.0 * (double)used / (double)area_kb, "%");
     rig_metric("taken-at-reclaim", (double)(steps * STEP / MIB), "MiB");

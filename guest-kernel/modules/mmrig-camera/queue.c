@@ -161,6 +161,8 @@ int cam_queue_init(struct cam_device *cam)
 	queue->drv_priv = cam;
 	queue->ops = &cam_queue_ops;
 	queue->mem_ops = &cam_mem_ops;
+	/* What fails is counted, and told to whoever asked. */
+	queue->gfp_flags = __GFP_NOWARN;
 	queue->buf_struct_size = sizeof(struct cam_buffer);
 	queue->timestamp_flags = V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC;
 	queue->min_queued_buffers = cam->limits.min_buffers;

