@@ -40,16 +40,22 @@ static bool word_hex(const struct mmrig_word *word, size_t digits, unsigned char
 
 bool fork_template(const struct mmrig_line *line)
 {
-    struct message message;
-
-    if (line->count != 2 || !word_hex(&line->words[1], MMRIG_NONCE_DIGITS, NULL))
+    if (line->count < 2 || !word_hex(&line->words[1], MMRIG_NONCE_DIGITS, NULL))
         return false;
     memcpy(nonce, line->words[1].data, sizeof(nonce));
+    if (line->count == 2 || !job_hold(line, 2))
+        fork_kept();
+    return true;
+}
+
+void fork_kept(void)
+{
+    struct message message;
+
     /* What is still to be written back would be written by every fork. */
     sync();
     message_start(&message, "kept");
     message_send(&message);
-    return true;
 }
 
 /*

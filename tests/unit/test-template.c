@@ -109,7 +109,7 @@ static void test_name_differs(Fixture *fixture, gconstpointer data G_GNUC_UNUSED
         g_hash_table_add(names, name_of(fixture, BASE, "x", MMRIG_ACCEL_KVM, "/cache/1.cpio")));
 }
 
-/* What the test is told and how long it may take is no matter of the machine. */
+/* What the test may ask for and how long it may take is no matter of the machine. */
 static void test_name_same(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
     g_autofree char *plain = plain_name(fixture);
@@ -117,7 +117,7 @@ static void test_name_same(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
     g_autofree char *other =
         name_of(fixture,
                 "[scenario]\nsummary = other\narea = b\ntimeout = 99\n[test]\ntest = t\n"
-                "args = two three\nrequests = mce\n"
+                "requests = mce\n"
                 "[machine]\ncpus = 2\nmemory = 512M\n",
                 "x", MMRIG_ACCEL_TCG, "/cache/1.cpio");
 
