@@ -40,21 +40,25 @@ void mmrig_template_free(MmrigTemplate *template)
     g_free(template);
 }
 
+void mmrig_template_add_cpu(MmrigKey *key, const char *cpuinfo)
+{
+    const char *end = strstr(cpuinfo, "\n\n");
+    g_autofree char *first = end ? g_strndup(cpuinfo, (gsize)(end - cpuinfo)) : NULL;
+    g_auto(GStrv) lines = g_strsplit(first ? first : cpuinfo, "\n", -1);
+
+    for (char **line = lines; *line; line++)
+        if (g_str_has_prefix(*line, "model") || g_str_has_prefix(*line, "flags") ||
+            g_str_has_prefix(*line, "microcode"))
+            mmrig_key_add(key, *line);
+}
+
 /* What the host's CPU is counts for KVM, where the guest sees it. */
 static void add_host_cpu(MmrigKey *key)
 {
     g_autofree char *text = NULL;
 
-    if (!g_file_get_contents("/proc/cpuinfo", &text, NULL, NULL))
-        return;
-    char *end = strstr(text, "\n\n");
-    if (end)
-        *end = '\0';
-    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
-    for (char **line = lines; *line; line++)
-        if (g_str_has_prefix(*line, "model") || g_str_has_prefix(*line, "flags") ||
-            g_str_has_prefix(*line, "microcode"))
-            mmrig_key_add(key, *line);
+    if (g_file_get_contents("/proc/cpuinfo", &text, NULL, NULL))
+        mmrig_template_add_cpu(key, text);
 }
 
 char *mmrig_template_name(const MmrigScenario *scenario, const MmrigParts *parts,
