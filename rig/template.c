@@ -4,14 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "backing.h"
 #include "error.h"
 #include "mmrig-guest-protocol.h"
+#include "private-copy.h"
 #include "store.h"
 #include "template-cache.h"
 #include "template-maker.h"
@@ -222,40 +221,13 @@ MmrigTemplate *mmrig_template_obtain(const MmrigScenario *scenario, const MmrigP
     return template;
 }
 
-/* Copies only what is not a hole. */
-static gboolean copy_sparse(int from, int to, off_t size)
-{
-    for (off_t at = 0; at < size;) {
-        off_t start = lseek(from, at, SEEK_DATA);
-        if (start < 0)
-            return errno == ENXIO; /* nothing but holes from here on */
-        off_t end = lseek(from, start, SEEK_HOLE);
-        if (end < 0)
-            return FALSE;
-        /* Not copy_file_range(), which does not go from one tmpfs to another. */
-        if (lseek(to, start, SEEK_SET) != start)
-            return FALSE;
-        for (off_t in = start; in < end;)
-            if (sendfile(to, from, &in, (size_t)(end - in)) <= 0)
-                return FALSE;
-        at = end;
-    }
-    return TRUE;
-}
-
-static int private_copy(int from, const MmrigBacking *backing)
+static int private_copy(const MmrigTemplate *template, int from, const MmrigBacking *backing)
 {
     g_autofree char *name = g_strconcat("mmrig-", backing->device, NULL);
-    int to = memfd_create(name, MFD_CLOEXEC);
+    /* Not the template's own folder, which may be removed at any time. */
+    g_autofree char *store = g_path_get_dirname(template->folder);
 
-    if (to >= 0 && ftruncate(to, (off_t)backing->size) == 0 &&
-        copy_sparse(from, to, (off_t)backing->size))
-        return to;
-    int cause = errno;
-    if (to >= 0)
-        close(to);
-    errno = cause;
-    return -1;
+    return mmrig_private_copy(from, store, name, backing->size, mmrig_reflink);
 }
 
 GArray *mmrig_template_backings(const MmrigTemplate *template, const MmrigMachine *machine,
@@ -273,7 +245,7 @@ GArray *mmrig_template_backings(const MmrigTemplate *template, const MmrigMachin
         int fd = file;
         if (file >= 0 && strcmp(backing->device, MMRIG_BACKING_RAM) != 0 &&
             strcmp(backing->device, MMRIG_BACKING_STATE) != 0) {
-            fd = private_copy(file, backing);
+            fd = private_copy(template, file, backing);
             close(file);
         }
         if (fd < 0) {
