@@ -4,14 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "backing.h"
 #include "error.h"
 #include "mmrig-guest-protocol.h"
+#include "private-copy.h"
 #include "store.h"
 #include "template-cache.h"
 #include "template-maker.h"
@@ -40,21 +39,25 @@ void mmrig_template_free(MmrigTemplate *template)
     g_free(template);
 }
 
+void mmrig_template_add_cpu(MmrigKey *key, const char *cpuinfo)
+{
+    const char *end = strstr(cpuinfo, "\n\n");
+    g_autofree char *first = end ? g_strndup(cpuinfo, (gsize)(end - cpuinfo)) : NULL;
+    g_auto(GStrv) lines = g_strsplit(first ? first : cpuinfo, "\n", -1);
+
+    for (char **line = lines; *line; line++)
+        if (g_str_has_prefix(*line, "model") || g_str_has_prefix(*line, "flags") ||
+            g_str_has_prefix(*line, "microcode"))
+            mmrig_key_add(key, *line);
+}
+
 /* What the host's CPU is counts for KVM, where the guest sees it. */
 static void add_host_cpu(MmrigKey *key)
 {
     g_autofree char *text = NULL;
 
-    if (!g_file_get_contents("/proc/cpuinfo", &text, NULL, NULL))
-        return;
-    char *end = strstr(text, "\n\n");
-    if (end)
-        *end = '\0';
-    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
-    for (char **line = lines; *line; line++)
-        if (g_str_has_prefix(*line, "model") || g_str_has_prefix(*line, "flags") ||
-            g_str_has_prefix(*line, "microcode"))
-            mmrig_key_add(key, *line);
+    if (g_file_get_contents("/proc/cpuinfo", &text, NULL, NULL))
+        mmrig_template_add_cpu(key, text);
 }
 
 char *mmrig_template_name(const MmrigScenario *scenario, const MmrigParts *parts,
@@ -224,40 +227,13 @@ MmrigTemplate *mmrig_template_obtain(const MmrigScenario *scenario, const MmrigP
     return template;
 }
 
-/* Copies only what is not a hole. */
-static gboolean copy_sparse(int from, int to, off_t size)
-{
-    for (off_t at = 0; at < size;) {
-        off_t start = lseek(from, at, SEEK_DATA);
-        if (start < 0)
-            return errno == ENXIO; /* nothing but holes from here on */
-        off_t end = lseek(from, start, SEEK_HOLE);
-        if (end < 0)
-            return FALSE;
-        /* Not copy_file_range(), which does not go from one tmpfs to another. */
-        if (lseek(to, start, SEEK_SET) != start)
-            return FALSE;
-        for (off_t in = start; in < end;)
-            if (sendfile(to, from, &in, (size_t)(end - in)) <= 0)
-                return FALSE;
-        at = end;
-    }
-    return TRUE;
-}
-
-static int private_copy(int from, const MmrigBacking *backing)
+static int private_copy(const MmrigTemplate *template, int from, const MmrigBacking *backing)
 {
     g_autofree char *name = g_strconcat("mmrig-", backing->device, NULL);
-    int to = memfd_create(name, MFD_CLOEXEC);
+    /* Not the template's own folder, which may be removed at any time. */
+    g_autofree char *store = g_path_get_dirname(template->folder);
 
-    if (to >= 0 && ftruncate(to, (off_t)backing->size) == 0 &&
-        copy_sparse(from, to, (off_t)backing->size))
-        return to;
-    int cause = errno;
-    if (to >= 0)
-        close(to);
-    errno = cause;
-    return -1;
+    return mmrig_private_copy(from, store, name, backing->size, mmrig_reflink);
 }
 
 GArray *mmrig_template_backings(const MmrigTemplate *template, const MmrigMachine *machine,
@@ -275,7 +251,7 @@ GArray *mmrig_template_backings(const MmrigTemplate *template, const MmrigMachin
         int fd = file;
         if (file >= 0 && strcmp(backing->device, MMRIG_BACKING_RAM) != 0 &&
             strcmp(backing->device, MMRIG_BACKING_STATE) != 0) {
-            fd = private_copy(file, backing);
+            fd = private_copy(template, file, backing);
             close(file);
         }
         if (fd < 0) {
