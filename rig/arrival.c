@@ -105,7 +105,8 @@ static void on_event(MmrigQmp *qmp G_GNUC_UNUSED, const char *name, JsonObject *
         command(task, "cont", NULL, on_going);
         /* Both at once: the agent is woken once, and does one after the other. */
         if (!send_fork(arrival->channel, &error) ||
-            !mmrig_channel_send(arrival->channel, (const char *const *)arrival->work, &error))
+            (arrival->work &&
+             !mmrig_channel_send(arrival->channel, (const char *const *)arrival->work, &error)))
             end(task, error);
     }
 }
