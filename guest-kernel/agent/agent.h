@@ -124,6 +124,8 @@ enum reader_result {
 ssize_t reader_fill(struct reader *reader, int fd);
 enum reader_result reader_next(struct reader *reader, struct mmrig_line *line);
 
+/* Two hex digits a byte and a zero byte behind them. */
+void hex_print(char *digits, const unsigned char *bytes, size_t size);
 /* A decimal number of at most 18 digits. */
 bool word_number(const struct mmrig_word *word, uint64_t *number);
 bool word_is(const struct mmrig_word *word, const char *text);

@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/random.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
@@ -115,8 +114,7 @@ bool fork_arrive(const struct mmrig_line *line)
         agent_fail("cannot get random bytes: %s", strerror(errno));
         return true;
     }
-    for (size_t i = 0; i < sizeof(id); i++)
-        snprintf(digits + 2 * i, 3, "%02x", id[i]);
+    hex_print(digits, id, sizeof(id));
     message_start(&message, "forked");
     message_text(&message, digits);
     message_text(&message, nonce);
