@@ -50,6 +50,8 @@ typedef struct {
     char *summary;
     char *area;
     guint timeout; /* seconds for one boot's test, not counting the boot itself */
+    char *cold;    /* why it must be booted, not forked, or NULL */
+    char *forked;  /* why it must be forked, not booted, or NULL */
 
     /* [test] */
     char *test;     /* name of the guest test program */
@@ -64,6 +66,7 @@ typedef struct {
     guint64 memory; /* bytes */
     guint nodes;    /* NUMA nodes; node 0 has all CPUs and memory; 0: no NUMA */
     char *cpu;      /* QEMU CPU model, or NULL for the default of the accelerator */
+    gboolean vmgenid;
 
     /* [kernel] */
     GStrv config;  /* options that the kernel must have, else skip */

@@ -18,6 +18,8 @@
 
 const char *mmrig_template_unfit(const MmrigScenario *scenario)
 {
+    if (scenario->cold)
+        return scenario->cold;
     if (scenario->boots)
         return "it boots more than once";
     for (guint i = 0; i < scenario->devices->len; i++) {

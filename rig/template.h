@@ -20,7 +20,7 @@ typedef struct {
     GArray *files; /* descriptors, in the order of the machine's backings */
 } MmrigTemplate;
 
-/* Why the scenario's machine cannot be forked, or NULL. Static text. */
+/* Why the scenario's machine cannot be forked, or NULL. The scenario's, or static text. */
 const char *mmrig_template_unfit(const MmrigScenario *scenario);
 
 /*

@@ -49,6 +49,8 @@ static const Case cases[] = {
      MMRIG_MACHINE_TEMPLATE},
     {"fork", BASE "[nvdimm pmem0]\nsize = 64M\n", MMRIG_ACCEL_TCG, "/boot/vmlinux",
      MMRIG_MACHINE_FORK},
+    {"vmgenid", BASE "[machine]\nvmgenid = yes\n", MMRIG_ACCEL_TCG, "/boot/vmlinux",
+     MMRIG_MACHINE_FORK},
     {"fork-nodes", BASE "[machine]\nnodes = 2\n", MMRIG_ACCEL_TCG, "/boot/vmlinux",
      MMRIG_MACHINE_FORK},
 };
@@ -135,6 +137,8 @@ static void test_needs(void)
     g_autoptr(MmrigScenario) all = parse(find_case("all")->text, "all");
     g_autoptr(MmrigScenario) plain = parse(find_case("plain")->text, "plain");
     g_autoptr(MmrigScenario) nodes = parse(find_case("nodes")->text, "nodes");
+    g_autoptr(MmrigScenario) forked = parse(find_case("vmgenid")->text, "vmgenid");
+    g_auto(GStrv) forked_types = mmrig_machine_types(forked);
     g_auto(GStrv) all_types = mmrig_machine_types(all);
     g_auto(GStrv) plain_types = mmrig_machine_types(plain);
     g_auto(GStrv) nodes_types = mmrig_machine_types(nodes);
@@ -147,6 +151,7 @@ static void test_needs(void)
     assert_words(plain_types, "pvpanic-pci virtio-serial-pci virtserialport");
     assert_words(nodes_types, "memory-backend-ram pvpanic-pci "
                               "virtio-serial-pci virtserialport");
+    assert_words(forked_types, "pvpanic-pci virtio-serial-pci virtserialport vmgenid");
     assert_words(all_commands,
                  "balloon qom-set query-balloon query-memory-devices query-status quit");
     assert_words(plain_commands, "query-status quit");

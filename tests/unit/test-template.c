@@ -100,6 +100,7 @@ static const struct {
     {"memory", OTHER("cpus = 2\nmemory = 514M\n"), NULL, MMRIG_ACCEL_TCG},
     {"cpus", OTHER("cpus = 3\nmemory = 512M\n"), NULL, MMRIG_ACCEL_TCG},
     {"cpu model", BASE "cpu = max,family=6\n", NULL, MMRIG_ACCEL_TCG},
+    {"vmgenid", BASE "vmgenid = yes\n", NULL, MMRIG_ACCEL_TCG},
     {"nodes", BASE "nodes = 2\n", NULL, MMRIG_ACCEL_TCG},
     {"command line", BASE "[kernel]\ncmdline = quiet\n", NULL, MMRIG_ACCEL_TCG},
     {"one more character", BASE "[kernel]\ncmdline = quiet2\n", NULL, MMRIG_ACCEL_TCG},
@@ -171,12 +172,12 @@ static void test_name_same(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
     g_autofree char *plain = plain_name(fixture);
     g_autofree char *again = plain_name(fixture);
-    g_autofree char *other =
-        name_of(fixture,
-                "[scenario]\nsummary = other\narea = b\ntimeout = 99\n[test]\ntest = t\n"
-                "args = one\nrequests = mce\n"
-                "[machine]\ncpus = 2\nmemory = 512M\n",
-                "x", MMRIG_ACCEL_TCG, "/cache/1.cpio");
+    g_autofree char *other = name_of(
+        fixture,
+        "[scenario]\nsummary = other\narea = b\ntimeout = 99\nforked = f\n[test]\ntest = t\n"
+        "args = one\nrequests = mce\n"
+        "[machine]\ncpus = 2\nmemory = 512M\n",
+        "x", MMRIG_ACCEL_TCG, "/cache/1.cpio");
 
     g_assert_cmpstr(plain, ==, again);
     g_assert_cmpstr(plain, ==, other);
@@ -228,6 +229,29 @@ static void test_name_files(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
         g_autofree char *after = plain_name(fixture);
         g_assert_cmpstr(before, !=, after);
     }
+}
+
+static void assert_unfit(const char *text, const char *expected)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(MmrigScenario) scenario =
+        mmrig_scenario_parse(text, strlen(text), "x", "x.ini", NULL, &error);
+
+    g_assert_no_error(error);
+    g_assert_cmpstr(mmrig_template_unfit(scenario), ==, expected);
+}
+
+/* The scenario's own reason is the one that is told. */
+static void test_unfit(Fixture *fixture G_GNUC_UNUSED, gconstpointer data G_GNUC_UNUSED)
+{
+    assert_unfit(BASE, NULL);
+    assert_unfit(BASE "vmgenid = yes\n", NULL);
+    assert_unfit("[scenario]\nsummary = s\narea = a\ncold = it tests early boot\n"
+                 "[test]\ntest = t\nboots = a b\n",
+                 "it tests early boot");
+    assert_unfit("[scenario]\nsummary = s\narea = a\n[test]\ntest = t\nboots = a b\n",
+                 "it boots more than once");
+    assert_unfit(BASE "[balloon b]\n", "its balloon cannot give back a fork's memory");
 }
 
 static void test_name_missing(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
@@ -529,6 +553,7 @@ int main(int argc, char **argv)
         {"/template/name/same", test_name_same},
         {"/template/name/files", test_name_files},
         {"/template/name/missing", test_name_missing},
+        {"/template/unfit", test_unfit},
         {"/template/list", test_list},
         {"/template/verify/state", test_verify_state},
         {"/template/verify/memory", test_verify_memory},

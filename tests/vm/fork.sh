@@ -64,6 +64,21 @@ check clock-is-right-later "$late" 1
 run cold --cold
 check cold-is-not-forked "$(field forked "$work/cold.json")" false
 
+# A scenario can ask for either; what cannot be had is skipped.
+mkdir "$work/ways"
+for way in cold forked; do
+    sed "s/^timeout = .*/&\n$way = it is about that/" "$scenarios/boot-identity.ini" \
+        >"$work/ways/boot-identity.ini"
+    run "$way-way" --scenarios "$work/ways" 2>"$work/$way-way.err"
+done
+check asked-to-be-cold "$(field forked "$work/cold-way.json")" false
+check asked-to-be-cold-is-noted "$(cat "$work/cold-way.err")" \
+    "mmrig: boot-identity is booted, not forked: it is about that"
+check asked-to-be-forked "$(field forked "$work/forked-way.json")" true
+status=0
+run forked-cold --scenarios "$work/ways" --cold || status=$?
+check forked-cannot-be-cold "$status" 77
+
 # One bit of the state: the template is made again, and the fork is a good one.
 state=$(echo /dev/shm/mmrig-*/*/rig.state)
 [ -f "$state" ] || { echo "Bail out! not one template: $state" && exit 1; }
