@@ -15,6 +15,10 @@ install(DIRECTORY ${PROJECT_SOURCE_DIR}/images DESTINATION share/mmrig
   FILES_MATCHING PATTERN "*.manifest")
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/guest-kernel/config DESTINATION share/mmrig/guest-kernel
   FILES_MATCHING PATTERN "*.config")
+# Modules are compiled where mmrig runs, against the kernel they are for.
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/guest-kernel/modules DESTINATION share/mmrig/guest-kernel)
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/abi DESTINATION share/mmrig
+  FILES_MATCHING PATTERN "*-regs.h" PATTERN "*-uapi.h")
 
 file(GLOB man_pages_1 CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/docs/man/*.1)
 file(GLOB man_pages_5 CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/docs/man/*.5)

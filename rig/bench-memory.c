@@ -114,7 +114,8 @@ static Fork *fork_start(const MmrigMachine *machine, const GArray *files, GError
 
 static gboolean arrive(Fork *fork, const MmrigMachine *machine, GError **error)
 {
-    mmrig_arrival_async(mmrig_vm_qmp(fork->vm), machine, fork->channel, NULL, on_arrived, fork);
+    mmrig_arrival_async(mmrig_vm_qmp(fork->vm), machine, fork->channel, NULL, NULL, on_arrived,
+                        fork);
     while (!fork->arrived && !fork->error)
         g_main_context_iteration(NULL, TRUE);
     if (!fork->error)

@@ -80,11 +80,29 @@ static gboolean add_manifest(MmrigImage *image, const char *name, GError **error
     return mmrig_image_add_manifest(image, path, error);
 }
 
+/* The folder to take modules from: with ours in it only if one of them is wanted. */
+static gboolean find_modules(const MmrigKernel *kernel, const char *const *wanted,
+                             char **folder, GError **error)
+{
+    *folder = NULL;
+    if (!kernel)
+        return TRUE;
+    for (gsize i = 0; wanted && wanted[i]; i++) {
+        if (!mmrig_kernel_module_is_ours(wanted[i]))
+            continue;
+        *folder = mmrig_kernel_modules_ensure(kernel, error);
+        return *folder != NULL;
+    }
+    *folder = g_strdup(kernel->modules);
+    return TRUE;
+}
+
 char *mmrig_guest_image_ensure(const MmrigKernel *kernel, const char *const *tests,
                                const char *const *manifests, const char *const *modules,
                                GError **error)
 {
     g_autoptr(MmrigImage) image = mmrig_image_new();
+    g_autofree char *folder = NULL;
 
     if (kernel && !check_kernel(kernel, error))
         return NULL;
@@ -96,8 +114,8 @@ char *mmrig_guest_image_ensure(const MmrigKernel *kernel, const char *const *tes
     for (gsize i = 0; manifests && manifests[i]; i++)
         if (!add_manifest(image, manifests[i], error))
             return NULL;
-    if (!mmrig_image_add_modules(image, kernel ? kernel->modules : NULL, boot_modules, modules,
-                                 error))
+    if (!find_modules(kernel, modules, &folder, error) ||
+        !mmrig_image_add_modules(image, folder, boot_modules, modules, error))
         return NULL;
     return mmrig_image_ensure(image, error);
 }

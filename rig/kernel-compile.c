@@ -3,6 +3,7 @@
  * From a source tree to a kernel: tinyconfig, the fragments on top, olddefconfig, a check
  * that every option came out as asked, and the compilation, all out of tree. The same
  * source, fragments and compiler give the same kernel: its time, user and host are fixed.
+ * Modules are compiled against what was kept of that.
  */
 #include <errno.h>
 #include <string.h>
@@ -15,7 +16,7 @@
 
 typedef struct {
     const char *source;
-    const char *objects;
+    const char *objects; /* NULL: none of its own (modules) */
     guint jobs;
     MmrigProgress *progress;
 } Compile;
@@ -87,7 +88,8 @@ static GPtrArray *make_argv(const Compile *compile)
         g_ptr_array_add(argv, g_strdup(fixed[i]));
     g_ptr_array_add(argv, g_strdup("-C"));
     g_ptr_array_add(argv, g_strdup(compile->source));
-    g_ptr_array_add(argv, g_strconcat("O=", compile->objects, NULL));
+    if (compile->objects)
+        g_ptr_array_add(argv, g_strconcat("O=", compile->objects, NULL));
     g_ptr_array_add(argv, g_strdup_printf("-j%u", compile->jobs));
     return argv;
 }
@@ -187,6 +189,23 @@ static gboolean install_modules(const Compile *compile, const char *target, cons
     return make(compile, error, arguments) && mmrig_remove_tree(build, error);
 }
 
+/*
+ * What modules are compiled against, below target: kbuild's own choice of headers, scripts and
+ * symbols. Trees before Linux 6.6 cannot say what that is; modules are then not to be had.
+ */
+static gboolean keep_extmod(const Compile *compile, const char *target, GError **error)
+{
+    g_autofree char *script =
+        g_build_filename(compile->source, "scripts", "package", "install-extmod-build", NULL);
+    g_autofree char *command = g_strdup_printf(
+        "KBUILD_RUN_COMMAND=$(CONFIG_SHELL) $(srctree)/scripts/package/install-extmod-build "
+        "%s/" MMRIG_KERNEL_EXTMOD,
+        target);
+    const char *const arguments[] = {"run-command", command, NULL};
+
+    return !g_file_test(script, G_FILE_TEST_IS_REGULAR) || make(compile, error, arguments);
+}
+
 static char *read_release(const Compile *compile, GError **error)
 {
     g_autofree char *path =
@@ -218,6 +237,7 @@ static gboolean compile_all(const Compile *compile, const char *target, const ch
     return *release && mmrig_child_run(strip, NULL, NULL, error) &&
            (!modular || install_modules(compile, target, *release, error)) &&
            keep(compile, target, *release, error) &&
+           (!modular || keep_extmod(compile, target, error)) &&
            mmrig_kernel_depmod(target, *release, error);
 }
 
@@ -239,5 +259,28 @@ gboolean mmrig_kernel_compile(const char *source, const char *objects, const cha
     mmrig_progress_end(&progress);
     if (!done)
         g_clear_pointer(release, g_free);
+    return done;
+}
+
+gboolean mmrig_kernel_compile_modules(const char *extmod, const char *sources,
+                                      const char *target, GError **error)
+{
+    MmrigProgress progress;
+    const Compile compile = {
+        .source = extmod,
+        .jobs = g_get_num_processors(),
+        .progress = &progress,
+    };
+    g_autofree char *from = g_strconcat("M=", sources, NULL);
+    g_autofree char *to = g_strconcat("INSTALL_MOD_PATH=", target, NULL);
+    const char *const build[] = {"modules", from, NULL};
+    const char *const install[] = {
+        "modules_install",       from, to, "INSTALL_MOD_STRIP=1", "DEPMOD=true",
+        "INSTALL_MOD_DIR=mmrig", NULL};
+    gboolean done;
+
+    mmrig_progress_start(&progress, "compiling mmrig's kernel modules");
+    done = make(&compile, error, build) && make(&compile, error, install);
+    mmrig_progress_end(&progress);
     return done;
 }

@@ -10,6 +10,8 @@
  * says what they are. All paths in it are relative to the folder.
  */
 #define MMRIG_KERNEL_INFO "kernel.ini"
+/* Beside it, where a kernel was built from source: what modules are compiled against. */
+#define MMRIG_KERNEL_EXTMOD "extmod"
 
 typedef struct {
     char *source;  /* "distro", "tree" */
@@ -75,6 +77,13 @@ MmrigKernel *mmrig_kernel_path_find(const MmrigKernelSpec *spec, GError **error)
 gboolean mmrig_kernel_compile(const char *source, const char *objects, const char *target,
                               const char *fragments, guint jobs, char **release,
                               GError **error);
+
+/*
+ * Compiles the modules in sources (a Kbuild file's folder, written to) against extmod, and puts
+ * them into target/lib/modules/RELEASE/mmrig.
+ */
+gboolean mmrig_kernel_compile_modules(const char *extmod, const char *sources,
+                                      const char *target, GError **error);
 
 /* Makes modules.dep and the like for BASE/lib/modules/RELEASE; BASE/usr/lib becomes a link to
  * it. */

@@ -9,6 +9,7 @@ void mmrig_kernel_free(MmrigKernel *kernel)
     g_free(kernel->spec);
     g_free(kernel->image);
     g_free(kernel->modules);
+    g_free(kernel->extmod);
     g_free(kernel->release);
     g_free(kernel->id);
     g_clear_pointer(&kernel->config, g_hash_table_unref);

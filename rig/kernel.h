@@ -31,6 +31,7 @@ typedef struct {
     char *spec;         /* as the user would name it: "distro", "tree", ... */
     char *image;        /* absolute path of a bzImage or vmlinux */
     char *modules;      /* absolute path of lib/modules/RELEASE with modules.dep, or NULL */
+    char *extmod;       /* what modules for it are compiled against, or NULL */
     char *release;      /* as uname -r, or NULL */
     char *id;           /* hash of what it was made from */
     GHashTable *config; /* "CONFIG_X" -> "y", "m" or a value; NULL if not known */
@@ -57,3 +58,13 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(MmrigKernel, mmrig_kernel_free)
  * y or m, or with that value. NULL if it has all, or if its configuration is not known.
  */
 const char *mmrig_kernel_lacks(const MmrigKernel *kernel, const char *const *options);
+
+/* Whether a module is one of ours (guest-kernel/modules), by either spelling of its name. */
+gboolean mmrig_kernel_module_is_ours(const char *name);
+
+/*
+ * As kernel->modules, with our modules among the kernel's: compiled if they are not in the
+ * cache as their sources are now, which takes some seconds and not a kernel's build. UNMET
+ * error if nothing was kept that modules could be compiled against. Free with g_free().
+ */
+char *mmrig_kernel_modules_ensure(const MmrigKernel *kernel, GError **error);

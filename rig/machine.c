@@ -246,6 +246,11 @@ static void add_kernel(GPtrArray *argv, const MmrigScenario *scenario, const Mmr
      * in a panic; there is no wiring that could be wrong.
      */
     g_string_append(line, " no_timer_check");
+    /*
+     * Nor can an emulated TSC be wrong by itself. Its watchdog would keep an idle machine busy,
+     * and a fork's first milliseconds.
+     */
+    g_string_append(line, " tsc=nowatchdog");
     if (scenario->modules && *scenario->modules) {
         g_autofree char *modules = g_strjoinv(",", scenario->modules);
         g_string_append_printf(line, " " MMRIG_PARAM_MODULES "=%s", modules);

@@ -535,3 +535,13 @@ MmrigScenario *mmrig_scenario_parse(const char *text, gsize size, const char *na
         return NULL;
     return g_steal_pointer(&scenario);
 }
+
+void mmrig_scenario_test_words(const MmrigScenario *scenario, guint boot, GPtrArray *words)
+{
+    g_ptr_array_add(words, scenario->test);
+    if (scenario->boots)
+        g_ptr_array_add(words, scenario->boots[boot]);
+    for (char **arg = scenario->args; arg && *arg; arg++)
+        g_ptr_array_add(words, *arg);
+    g_ptr_array_add(words, NULL);
+}

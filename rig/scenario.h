@@ -98,6 +98,12 @@ MmrigScenario *mmrig_scenario_load(const char *folder, const char *name, const c
 /* Names of all scenarios in the folder, sorted. Free with g_strfreev(). */
 GStrv mmrig_scenario_names(const char *folder, GError **error);
 
+/*
+ * Adds to words what the agent's "run" names: the test, the word of the given boot (from 0) if
+ * there are several, and the arguments; and a NULL. They stay the scenario's.
+ */
+void mmrig_scenario_test_words(const MmrigScenario *scenario, guint boot, GPtrArray *words);
+
 void mmrig_scenario_free(MmrigScenario *scenario);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(MmrigScenario, mmrig_scenario_free)
 

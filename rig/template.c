@@ -65,7 +65,7 @@ static void add_host_cpu(MmrigKey *key)
 char *mmrig_template_name(const MmrigScenario *scenario, const MmrigParts *parts,
                           GError **error)
 {
-    g_autoptr(MmrigKey) key = mmrig_key_new("template 2");
+    g_autoptr(MmrigKey) key = mmrig_key_new("template 3");
     MmrigParts cold = *parts;
 
     cold.kind = MMRIG_MACHINE_TEMPLATE;
@@ -74,6 +74,11 @@ char *mmrig_template_name(const MmrigScenario *scenario, const MmrigParts *parts
         return NULL;
     for (char **word = machine->argv; *word; word++)
         mmrig_key_add(key, *word);
+    /* The test is in it, started and held. */
+    g_autoptr(GPtrArray) words = g_ptr_array_new();
+    mmrig_scenario_test_words(scenario, 0, words);
+    for (guint i = 0; i + 1 < words->len; i++)
+        mmrig_key_add(key, g_ptr_array_index(words, i));
     if (!mmrig_key_add_stat(key, parts->qemu, error) ||
         !mmrig_key_add_stat(key, parts->kernel, error))
         return NULL;
@@ -173,7 +178,8 @@ static gboolean fill(const char *path, gpointer data, GError **error)
         g_snprintf(nonce + i, 9, "%08x", g_random_int());
     g_autoptr(MmrigMachine) machine = mmrig_machine_plan(making->scenario, &parts, error);
     g_autoptr(GArray) files = machine ? make_files(machine, path, error) : NULL;
-    making->made = files && mmrig_template_boot(machine, files, nonce, error) &&
+    making->made = files &&
+                   mmrig_template_boot(machine, files, making->scenario, nonce, error) &&
                    mmrig_template_meta_write(path, making->scenario->name, nonce,
                                              making->scenario->memory, error);
     return making->made;

@@ -172,7 +172,7 @@ static void test_quote(void)
     g_assert_no_error(error);
     g_assert_true(g_strv_equal((const char *const *)back, (const char *const *)machine->argv));
     g_assert_nonnull(strstr(quoted, " \\\n    -kernel '/boot/a,b c/vmlinux' \\\n    -initrd "));
-    g_assert_true(g_str_has_suffix(quoted, "no_timer_check'\n"));
+    g_assert_true(g_str_has_suffix(quoted, "tsc=nowatchdog'\n"));
 }
 
 static void test_parts_missing(void)

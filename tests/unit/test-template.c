@@ -82,8 +82,9 @@ static char *plain_name(const Fixture *fixture)
     return name_of(fixture, BASE, "x", MMRIG_ACCEL_TCG, "/cache/1.cpio");
 }
 
+#define SIZES "[machine]\ncpus = 2\nmemory = 512M\n"
 #define OTHER(machine)                                                                         \
-    "[scenario]\nsummary = s\narea = a\n[test]\ntest = t\n[machine]\n" machine
+    "[scenario]\nsummary = s\narea = a\n[test]\ntest = t\nargs = one\n[machine]\n" machine
 
 /*
  * Every input of a template, and a change of it. What becomes an input later (device packs,
@@ -113,6 +114,10 @@ static const struct {
      MMRIG_ACCEL_TCG},
     {"virtio-mem", BASE "[virtio-mem vm0]\nsize = 512M\n", NULL, MMRIG_ACCEL_TCG},
     {"virtio-mem's blocks", BASE "[virtio-mem vm0]\nsize = 512M\nblock-size = 4M\n", NULL,
+     MMRIG_ACCEL_TCG},
+    {"test", "[scenario]\nsummary = s\narea = a\n[test]\ntest = u\nargs = one\n" SIZES, NULL,
+     MMRIG_ACCEL_TCG},
+    {"test's arguments", "[scenario]\nsummary = s\narea = a\n[test]\ntest = t\n" SIZES, NULL,
      MMRIG_ACCEL_TCG},
     {"image", NULL, "/cache/2.cpio", MMRIG_ACCEL_TCG},
     {"accelerator", NULL, NULL, MMRIG_ACCEL_KVM},
@@ -162,7 +167,7 @@ static void test_name_host_cpu(Fixture *fixture G_GNUC_UNUSED, gconstpointer dat
     }
 }
 
-/* What the test is told and how long it may take is no matter of the machine. */
+/* What the test may ask for and how long it may take is no matter of the machine. */
 static void test_name_same(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
     g_autofree char *plain = plain_name(fixture);
@@ -170,7 +175,7 @@ static void test_name_same(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
     g_autofree char *other = name_of(
         fixture,
         "[scenario]\nsummary = other\narea = b\ntimeout = 99\nforked = f\n[test]\ntest = t\n"
-        "args = two three\nrequests = mce\n"
+        "args = one\nrequests = mce\n"
         "[machine]\ncpus = 2\nmemory = 512M\n",
         "x", MMRIG_ACCEL_TCG, "/cache/1.cpio");
 

@@ -120,4 +120,9 @@ check all-of-them-are-forked \
     "$(cat "$work"/{copied,copied-again,longer,larger,longer-again}.json | field forked /dev/stdin | sort | uniq -c | tr -s ' ')" \
     " 5 true"
 
+# What the kernel itself takes for its boot id.
+"$mmrig" run boot-smoke --kernel "$kernel" --accel tcg --out "$work/smoke" --json --repeat 2 \
+    >"$work/smoke.json"
+check kernel-boot-ids-differ "$(metric boot-id "$work/smoke.json" | sort -u | wc -l)" 2
+
 finish
