@@ -158,7 +158,7 @@ static char *guard_check_version(void)
 
 static char *guard_check_types(void)
 {
-    Layout layout;
+    Layout layout = {0};
 
     if (!guard_learn_layout(&layout)) {
         return g_strdup("the sizes of this QEMU's types cannot be read, so"
