@@ -19,16 +19,25 @@
 #define GUARD_SIZE  0x00100000ull
 
 static const uint64_t odd_addresses[] = {
-    0,          0xfffff000,          0x100000000,        0xfffffffffffff000, 0x7ffffffffffff000,
-    0x10000000, 0x0ffff000,          REGS,               0xfee00000,         0xa0000,
-    1ull << 40, (1ull << 40) - 4096, 0x8000000000000000,
+    0,
+    0xfffff000,
+    0x100000000,
+    0xfffffffffffff000,
+    0x7ffffffffffff000,
+    0x10000000,
+    0x0ffff000,
+    REGS,
+    0xfee00000,
+    0xa0000,
+    1ull << 40,
+    (1ull << 40) - 4096,
+    0x8000000000000000,
 };
 static const uint32_t odd_lengths[] = {0, 1, 63, 64, 1023, 1024, 4096, 0x7fffffff, 0xffffffff};
 static const uint32_t writable[] = {
-    MMRIG_CAM_SIZE,           MMRIG_CAM_FORMAT,     MMRIG_CAM_INTERVAL_NS,
-    MMRIG_CAM_COMMAND,        MMRIG_CAM_ERROR,      MMRIG_CAM_IRQ_STATUS,
-    MMRIG_CAM_IRQ_ENABLE,     MMRIG_CAM_BUF_LENGTH, MMRIG_CAM_BUF_COOKIE,
-    MMRIG_CAM_DONE_POP,
+    MMRIG_CAM_SIZE,       MMRIG_CAM_FORMAT,     MMRIG_CAM_INTERVAL_NS, MMRIG_CAM_COMMAND,
+    MMRIG_CAM_ERROR,      MMRIG_CAM_IRQ_STATUS, MMRIG_CAM_IRQ_ENABLE,  MMRIG_CAM_BUF_LENGTH,
+    MMRIG_CAM_BUF_COOKIE, MMRIG_CAM_DONE_POP,
 };
 
 #define PICK(array) ((array)[g_test_rand_int_range(0, G_N_ELEMENTS(array))])

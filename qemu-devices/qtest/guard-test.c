@@ -24,8 +24,7 @@ static void test_fits(void)
 
 static void refuses(const char *lie, const char *expected)
 {
-    g_autofree char *pack =
-        g_strdup_printf("%s/mmrig-devices-lie-%s.so", MMRIG_TEST_LIES, lie);
+    g_autofree char *pack = g_strdup_printf("%s/mmrig-devices-lie-%s.so", MMRIG_TEST_LIES, lie);
     g_autoptr(GPtrArray) argv = qtest_argv(pack);
     g_autofree char *errors = NULL;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <glib/gstdio.h>
 #include <gio/gunixsocketaddress.h>
+#include <glib/gstdio.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <string.h>
@@ -38,8 +38,8 @@ gboolean qtest_available(void)
 GPtrArray *qtest_argv(const char *pack)
 {
     static const char *const arguments[] = {
-        "-nodefaults", "-no-user-config", "-display", "none", "-machine", "q35", "-m", "256",
-        "-accel",      "mmrig-qtest",     "-plugin",  NULL};
+        "-nodefaults", "-no-user-config", "-display",    "none",    "-machine", "q35", "-m",
+        "256",         "-accel",          "mmrig-qtest", "-plugin", NULL};
     GPtrArray *argv = g_ptr_array_new_with_free_func(g_free);
 
     g_ptr_array_add(argv, g_strdup(emulator()));
@@ -68,17 +68,35 @@ static GSubprocess *spawn(GPtrArray *argv, GSubprocessFlags flags)
     g_subprocess_launcher_setenv(launcher, "LD_PRELOAD", MMRIG_TEST_PRELOAD MMRIG_TEST_ACCEL,
                                  TRUE);
     if (*MMRIG_TEST_PRELOAD) {
-        g_subprocess_launcher_setenv(launcher, "ASAN_OPTIONS", "detect_leaks=0:abort_on_error=1",
-                                     TRUE);
+        g_subprocess_launcher_setenv(launcher, "ASAN_OPTIONS",
+                                     "detect_leaks=0:abort_on_error=1", TRUE);
         g_subprocess_launcher_setenv(launcher, "UBSAN_OPTIONS", "print_stacktrace=1", TRUE);
     }
     g_subprocess_launcher_set_child_setup(launcher, die_with_parent, NULL, NULL);
     g_ptr_array_add(argv, NULL);
-    process =
-        g_subprocess_launcher_spawnv(launcher, (const char *const *)argv->pdata, &error);
+    process = g_subprocess_launcher_spawnv(launcher, (const char *const *)argv->pdata, &error);
     if (!process)
         g_error("%s: %s", emulator(), error->message);
     return process;
+}
+
+/* Without AddressSanitizer's notes, which it prints for any program that has coroutines. */
+static char *without_notes(const char *text)
+{
+    static const char *const notes[] = {"==", "False positive error reports",
+                                        "For details see"};
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+    g_autoptr(GString) rest = g_string_new(NULL);
+
+    for (guint i = 0; lines[i]; i++) {
+        gboolean note = *lines[i] == '\0';
+
+        for (guint n = 0; n < G_N_ELEMENTS(notes); n++)
+            note |= g_str_has_prefix(lines[i], notes[n]);
+        if (!note)
+            g_string_append_printf(rest, "%s\n", lines[i]);
+    }
+    return g_strdup(rest->str);
 }
 
 int qtest_run(GPtrArray *argv, char **errors)
@@ -86,8 +104,11 @@ int qtest_run(GPtrArray *argv, char **errors)
     g_autoptr(GSubprocess) process = spawn(argv, G_SUBPROCESS_FLAGS_STDERR_PIPE);
     g_autoptr(GError) error = NULL;
 
-    if (!g_subprocess_communicate_utf8(process, NULL, NULL, NULL, errors, &error))
+    g_autofree char *text = NULL;
+
+    if (!g_subprocess_communicate_utf8(process, NULL, NULL, NULL, &text, &error))
         g_error("%s: %s", emulator(), error->message);
+    *errors = *MMRIG_TEST_PRELOAD ? without_notes(text) : g_strdup(text);
     return g_subprocess_get_if_exited(process) ? g_subprocess_get_exit_status(process) : -1;
 }
 
@@ -121,8 +142,8 @@ static void arrived(GObject *source, GAsyncResult *result, gpointer data)
 {
     Arrival *arrival = data;
 
-    arrival->connection =
-        g_socket_listener_accept_finish(G_SOCKET_LISTENER(source), result, NULL, &arrival->error);
+    arrival->connection = g_socket_listener_accept_finish(G_SOCKET_LISTENER(source), result,
+                                                          NULL, &arrival->error);
     arrival->done = TRUE;
 }
 
@@ -229,7 +250,8 @@ void qtest_stop(QTest *q)
     json_node_unref(qtest_qmp(q, "{\"execute\": \"quit\"}"));
     if (!g_subprocess_wait(q->process, NULL, &error))
         g_error("%s", error->message);
-    if (!g_subprocess_get_if_exited(q->process) || g_subprocess_get_exit_status(q->process) != 0)
+    if (!g_subprocess_get_if_exited(q->process) ||
+        g_subprocess_get_exit_status(q->process) != 0)
         g_error("QEMU ended with wait status %d", g_subprocess_get_status(q->process));
     g_rmdir(q->folder);
     g_free(q->folder);
