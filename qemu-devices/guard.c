@@ -37,8 +37,8 @@
 #define MMRIG_GUARD_LIE_MINOR 0
 #endif
 
-#define REBUILD \
-    "rebuild the pack for it: cmake -D MMRIG_QEMU_SOURCE=<its source> (see" \
+#define REBUILD                                                                \
+    "rebuild the pack for it: cmake -D MMRIG_QEMU_SOURCE=<its source> (see"    \
     " docs/adding-a-device.md)"
 
 typedef struct SizedType {

@@ -14,7 +14,8 @@
 
 /* Devices, by the build's mmrig_device() lines; the guard's test has none. */
 #ifndef MMRIG_PACK_EMPTY
-#define MMRIG_PACK_DEVICE(name) extern const TypeInfo *const mmrig_device_##name;
+#define MMRIG_PACK_DEVICE(name)                                                \
+    extern const TypeInfo *const mmrig_device_##name;
 #include "pack-devices.h"
 #undef MMRIG_PACK_DEVICE
 #endif

@@ -7,14 +7,14 @@
  */
 #include "compat.h"
 
-#include "system/cpus.h"
+#include "qemu/accel.h"
 #include "qemu/module.h"
 #include "qom/object.h"
-#include "qemu/accel.h"
+#include "system/cpus.h"
 #include "system/qtest.h"
 #if MMRIG_QEMU_AT_LEAST(10, 1)
-#include "accel/accel-ops.h"
 #include "accel/accel-cpu-ops.h"
+#include "accel/accel-ops.h"
 #else
 #include "system/accel-ops.h"
 #endif
@@ -23,7 +23,7 @@
 void dummy_start_vcpu_thread(CPUState *cpu);
 
 #define TYPE_MMRIG_QTEST_ACCEL ACCEL_CLASS_NAME("mmrig-qtest")
-#define TYPE_MMRIG_QTEST_OPS ACCEL_OPS_NAME("mmrig-qtest")
+#define TYPE_MMRIG_QTEST_OPS   ACCEL_OPS_NAME("mmrig-qtest")
 
 static int64_t clock_now;
 
