@@ -100,7 +100,8 @@ static bool guard_learn_layout(Layout *layout)
 
         type_register_static(&probes[i]);
         class = object_class_by_name(probes[i].name);
-        if (!class || strcmp(object_class_get_name(class), probes[i].name)) {
+        if (!class ||
+            strcmp(object_class_get_name(class), probes[i].name) != 0) {
             return false;
         }
         /* ObjectClass has begun with its type since there is QOM. */

@@ -407,6 +407,16 @@ static void test_start_timeout(void)
     command(q, MMRIG_CAM_COMMAND_START);
     qtest_clock_step(q, 3600000 * MS);
     g_assert_cmpuint(get(q, MMRIG_CAM_STATE), ==, MMRIG_CAM_STATE_STARTING);
+    /* Also behind a stream that was stopped with a frame about to be due. */
+    command(q, MMRIG_CAM_COMMAND_STOP);
+    small(q);
+    queue(q, BUFFER, 1024, 0);
+    queue(q, BUFFER + 0x1000, 1024, 0);
+    command(q, MMRIG_CAM_COMMAND_START);
+    command(q, MMRIG_CAM_COMMAND_STOP);
+    command(q, MMRIG_CAM_COMMAND_START);
+    qtest_clock_step(q, 10 * MS);
+    g_assert_cmpuint(get(q, MMRIG_CAM_STATE), ==, MMRIG_CAM_STATE_STARTING);
     qtest_stop(q);
 }
 

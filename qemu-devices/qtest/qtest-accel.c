@@ -19,8 +19,10 @@
 #include "system/accel-ops.h"
 #endif
 
-/* Of QEMU's accel/dummy-cpus.c; from 10.1 on in no header that is for devices. */
+#if MMRIG_QEMU_AT_LEAST(10, 1)
+/* Of QEMU's accel/dummy-cpus.c; its declaration has moved to a private header. */
 void dummy_start_vcpu_thread(CPUState *cpu);
+#endif
 
 #define TYPE_MMRIG_QTEST_ACCEL ACCEL_CLASS_NAME("mmrig-qtest")
 #define TYPE_MMRIG_QTEST_OPS   ACCEL_OPS_NAME("mmrig-qtest")
