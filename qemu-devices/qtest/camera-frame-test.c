@@ -81,11 +81,34 @@ static void test_differs(void)
     camera_pattern_free(pattern);
 }
 
+/* The picture moves up by a line each frame. */
+static void test_moves(void)
+{
+    CameraPattern *pattern =
+        camera_pattern_new(MMRIG_CAM_SIZE_PACK(64, 16), MMRIG_CAM_FORMAT_YUYV);
+    CameraFrame frame;
+    uint8_t first[128 * 16];
+    uint8_t second[128 * 16];
+
+    camera_frame_init(&frame, pattern, &(CameraShot){.sequence = 5});
+    camera_frame_write(&frame, first, 0, sizeof(first));
+    camera_frame_init(&frame, pattern, &(CameraShot){.sequence = 6});
+    camera_frame_write(&frame, second, 0, sizeof(second));
+    for (uint32_t line = 1; line < 15; line++) {
+        const uint8_t *now = second + 128 * line + MMRIG_CAM_LINE_HEADER;
+
+        g_assert_cmpmem(now, 120, first + 128 * (line + 1) + MMRIG_CAM_LINE_HEADER, 120);
+        g_assert_cmpint(memcmp(now, first + 128 * line + MMRIG_CAM_LINE_HEADER, 120), !=, 0);
+    }
+    camera_pattern_free(pattern);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/camera-frame/crc", test_crc);
     g_test_add_func("/camera-frame/frames", test_frames);
     g_test_add_func("/camera-frame/differs", test_differs);
+    g_test_add_func("/camera-frame/moves", test_moves);
     return g_test_run();
 }
