@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The pack: what QEMU loads by -plugin. It does so before it makes the machine,
+ * so types registered here are there for -device. Nothing of the plugin
+ * interface is used but its entry, and no vCPU is instrumented.
+ */
+#include "compat.h"
+
+#include "qom/object.h"
+
+#include "guard.h"
+
+#define PACK_EXPORT __attribute__((visibility("default")))
+
+/* Devices, by the build's mmrig_device() lines; the guard's test has none. */
+#ifndef MMRIG_PACK_EMPTY
+#define MMRIG_PACK_DEVICE(name)                                                \
+    extern const TypeInfo *const mmrig_device_##name;
+#include "pack-devices.h"
+#undef MMRIG_PACK_DEVICE
+#endif
+
+static const TypeInfo *const *const devices[] = {
+#ifndef MMRIG_PACK_EMPTY
+#define MMRIG_PACK_DEVICE(name) &mmrig_device_##name,
+#include "pack-devices.h"
+#undef MMRIG_PACK_DEVICE
+#endif
+    NULL,
+};
+
+/*
+ * Version 4 is QEMU 10.0's, and 10.2 takes it as well: so that the guard says
+ * what does not fit, and not the plugin loader.
+ */
+PACK_EXPORT extern const int qemu_plugin_version;
+const int qemu_plugin_version = 4;
+
+PACK_EXPORT int qemu_plugin_install(uint64_t id, const void *info, int argc,
+                                    char **argv);
+
+int qemu_plugin_install(uint64_t id, const void *info, int argc, char **argv)
+{
+    g_autofree char *reason = mmrig_guard_check();
+
+    if (reason) {
+        fprintf(stderr, "mmrig-devices.so: %s\n", reason);
+        /* Returning an error would add a line of QEMU's that says less. */
+        exit(1);
+    }
+    for (size_t i = 0; devices[i]; i++) {
+        type_register_static(*devices[i]);
+    }
+    return 0;
+}
