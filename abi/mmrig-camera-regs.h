@@ -224,10 +224,8 @@
 
 /* What no write caused. */
 #define MMRIG_CAM_ERR_START_TIMEOUT  0x40 /* START waited too long [how many were queued] */
-#define MMRIG_CAM_ERR_DMA_BUS_MASTER 0x41 /* a frame was due, bus mastering is off [address]   \
-                                           */
-/* A frame was due, and there is no memory (any more) [the first such address]. */
-#define MMRIG_CAM_ERR_DMA_NOT_RAM 0x42
+#define MMRIG_CAM_ERR_DMA_BUS_MASTER 0x41 /* a frame was due, bus mastering off [address] */
+#define MMRIG_CAM_ERR_DMA_NOT_RAM    0x42 /* a frame was due, memory gone [first such address] */
 
 /* ---- Frames ------------------------------------------------------------------------------ */
 

@@ -40,7 +40,10 @@
  *   resize ID ROWS COLUMNS              window size (tty mode)
  *   reply SEQ ok [KEY=VALUE...]         answer to a request
  *   reply SEQ error TEXT                ... which could not be granted
- *   template NONCE                      keep NONCE (32 hex digits) for all forks to show
+ *   template NONCE [TEST [ARG...]]      keep NONCE (32 hex digits) for all forks to show, and
+ *                                       have TEST started and held in front of its first
+ *                                       case if it can be; a "run" with the same words then
+ *                                       lets it go
  *   fork SEED MICROSECONDS              in a fork, before anything else: mix SEED (64 hex
  *                                       digits) into the entropy, set the clock to so long
  *                                       after the epoch, and take a new boot id
@@ -104,7 +107,12 @@
  * How a test program reaches the agent: this descriptor is one end of a stream socket
  * that speaks the control port's request, metric and abort lines (with ID 0 in abort) and
  * gets reply lines back.
+ *
+ * A test that finds MMRIG_TEST_HOLD in its environment says "held" there before it does
+ * anything that a fork of the machine must do itself, and goes on after MMRIG_TEST_GO.
  */
-#define MMRIG_TEST_FD 3
+#define MMRIG_TEST_FD   3
+#define MMRIG_TEST_HOLD "MMRIG_TEST_HOLD"
+#define MMRIG_TEST_GO   "go\n"
 
 #endif

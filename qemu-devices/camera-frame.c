@@ -15,8 +15,8 @@ struct CameraPattern {
     uint32_t height;
     uint8_t *rows;
     uint32_t row_crc[ROWS]; /* from 0, of a row behind the line header */
-    Crc32cShift over_row; /* over as many bytes */
-    Crc32cShift over_body; /* over a frame without its header */
+    Crc32cShift over_row;   /* over as many bytes */
+    Crc32cShift over_body;  /* over a frame without its header */
 };
 
 unsigned camera_format_bytes(uint32_t format)
@@ -133,9 +133,9 @@ void camera_frame_init(CameraFrame *frame, const CameraPattern *pattern,
     frame->sequence = shot->sequence;
     frame->bytes = pattern->stride * pattern->height;
 
-    state = crc32c_update(CRC32C_INIT,
-                          row_bytes(frame, 0) + MMRIG_CAM_FRAME_HEADER,
-                          pattern->stride - MMRIG_CAM_FRAME_HEADER);
+    state =
+        crc32c_update(CRC32C_INIT, row_bytes(frame, 0) + MMRIG_CAM_FRAME_HEADER,
+                      pattern->stride - MMRIG_CAM_FRAME_HEADER);
     for (uint32_t line = 1; line < pattern->height; line++) {
         struct mmrig_cam_line stamp = line_header(frame, line);
 
@@ -157,10 +157,10 @@ void camera_frame_init(CameraFrame *frame, const CameraPattern *pattern,
         .bytes = htole32(frame->bytes),
         .body_crc32c = htole32(~state),
     };
-    header->crc32c = htole32(
-        ~crc32c_update(CRC32C_INIT, header,
-                       offsetof(struct mmrig_cam_frame, crc32c)));
-    /* The body was summed from CRC32C_INIT; take that start for the real one. */
+    header->crc32c = htole32(~crc32c_update(
+        CRC32C_INIT, header, offsetof(struct mmrig_cam_frame, crc32c)));
+    /* The body was summed from CRC32C_INIT; take that start for the real one.
+     */
     frame->crc32c =
         ~(state ^ crc32c_shift(&pattern->over_body,
                                CRC32C_INIT ^ crc32c_update(CRC32C_INIT, header,
@@ -193,7 +193,8 @@ void camera_frame_write(const CameraFrame *frame, void *to, uint32_t from,
         const uint8_t *row = row_bytes(frame, line);
         struct mmrig_cam_line stamp = line_header(frame, line);
         const void *header = line == 0 ? (const void *)&frame->header : &stamp;
-        uint32_t head = line == 0 ? MMRIG_CAM_FRAME_HEADER : MMRIG_CAM_LINE_HEADER;
+        uint32_t head =
+            line == 0 ? MMRIG_CAM_FRAME_HEADER : MMRIG_CAM_LINE_HEADER;
 
         copy_part(out, offset, part, header, 0, head);
         copy_part(out, offset, part, row + head, head, stride - head);

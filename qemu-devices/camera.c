@@ -7,8 +7,8 @@
  * STARTING it is the end of the device's patience, in STREAMING the next frame.
  * A frame that is due takes the oldest queued buffer, is written into it and
  * makes a completion. Whatever the guest writes is checked at that write, and a
- * buffer once more before it is filled, since memory and PCI's bus mastering can
- * go away in between. DMA goes to RAM only, so nothing here can re-enter a
+ * buffer once more before it is filled, since memory and PCI's bus mastering
+ * can go away in between. DMA goes to RAM only, so nothing here can re-enter a
  * device. Everything runs under the big lock.
  */
 #include "compat.h"
@@ -102,7 +102,7 @@ struct MmrigCamera {
 
     uint32_t sequence;
     int64_t started; /* the latest START */
-    int64_t due; /* when the timer is to fire */
+    int64_t due;     /* when the timer is to fire */
     uint32_t count_frames;
     uint32_t count_underruns;
     uint32_t count_dropped;
@@ -114,7 +114,7 @@ struct MmrigCamera {
     uint64_t start_latency;
     uint64_t start_wait;
 
-    /* For benchmarks, by qom-get; of the host, so neither migrated nor reset. */
+    /* For benchmarks, by qom-get: of the host, so never migrated or reset. */
     uint64_t stat_frames;
     uint64_t stat_bytes;
     uint64_t stat_ns;
@@ -135,8 +135,8 @@ static void G_GNUC_PRINTF(2, 3)
     va_start(arguments, format);
     text = g_strdup_vprintf(format, arguments);
     va_end(arguments);
-    qemu_log("mmrig-camera %s: %s\n",
-             DEVICE(s)->id ? DEVICE(s)->id : "-", text);
+    qemu_log("mmrig-camera %s: %s\n", DEVICE(s)->id ? DEVICE(s)->id : "-",
+             text);
 }
 
 static uint32_t camera_stride(const MmrigCamera *s)
@@ -243,8 +243,8 @@ static void camera_calibrate(MmrigCamera *s, void *to, uint32_t from,
     s->stat_copy_ns += qemu_clock_get_ns(QEMU_CLOCK_REALTIME) - begun;
 }
 
-static bool camera_dma(MmrigCamera *s, uint64_t address,
-                       const CameraShot *shot, uint32_t *crc, uint64_t *bad)
+static bool camera_dma(MmrigCamera *s, uint64_t address, const CameraShot *shot,
+                       uint32_t *crc, uint64_t *bad)
 {
     AddressSpace *as = pci_get_address_space(PCI_DEVICE(s));
     uint32_t bytes = camera_frame_bytes(s);
@@ -338,8 +338,7 @@ static void camera_stop(MmrigCamera *s)
 static void camera_deliver(MmrigCamera *s, uint32_t sequence)
 {
     CameraBuffer buffer = s->queue[s->queue_first];
-    CameraDone *done =
-        &s->done[(s->done_first + s->done_count) % DONE_DEPTH];
+    CameraDone *done = &s->done[(s->done_first + s->done_count) % DONE_DEPTH];
     CameraShot shot = {
         .sequence = sequence,
         .generation = s->generation,
@@ -363,7 +362,8 @@ static void camera_deliver(MmrigCamera *s, uint32_t sequence)
         done->status = MMRIG_CAM_ERR_DMA_NOT_RAM;
     } else {
         done->bytes = camera_frame_bytes(s);
-        if (s->count_frames++ == 0 || s->start_latency == 0) {
+        s->count_frames++;
+        if (s->start_latency == 0) {
             s->start_latency = shot.time - s->started;
         }
     }
@@ -434,8 +434,8 @@ static uint32_t camera_start(MmrigCamera *s)
     return MMRIG_CAM_OK;
 }
 
-static bool camera_overlaps(const MmrigCamera *s, uint64_t first,
-                            uint64_t last, uint64_t *other)
+static bool camera_overlaps(const MmrigCamera *s, uint64_t first, uint64_t last,
+                            uint64_t *other)
 {
     for (uint32_t i = 0; i < s->queue_count; i++) {
         const CameraBuffer *b = &s->queue[(s->queue_first + i) % QUEUE_MAX];
@@ -558,8 +558,7 @@ static void camera_reset(MmrigCamera *s)
 
 /* ---- Registers ---------------------------------------------------------- */
 
-static bool camera_listed(const uint32_t *table, uint32_t count,
-                          uint32_t value)
+static bool camera_listed(const uint32_t *table, uint32_t count, uint32_t value)
 {
     for (uint32_t i = 0; i < count; i++) {
         if (table[i] == value) {
@@ -755,8 +754,8 @@ static bool camera_read_about(const MmrigCamera *s, hwaddr offset,
     case MMRIG_CAM_FORMAT_COUNT:
         *value = s->format_count;
         break;
-    case MMRIG_CAM_SIZE_TABLE(0)... MMRIG_CAM_SIZE_TABLE(
-        MMRIG_CAM_SIZES_MAX - 1):
+    case MMRIG_CAM_SIZE_TABLE(0)... MMRIG_CAM_SIZE_TABLE(MMRIG_CAM_SIZES_MAX -
+                                                         1):
         *value = s->sizes[(offset - MMRIG_CAM_SIZE_TABLE(0)) / 4];
         break;
     case MMRIG_CAM_FORMAT_TABLE(0)... MMRIG_CAM_FORMAT_TABLE(
@@ -770,8 +769,7 @@ static bool camera_read_about(const MmrigCamera *s, hwaddr offset,
 }
 
 /* The registers that can be written, and those beside them. */
-static bool camera_read_control(MmrigCamera *s, hwaddr offset,
-                                uint32_t *value)
+static bool camera_read_control(MmrigCamera *s, hwaddr offset, uint32_t *value)
 {
     int64_t now;
 
@@ -947,14 +945,13 @@ static const MemoryRegionOps camera_ops = {
 static int camera_post_load(void *opaque, int version)
 {
     MmrigCamera *s = opaque;
-    bool timed = s->state == MMRIG_CAM_STATE_STREAMING ||
-                 (s->state == MMRIG_CAM_STATE_STARTING &&
-                  s->start_timeout_ms > 0);
+    bool timed =
+        s->state == MMRIG_CAM_STATE_STREAMING ||
+        (s->state == MMRIG_CAM_STATE_STARTING && s->start_timeout_ms > 0);
 
     if (!camera_listed(s->sizes, s->size_count, s->size) ||
         !camera_listed(s->formats, s->format_count, s->format) ||
-        s->interval < camera_interval_min(s) ||
-        s->interval > INTERVAL_MAX_NS ||
+        s->interval < camera_interval_min(s) || s->interval > INTERVAL_MAX_NS ||
         s->state > MMRIG_CAM_STATE_FAILED || s->queue_first >= QUEUE_MAX ||
         s->queue_count > s->queue_depth || s->done_first >= DONE_DEPTH ||
         s->done_count > DONE_DEPTH || (s->irq_enable & ~MMRIG_CAM_IRQ_ALL) ||
@@ -983,28 +980,30 @@ static const VMStateDescription camera_vmstate_buffer = {
     .name = "mmrig-camera/buffer",
     .version_id = 1,
     .minimum_version_id = 1,
-    .fields = (const VMStateField[]){
-        VMSTATE_UINT64(address, CameraBuffer),
-        VMSTATE_UINT32(length, CameraBuffer),
-        VMSTATE_UINT32(cookie, CameraBuffer),
-        VMSTATE_END_OF_LIST(),
-    },
+    .fields =
+        (const VMStateField[]){
+            VMSTATE_UINT64(address, CameraBuffer),
+            VMSTATE_UINT32(length, CameraBuffer),
+            VMSTATE_UINT32(cookie, CameraBuffer),
+            VMSTATE_END_OF_LIST(),
+        },
 };
 
 static const VMStateDescription camera_vmstate_done = {
     .name = "mmrig-camera/done",
     .version_id = 1,
     .minimum_version_id = 1,
-    .fields = (const VMStateField[]){
-        VMSTATE_UINT64(address, CameraDone),
-        VMSTATE_UINT64(time, CameraDone),
-        VMSTATE_UINT32(cookie, CameraDone),
-        VMSTATE_UINT32(status, CameraDone),
-        VMSTATE_UINT32(sequence, CameraDone),
-        VMSTATE_UINT32(bytes, CameraDone),
-        VMSTATE_UINT32(crc32c, CameraDone),
-        VMSTATE_END_OF_LIST(),
-    },
+    .fields =
+        (const VMStateField[]){
+            VMSTATE_UINT64(address, CameraDone),
+            VMSTATE_UINT64(time, CameraDone),
+            VMSTATE_UINT32(cookie, CameraDone),
+            VMSTATE_UINT32(status, CameraDone),
+            VMSTATE_UINT32(sequence, CameraDone),
+            VMSTATE_UINT32(bytes, CameraDone),
+            VMSTATE_UINT32(crc32c, CameraDone),
+            VMSTATE_END_OF_LIST(),
+        },
 };
 
 static const VMStateDescription camera_vmstate = {
@@ -1012,47 +1011,48 @@ static const VMStateDescription camera_vmstate = {
     .version_id = 1,
     .minimum_version_id = 1,
     .post_load = camera_post_load,
-    .fields = (const VMStateField[]){
-        VMSTATE_PCI_DEVICE(parent_obj, MmrigCamera),
-        VMSTATE_MSIX(parent_obj, MmrigCamera),
-        VMSTATE_TIMER_PTR(timer, MmrigCamera),
-        VMSTATE_UINT32(size, MmrigCamera),
-        VMSTATE_UINT32(format, MmrigCamera),
-        VMSTATE_UINT32(interval, MmrigCamera),
-        VMSTATE_UINT32(state, MmrigCamera),
-        VMSTATE_UINT32(result, MmrigCamera),
-        VMSTATE_UINT32(error, MmrigCamera),
-        VMSTATE_UINT64(error_detail, MmrigCamera),
-        VMSTATE_UINT32(generation, MmrigCamera),
-        VMSTATE_UINT32(irq_status, MmrigCamera),
-        VMSTATE_UINT32(irq_enable, MmrigCamera),
-        VMSTATE_UINT64(buf_address, MmrigCamera),
-        VMSTATE_UINT32(buf_length, MmrigCamera),
-        VMSTATE_UINT32(buf_cookie, MmrigCamera),
-        VMSTATE_UINT32(clock_hi, MmrigCamera),
-        VMSTATE_STRUCT_ARRAY(queue, MmrigCamera, QUEUE_MAX, 1,
-                             camera_vmstate_buffer, CameraBuffer),
-        VMSTATE_UINT32(queue_first, MmrigCamera),
-        VMSTATE_UINT32(queue_count, MmrigCamera),
-        VMSTATE_STRUCT_ARRAY(done, MmrigCamera, DONE_DEPTH, 1,
-                             camera_vmstate_done, CameraDone),
-        VMSTATE_UINT32(done_first, MmrigCamera),
-        VMSTATE_UINT32(done_count, MmrigCamera),
-        VMSTATE_UINT32(sequence, MmrigCamera),
-        VMSTATE_INT64(started, MmrigCamera),
-        VMSTATE_INT64(due, MmrigCamera),
-        VMSTATE_UINT32(count_frames, MmrigCamera),
-        VMSTATE_UINT32(count_underruns, MmrigCamera),
-        VMSTATE_UINT32(count_dropped, MmrigCamera),
-        VMSTATE_UINT32(count_dma_errors, MmrigCamera),
-        VMSTATE_UINT32(count_queued, MmrigCamera),
-        VMSTATE_UINT32(count_rejected, MmrigCamera),
-        VMSTATE_UINT32(count_start_timeouts, MmrigCamera),
-        VMSTATE_UINT32(count_errors, MmrigCamera),
-        VMSTATE_UINT64(start_latency, MmrigCamera),
-        VMSTATE_UINT64(start_wait, MmrigCamera),
-        VMSTATE_END_OF_LIST(),
-    },
+    .fields =
+        (const VMStateField[]){
+            VMSTATE_PCI_DEVICE(parent_obj, MmrigCamera),
+            VMSTATE_MSIX(parent_obj, MmrigCamera),
+            VMSTATE_TIMER_PTR(timer, MmrigCamera),
+            VMSTATE_UINT32(size, MmrigCamera),
+            VMSTATE_UINT32(format, MmrigCamera),
+            VMSTATE_UINT32(interval, MmrigCamera),
+            VMSTATE_UINT32(state, MmrigCamera),
+            VMSTATE_UINT32(result, MmrigCamera),
+            VMSTATE_UINT32(error, MmrigCamera),
+            VMSTATE_UINT64(error_detail, MmrigCamera),
+            VMSTATE_UINT32(generation, MmrigCamera),
+            VMSTATE_UINT32(irq_status, MmrigCamera),
+            VMSTATE_UINT32(irq_enable, MmrigCamera),
+            VMSTATE_UINT64(buf_address, MmrigCamera),
+            VMSTATE_UINT32(buf_length, MmrigCamera),
+            VMSTATE_UINT32(buf_cookie, MmrigCamera),
+            VMSTATE_UINT32(clock_hi, MmrigCamera),
+            VMSTATE_STRUCT_ARRAY(queue, MmrigCamera, QUEUE_MAX, 1,
+                                 camera_vmstate_buffer, CameraBuffer),
+            VMSTATE_UINT32(queue_first, MmrigCamera),
+            VMSTATE_UINT32(queue_count, MmrigCamera),
+            VMSTATE_STRUCT_ARRAY(done, MmrigCamera, DONE_DEPTH, 1,
+                                 camera_vmstate_done, CameraDone),
+            VMSTATE_UINT32(done_first, MmrigCamera),
+            VMSTATE_UINT32(done_count, MmrigCamera),
+            VMSTATE_UINT32(sequence, MmrigCamera),
+            VMSTATE_INT64(started, MmrigCamera),
+            VMSTATE_INT64(due, MmrigCamera),
+            VMSTATE_UINT32(count_frames, MmrigCamera),
+            VMSTATE_UINT32(count_underruns, MmrigCamera),
+            VMSTATE_UINT32(count_dropped, MmrigCamera),
+            VMSTATE_UINT32(count_dma_errors, MmrigCamera),
+            VMSTATE_UINT32(count_queued, MmrigCamera),
+            VMSTATE_UINT32(count_rejected, MmrigCamera),
+            VMSTATE_UINT32(count_start_timeouts, MmrigCamera),
+            VMSTATE_UINT32(count_errors, MmrigCamera),
+            VMSTATE_UINT64(start_latency, MmrigCamera),
+            VMSTATE_UINT64(start_wait, MmrigCamera),
+            VMSTATE_END_OF_LIST(),
+        },
 };
 
 /* ---- The device --------------------------------------------------------- */
@@ -1074,10 +1074,11 @@ static bool camera_parse_sizes(MmrigCamera *s, Error **errp)
             width < MMRIG_CAM_WIDTH_MIN || width > MMRIG_CAM_WIDTH_MAX ||
             height < MMRIG_CAM_HEIGHT_MIN || height > MMRIG_CAM_HEIGHT_MAX ||
             width % 2 || height % 2) {
-            error_setg(errp, "sizes: '%s' is not WIDTHxHEIGHT, both even, from"
-                       " %dx%d to %dx%d", words[i], MMRIG_CAM_WIDTH_MIN,
-                       MMRIG_CAM_HEIGHT_MIN, MMRIG_CAM_WIDTH_MAX,
-                       MMRIG_CAM_HEIGHT_MAX);
+            error_setg(errp,
+                       "sizes: '%s' is not WIDTHxHEIGHT, both even, from"
+                       " %dx%d to %dx%d",
+                       words[i], MMRIG_CAM_WIDTH_MIN, MMRIG_CAM_HEIGHT_MIN,
+                       MMRIG_CAM_WIDTH_MAX, MMRIG_CAM_HEIGHT_MAX);
             return false;
         }
         s->sizes[s->size_count++] = MMRIG_CAM_SIZE_PACK(width, height);
@@ -1095,10 +1096,10 @@ static bool camera_parse_formats(MmrigCamera *s, Error **errp)
 
     for (guint i = 0; words[i]; i++) {
         const char *w = words[i];
-        uint32_t format =
-            strlen(w) == 4 ? MMRIG_CAM_FOURCC((uint8_t)w[0], (uint8_t)w[1],
-                                              (uint8_t)w[2], (uint8_t)w[3])
-                           : 0;
+        uint32_t format = strlen(w) == 4
+                              ? MMRIG_CAM_FOURCC((uint8_t)w[0], (uint8_t)w[1],
+                                                 (uint8_t)w[2], (uint8_t)w[3])
+                              : 0;
 
         if (camera_format_bytes(format) == 0) {
             error_setg(errp, "formats: '%s' is none of YUYV, GREY, RGB3, XR24",

@@ -8,6 +8,7 @@
 #define CONFIG_POSIX 1
 #define CONFIG_MODULES 1
 #define CONFIG_TCG 1
+#define CONFIG_ATOMIC64 1
 #define CONFIG_INT128 1
 #define CONFIG_INT128_TYPE 1
 #define CONFIG_IOVEC 1

@@ -79,7 +79,7 @@ static uint32_t multiply(uint32_t a, uint32_t b)
 
 void crc32c_shift_init(Crc32cShift *shift, uint64_t bytes)
 {
-    uint32_t power = 1u << 23; /* x^8: one byte of zero */
+    uint32_t power = 1u << 23;  /* x^8: one byte of zero */
     uint32_t factor = 1u << 31; /* x^0 */
 
     for (; bytes != 0; bytes >>= 1) {

@@ -37,8 +37,8 @@
 #define MMRIG_GUARD_LIE_MINOR 0
 #endif
 
-#define REBUILD \
-    "rebuild the pack for it: cmake -D MMRIG_QEMU_SOURCE=<its source> (see" \
+#define REBUILD                                                                \
+    "rebuild the pack for it: cmake -D MMRIG_QEMU_SOURCE=<its source> (see"    \
     " docs/adding-a-device.md)"
 
 typedef struct SizedType {
@@ -100,7 +100,8 @@ static bool guard_learn_layout(Layout *layout)
 
         type_register_static(&probes[i]);
         class = object_class_by_name(probes[i].name);
-        if (!class || strcmp(object_class_get_name(class), probes[i].name)) {
+        if (!class ||
+            strcmp(object_class_get_name(class), probes[i].name) != 0) {
             return false;
         }
         /* ObjectClass has begun with its type since there is QOM. */
@@ -158,7 +159,7 @@ static char *guard_check_version(void)
 
 static char *guard_check_types(void)
 {
-    Layout layout;
+    Layout layout = {0};
 
     if (!guard_learn_layout(&layout)) {
         return g_strdup("the sizes of this QEMU's types cannot be read, so"

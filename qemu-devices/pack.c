@@ -12,15 +12,21 @@
 
 #define PACK_EXPORT __attribute__((visibility("default")))
 
-/* Devices, by the build's mmrig_device() lines. */
-#define MMRIG_PACK_DEVICE(name) extern const TypeInfo *const mmrig_device_##name;
+/* Devices, by the build's mmrig_device() lines; the guard's test has none. */
+#ifndef MMRIG_PACK_EMPTY
+#define MMRIG_PACK_DEVICE(name)                                                \
+    extern const TypeInfo *const mmrig_device_##name;
 #include "pack-devices.h"
 #undef MMRIG_PACK_DEVICE
+#endif
 
 static const TypeInfo *const *const devices[] = {
+#ifndef MMRIG_PACK_EMPTY
 #define MMRIG_PACK_DEVICE(name) &mmrig_device_##name,
 #include "pack-devices.h"
 #undef MMRIG_PACK_DEVICE
+#endif
+    NULL,
 };
 
 /*
@@ -42,7 +48,7 @@ int qemu_plugin_install(uint64_t id, const void *info, int argc, char **argv)
         /* Returning an error would add a line of QEMU's that says less. */
         exit(1);
     }
-    for (size_t i = 0; i < ARRAY_SIZE(devices); i++) {
+    for (size_t i = 0; devices[i]; i++) {
         type_register_static(*devices[i]);
     }
     return 0;

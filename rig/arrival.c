@@ -10,6 +10,7 @@
 typedef struct {
     MmrigQmp *qmp; /* not referenced: the event handler, and so this, ends with it */
     MmrigChannel *channel;
+    GStrv work; /* the line that goes out behind "fork" */
     gulong handler;
     gboolean loaded;
 } Arrival;
@@ -30,6 +31,14 @@ static void end(GTask *task, GError *error)
     } else if (error) {
         g_error_free(error);
     }
+}
+
+static void arrival_free(gpointer data)
+{
+    Arrival *arrival = data;
+
+    g_strfreev(arrival->work);
+    g_free(arrival);
 }
 
 static void on_reply(GObject *source, GAsyncResult *result, gpointer data)
@@ -94,24 +103,29 @@ static void on_event(MmrigQmp *qmp G_GNUC_UNUSED, const char *name, JsonObject *
     } else if (strcmp(status, "completed") == 0) {
         arrival->loaded = TRUE;
         command(task, "cont", NULL, on_going);
-        if (!send_fork(arrival->channel, &error))
+        /* Both at once: the agent is woken once, and does one after the other. */
+        if (!send_fork(arrival->channel, &error) ||
+            (arrival->work &&
+             !mmrig_channel_send(arrival->channel, (const char *const *)arrival->work, &error)))
             end(task, error);
     }
 }
 
 void mmrig_arrival_async(MmrigQmp *qmp, const MmrigMachine *machine, MmrigChannel *channel,
-                         GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data)
+                         const char *const *work, GCancellable *cancellable,
+                         GAsyncReadyCallback callback, gpointer data)
 {
     g_autoptr(GTask) task = g_task_new(NULL, cancellable, callback, data);
     g_autofree char *uri = mmrig_template_uri(machine);
     Arrival *arrival = g_new0(Arrival, 1);
     JsonObject *source = json_object_new();
 
-    g_task_set_task_data(task, arrival, g_free);
+    g_task_set_task_data(task, arrival, arrival_free);
     /* It may be cancelled while nothing but an event is waited for. */
     g_task_set_return_on_cancel(task, TRUE);
     arrival->qmp = qmp;
     arrival->channel = channel;
+    arrival->work = g_strdupv((char **)work);
     arrival->handler =
         g_signal_connect_data(qmp, "event", G_CALLBACK(on_event), g_object_ref(task),
                               (GClosureNotify)(void (*)(void))g_object_unref, 0);

@@ -12,9 +12,11 @@
 
 /*
  * qmp is connected; machine is of kind FORK. All are borrowed: qmp until it is done, the others
- * until it is done or cancelled. Errors: QEMU, TIMEOUT, RIG, G_IO_ERROR_CANCELLED.
+ * until it is done or cancelled. work is the line that gives the agent its work, sent behind
+ * "fork", so that it is woken once for both; it is copied. NULL for none. Errors: QEMU,
+ * TIMEOUT, RIG, G_IO_ERROR_CANCELLED.
  */
 void mmrig_arrival_async(MmrigQmp *qmp, const MmrigMachine *machine, MmrigChannel *channel,
-                         GCancellable *cancellable, GAsyncReadyCallback callback,
-                         gpointer data);
+                         const char *const *work, GCancellable *cancellable,
+                         GAsyncReadyCallback callback, gpointer data);
 gboolean mmrig_arrival_finish(GAsyncResult *result, GError **error);

@@ -43,26 +43,39 @@ static void item_free(gpointer data)
     g_free(item);
 }
 
-/* The template to fork, or NULL if the machine is to be booted. */
-static MmrigTemplate *find_template(const MmrigRig *rig, const MmrigBatchItem *item)
+static MmrigTemplate *obtain(const MmrigRig *rig, const MmrigBatchItem *item, GError **error)
 {
     const MmrigParts parts = {rig->qemu->path,        rig->accel,
                               rig->kernel->image,     item->image,
                               MMRIG_MACHINE_TEMPLATE, mmrig_path_pack()};
-    g_autoptr(GError) error = NULL;
-
-    if (mmrig_template_unfit(item->scenario))
-        return NULL;
     gboolean live = mmrig_term_is_terminal(STDERR_FILENO);
+
     if (live)
         g_printerr("\rthe template of %s\033[K", item->scenario->name);
-    MmrigTemplate *template = mmrig_template_obtain(item->scenario, &parts, &error);
+    MmrigTemplate *template = mmrig_template_obtain(item->scenario, &parts, error);
     if (live)
         g_printerr("\r\033[K");
-    if (!template)
-        g_printerr("mmrig: %s is booted, not forked: %s\n", item->scenario->name,
-                   error->message);
     return template;
+}
+
+/* Sets the template to fork, if the machine is not to be booted. */
+static void find_template(const MmrigRig *rig, MmrigBatchItem *item, gboolean cold)
+{
+    const MmrigScenario *scenario = item->scenario;
+    g_autoptr(GError) error = NULL;
+    const char *why = cold ? "it was asked to be booted" : mmrig_template_unfit(scenario);
+
+    if (!why) {
+        item->template = obtain(rig, item, &error);
+        if (item->template)
+            return;
+        why = error->message;
+    }
+    if (scenario->forked)
+        item->unmet = g_strdup_printf("it is not forked: %s", why);
+    else if (!cold)
+        g_printerr("mmrig: %s%s%s is booted, not forked: %s\n", scenario->name,
+                   scenario->twin ? ":" : "", scenario->twin ? scenario->twin : "", why);
 }
 
 GPtrArray *mmrig_batch_prepare(const MmrigRig *rig, const GPtrArray *scenarios, gboolean cold,
@@ -80,7 +93,7 @@ GPtrArray *mmrig_batch_prepare(const MmrigRig *rig, const GPtrArray *scenarios, 
         item->image = mmrig_rig_image(rig, item->scenario, NULL, error);
         if (!item->image)
             return NULL;
-        item->template = cold ? NULL : find_template(rig, item);
+        find_template(rig, item, cold);
     }
     return g_steal_pointer(&items);
 }

@@ -21,9 +21,9 @@ typedef struct {
 
 /*
  * Makes what the scenarios need, so that nothing is missing once they run: images and, unless
- * cold is wanted, templates. A machine that cannot be a template is booted; one that should
- * have been, with a line on standard error. An array of MmrigBatchItem, to be freed with
- * g_ptr_array_unref(); it borrows the scenarios.
+ * cold is wanted, templates. A machine that cannot be a template is booted, with a line on
+ * standard error, or, if it is of use as a fork only, cannot run. An array of MmrigBatchItem,
+ * to be freed with g_ptr_array_unref(); it borrows the scenarios.
  */
 GPtrArray *mmrig_batch_prepare(const MmrigRig *rig, const GPtrArray *scenarios, gboolean cold,
                                GError **error);

@@ -10,7 +10,8 @@
 typedef struct {
     const char *name;
     const char *subject, *baseline; /* what is measured, in a line each */
-    /* Measures one pair, in seconds. */
+    const char *unit, *unit_name;   /* in which, as in a table and as a word */
+    /* Measures one pair. */
     gboolean (*measure)(const MmrigRig *rig, double *subject, double *baseline, GError **error);
 } MmrigBenchCase;
 
@@ -25,6 +26,10 @@ gboolean mmrig_bench_fork(const MmrigRig *rig, double *subject, double *baseline
                           GError **error);
 gboolean mmrig_bench_fork_cold(const MmrigRig *rig, double *subject, double *baseline,
                                GError **error);
+
+/* Memory of an idle fork beside what its guest wrote, against bare QEMU with the same state. */
+gboolean mmrig_bench_fork_memory(const MmrigRig *rig, double *subject, double *baseline,
+                                 GError **error);
 
 /* Cold boot to agent-ready, against bare QEMU and an init that only powers off. */
 gboolean mmrig_bench_boot(const MmrigRig *rig, double *subject, double *baseline,

@@ -11,12 +11,14 @@
 
 const MmrigBenchCase mmrig_bench_cases[] = {
     {"boot", "mmrig: cold boot until the agent is ready",
-     "bare QEMU, same arguments, an init that powers off", mmrig_bench_boot},
-    {"fork", "mmrig run, forked: command to verdict", "bare QEMU loading the same state",
-     mmrig_bench_fork},
-    {"fork-cold", "mmrig run, forked: command to verdict", "mmrig run --cold",
+     "bare QEMU, same arguments, an init that powers off", "s", "seconds", mmrig_bench_boot},
+    {"fork", "mmrig run, forked: command to verdict", "bare QEMU loading the same state", "s",
+     "seconds", mmrig_bench_fork},
+    {"fork-cold", "mmrig run, forked: command to verdict", "mmrig run --cold", "s", "seconds",
      mmrig_bench_fork_cold},
-    {NULL, NULL, NULL, NULL},
+    {"fork-memory", "an idle fork's own memory, its guest's aside",
+     "bare QEMU that has loaded the same state", "MiB", "mebibytes", mmrig_bench_fork_memory},
+    {NULL, NULL, NULL, NULL, NULL, NULL},
 };
 
 typedef struct {
@@ -68,7 +70,7 @@ static gboolean measure(const MmrigBenchCase *bench, const MmrigRig *rig, int ru
 
 static void print_row(const char *what, const MmrigStats *stats, const char *unit)
 {
-    g_print("  %-52s %7.3f %s   (%.3f to %.3f; middle half %.3f to %.3f)\n", what,
+    g_print("  %-52s %7.3f %-3s (%.3f to %.3f; middle half %.3f to %.3f)\n", what,
             stats->median, unit, stats->least, stats->most, stats->low, stats->high);
 }
 
@@ -78,8 +80,8 @@ static void print_figures(const MmrigBenchCase *bench, const MmrigRig *rig,
     g_print("%s: medians of %u pairs, %s, kernel %s %s, QEMU %s\n", bench->name,
             figures->ratio.count, mmrig_accel_name(rig->accel), rig->kernel->spec,
             rig->kernel->release ? rig->kernel->release : "", rig->qemu->version);
-    print_row(bench->subject, &figures->subject, "s");
-    print_row(bench->baseline, &figures->baseline, "s");
+    print_row(bench->subject, &figures->subject, bench->unit);
+    print_row(bench->baseline, &figures->baseline, bench->unit);
     print_row("ratio of each pair", &figures->ratio, " ");
 }
 
@@ -105,6 +107,8 @@ static void add_stats(JsonBuilder *builder, const char *name, const MmrigStats *
 static void print_json(const MmrigBenchCase *bench, const MmrigRig *rig, const Figures *figures)
 {
     g_autoptr(JsonBuilder) builder = json_builder_new();
+    g_autofree char *subject = g_strconcat("subject-", bench->unit_name, NULL);
+    g_autofree char *baseline = g_strconcat("baseline-", bench->unit_name, NULL);
 
     json_builder_begin_object(builder);
     json_builder_set_member_name(builder, "schema");
@@ -113,8 +117,8 @@ static void print_json(const MmrigBenchCase *bench, const MmrigRig *rig, const F
     json_builder_add_string_value(builder, bench->name);
     json_builder_set_member_name(builder, "pairs");
     json_builder_add_int_value(builder, figures->ratio.count);
-    add_stats(builder, "subject-seconds", &figures->subject);
-    add_stats(builder, "baseline-seconds", &figures->baseline);
+    add_stats(builder, subject, &figures->subject);
+    add_stats(builder, baseline, &figures->baseline);
     add_stats(builder, "ratio", &figures->ratio);
     json_builder_set_member_name(builder, "environment");
     json_builder_add_value(builder, mmrig_rig_environment(rig));
@@ -142,7 +146,7 @@ MmrigExit mmrig_cmd_bench(int argc, char **argv)
         {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &names, NULL, NULL},
         {NULL, 0, 0, 0, NULL, NULL, NULL},
     };
-    g_autoptr(GOptionContext) context = g_option_context_new("boot|fork|fork-cold");
+    g_autoptr(GOptionContext) context = g_option_context_new("boot|fork|fork-cold|fork-memory");
     Figures figures;
 
     g_option_context_set_summary(context,

@@ -5,6 +5,7 @@
 #include "command.h"
 #include "paths.h"
 #include "scenario.h"
+#include "template.h"
 
 typedef struct {
     char *area, *scenarios;
@@ -110,6 +111,12 @@ static void print_words(const char *label, GStrv words)
     g_print("    %s %s\n", label, text);
 }
 
+static void print_reason(const char *label, const char *reason)
+{
+    if (reason)
+        g_print("    %s %s\n", label, reason);
+}
+
 static void print_text(const GPtrArray *scenarios)
 {
     gsize names = 0, areas = 0;
@@ -133,6 +140,8 @@ static void print_text(const GPtrArray *scenarios)
         print_words("asks the rig for:", scenario->requests);
         print_words("needs in the kernel:", scenario->config);
         print_words("needs in the image:", scenario->manifests);
+        print_reason("is booted, not forked:", mmrig_template_unfit(scenario));
+        print_reason("must be forked:", scenario->forked);
     }
 }
 
@@ -143,6 +152,14 @@ static void set_words(JsonObject *object, const char *member, GStrv words)
     for (; words && *words; words++)
         json_array_add_string_element(array, *words);
     json_object_set_array_member(object, member, array);
+}
+
+static void set_reason(JsonObject *object, const char *member, const char *reason)
+{
+    if (reason)
+        json_object_set_string_member(object, member, reason);
+    else
+        json_object_set_null_member(object, member);
 }
 
 static JsonObject *describe(const MmrigScenario *scenario)
@@ -161,6 +178,8 @@ static JsonObject *describe(const MmrigScenario *scenario)
     json_object_set_string_member(object, "file", scenario->path);
     json_object_set_string_member(object, "test", scenario->test);
     json_object_set_int_member(object, "timeout", scenario->timeout);
+    set_reason(object, "cold", mmrig_template_unfit(scenario));
+    set_reason(object, "forked", scenario->forked);
     set_words(object, "requests", scenario->requests);
     set_words(object, "config", scenario->config);
     set_words(object, "modules", scenario->modules);

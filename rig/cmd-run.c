@@ -114,8 +114,14 @@ static gboolean dry_run(const MmrigRig *rig, const GPtrArray *scenarios, GError 
         if (!machine)
             return FALSE;
         g_autofree char *command = mmrig_machine_quote(machine);
-        g_print("# %s%s%s\n%s\n", scenario->name, scenario->twin ? ":" : "",
-                scenario->twin ? scenario->twin : "", command);
+        const char *cold = mmrig_template_unfit(scenario);
+        g_print("# %s%s%s\n", scenario->name, scenario->twin ? ":" : "",
+                scenario->twin ? scenario->twin : "");
+        if (cold)
+            g_print("# is booted, not forked: %s\n", cold);
+        if (scenario->forked)
+            g_print("# must be forked: %s\n", scenario->forked);
+        g_print("%s\n", command);
     }
     return TRUE;
 }

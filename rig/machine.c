@@ -292,6 +292,11 @@ static void add_kernel(GPtrArray *argv, const MmrigScenario *scenario, const Mmr
      * in a panic; there is no wiring that could be wrong.
      */
     g_string_append(line, " no_timer_check");
+    /*
+     * Nor can an emulated TSC be wrong by itself. Its watchdog would keep an idle machine busy,
+     * and a fork's first milliseconds.
+     */
+    g_string_append(line, " tsc=nowatchdog");
     if (scenario->modules && *scenario->modules) {
         g_autofree char *modules = g_strjoinv(",", scenario->modules);
         g_string_append_printf(line, " " MMRIG_PARAM_MODULES "=%s", modules);
@@ -346,6 +351,9 @@ MmrigMachine *mmrig_machine_plan(const MmrigScenario *scenario, const MmrigParts
     add_machine(argv, scenario, parts);
     add_memory(argv, scenario, parts->kind, machine->backings);
     add_channels(argv);
+    /* Each QEMU picks a new number for it, and a kernel that sees it change was forked. */
+    if (scenario->vmgenid)
+        add_pair(argv, "-device", "vmgenid,id=rig.vmgenid,guid=auto");
     /*
      * QEMU places device memory in this order. virtio-mem comes first, where it starts on a
      * gigabyte: Linux uses it by whole memory blocks (128M), and an NVDIMM may end anywhere.
@@ -410,6 +418,8 @@ GStrv mmrig_machine_types(const MmrigScenario *scenario)
     g_ptr_array_add(names, (gpointer) "virtio-serial-pci");
     g_ptr_array_add(names, (gpointer) "virtserialport");
     g_ptr_array_add(names, (gpointer) "pvpanic-pci");
+    if (scenario->vmgenid)
+        g_ptr_array_add(names, (gpointer) "vmgenid");
     if (scenario->nodes)
         g_ptr_array_add(names, (gpointer) "memory-backend-ram");
     for (guint i = 0; i < scenario->devices->len; i++) {

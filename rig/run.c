@@ -175,30 +175,47 @@ static void send_words(Run *run, const char *const *words)
         break_run(run, error);
 }
 
-static void start_test_if_ready(GTask *task)
+static guint test_limit(const Run *run)
 {
-    Run *run = g_task_get_task_data(task);
-    const MmrigScenario *scenario = run->options.scenario;
-    guint limit = run->options.timeout ? run->options.timeout : scenario->timeout;
+    return run->options.timeout ? run->options.timeout : run->options.scenario->timeout;
+}
+
+/* The line by which the agent starts the test. Free with g_strfreev(). */
+static GStrv test_line(const Run *run)
+{
     g_autoptr(GPtrArray) words = g_ptr_array_new();
     g_autofree char *id = g_strdup_printf("%u", run->boot + 1);
-    g_autofree char *limit_ms = g_strdup_printf("%u000", limit);
+    g_autofree char *limit_ms = g_strdup_printf("%u000", test_limit(run));
 
-    if (!run->qmp_ready || !run->agent_ready || run->ending || run->evidence.started)
-        return;
     g_ptr_array_add(words, (gpointer) "run");
     g_ptr_array_add(words, id);
     g_ptr_array_add(words, limit_ms);
-    g_ptr_array_add(words, scenario->test);
-    if (scenario->boots)
-        g_ptr_array_add(words, scenario->boots[run->boot]);
-    for (char **arg = scenario->args; arg && *arg; arg++)
-        g_ptr_array_add(words, *arg);
-    g_ptr_array_add(words, NULL);
+    mmrig_scenario_test_words(run->options.scenario, run->boot, words);
+    return g_strdupv((GStrv)words->pdata);
+}
+
+/* What happens from here on is the test's doing. */
+static void test_started(GTask *task)
+{
+    Run *run = g_task_get_task_data(task);
+
     run->evidence.started = TRUE;
-    set_timer(task, limit + MMRIG_GRACE);
+    set_timer(task, test_limit(run) + MMRIG_GRACE);
     set_stage(run, MMRIG_STAGE_TESTING);
-    send_words(run, (const char *const *)words->pdata);
+}
+
+/* A fork was told on its arrival. */
+static void start_test_if_ready(GTask *task)
+{
+    Run *run = g_task_get_task_data(task);
+
+    if (!run->qmp_ready || !run->agent_ready || run->ending || run->evidence.started)
+        return;
+    test_started(task);
+    if (!run->options.template) {
+        g_auto(GStrv) line = test_line(run);
+        send_words(run, (const char *const *)line);
+    }
 }
 
 typedef struct {
@@ -430,9 +447,12 @@ static void on_connected(GObject *source, GAsyncResult *result, gpointer data)
         return;
     }
     run->qmp_ready = TRUE;
-    if (run->options.template)
-        mmrig_arrival_async(mmrig_vm_qmp(run->vm), run->machine, run->channel, run->boot_over,
-                            on_arrived, g_object_ref(task));
+    if (run->options.template) {
+        g_auto(GStrv) line = test_line(run);
+        mmrig_arrival_async(mmrig_vm_qmp(run->vm), run->machine, run->channel,
+                            (const char *const *)line, run->boot_over, on_arrived,
+                            g_object_ref(task));
+    }
     start_test_if_ready(task);
 }
 

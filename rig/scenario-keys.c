@@ -24,6 +24,10 @@ const MmrigScenarioKey mmrig_scenario_keys[] = {
      "the group it belongs to, for --area"},
     {"scenario", "timeout", MMRIG_KEY_NUMBER, IN_SCENARIO(timeout), 1, 3600, 0, "60", FALSE,
      "seconds that the test may take in one boot, not counting the boot itself"},
+    {"scenario", "cold", MMRIG_KEY_TEXT, IN_SCENARIO(cold), 0, 120, 0, NULL, FALSE,
+     "why the machine must be booted, not forked"},
+    {"scenario", "forked", MMRIG_KEY_TEXT, IN_SCENARIO(forked), 0, 120, 0, NULL, FALSE,
+     "why the machine must be forked, not booted, else the scenario is skipped"},
 
     {"test", "test", MMRIG_KEY_NAME, IN_SCENARIO(test), 0, 0, 0, NULL, TRUE,
      "the guest test program, without test- before it"},
@@ -46,6 +50,8 @@ const MmrigScenarioKey mmrig_scenario_keys[] = {
      "NUMA nodes; node 0 has all CPUs and memory; 0 is a machine without NUMA"},
     {"machine", "cpu", MMRIG_KEY_TEXT, IN_SCENARIO(cpu), 0, 250, 0, NULL, FALSE,
      "QEMU's CPU model with its properties; the default is max, with KVM host"},
+    {"machine", "vmgenid", MMRIG_KEY_SWITCH, IN_SCENARIO(vmgenid), 0, 0, 0, "no", FALSE,
+     "a device that tells the kernel when it was forked"},
 
     {"kernel", "config", MMRIG_KEY_OPTIONS, IN_SCENARIO(config), 0, 64, 0, NULL, FALSE,
      "options that the kernel must have, else the scenario is skipped"},
@@ -350,6 +356,8 @@ char *mmrig_scenario_key_values(const MmrigScenarioKey *key)
         g_autofree char *multiple = size_text(key->multiple);
         return g_strdup_printf("%s to %s, a multiple of %s", min, max, multiple);
     }
+    case MMRIG_KEY_SWITCH:
+        return g_strdup("yes or no");
     case MMRIG_KEY_EXPECT:
         return g_strdup("pass or panic");
     case MMRIG_KEY_REGEX:
@@ -500,6 +508,13 @@ gboolean mmrig_scenario_key_set(const MmrigScenarioKey *key, gpointer object, co
         return number_set(key, field, value, problem);
     case MMRIG_KEY_SIZE:
         return size_set(key, field, value, problem);
+    case MMRIG_KEY_SWITCH:
+        if (!g_str_equal(value, "yes") && !g_str_equal(value, "no")) {
+            *problem = g_strdup_printf("'%s' is neither yes nor no; write one of them", value);
+            return FALSE;
+        }
+        *(gboolean *)field = g_str_equal(value, "yes");
+        return TRUE;
     case MMRIG_KEY_EXPECT:
         if (!g_str_equal(value, "pass") && !g_str_equal(value, "panic")) {
             *problem = g_strdup_printf("'%s' is no way to end; write pass or panic", value);

@@ -21,6 +21,7 @@ typedef enum {
     MMRIG_KEY_OPTIONS,    /* CONFIG_X or CONFIG_X=value, separated by blanks */
     MMRIG_KEY_NUMBER,
     MMRIG_KEY_SIZE,
+    MMRIG_KEY_SWITCH, /* yes or no */
     MMRIG_KEY_EXPECT, /* pass or panic */
     MMRIG_KEY_REGEX,
     MMRIG_KEY_SHIFT, /* VERB BYTES */

@@ -57,6 +57,8 @@ void mmrig_scenario_free(MmrigScenario *scenario)
     g_free(scenario->path);
     g_free(scenario->summary);
     g_free(scenario->area);
+    g_free(scenario->cold);
+    g_free(scenario->forked);
     g_free(scenario->test);
     g_strfreev(scenario->args);
     g_strfreev(scenario->boots);
@@ -465,6 +467,12 @@ static gboolean check_together(Parser *parser, GError **error)
     if (scenario->expect == MMRIG_EXPECT_PANIC && scenario->boots)
         return wrong_value(parser, error, "test", "boots",
                            "a scenario that expects a panic has one boot; remove it");
+    if (scenario->forked && scenario->cold)
+        return wrong_value(parser, error, "scenario", "forked",
+                           "it cannot be told to be booted as well; remove this or cold");
+    if (scenario->forked && scenario->boots)
+        return wrong_value(parser, error, "scenario", "forked",
+                           "a scenario with boots is never forked; remove this or boots");
     for (guint i = 0; i < scenario->devices->len; i++) {
         const MmrigDevice *device = g_ptr_array_index(scenario->devices, i);
         g_autofree char *group =
@@ -528,4 +536,14 @@ MmrigScenario *mmrig_scenario_parse(const char *text, gsize size, const char *na
     if (!read_devices(&parser, error) || !check_together(&parser, error))
         return NULL;
     return g_steal_pointer(&scenario);
+}
+
+void mmrig_scenario_test_words(const MmrigScenario *scenario, guint boot, GPtrArray *words)
+{
+    g_ptr_array_add(words, scenario->test);
+    if (scenario->boots)
+        g_ptr_array_add(words, scenario->boots[boot]);
+    for (char **arg = scenario->args; arg && *arg; arg++)
+        g_ptr_array_add(words, *arg);
+    g_ptr_array_add(words, NULL);
 }

@@ -55,6 +55,8 @@ typedef struct {
     char *summary;
     char *area;
     guint timeout; /* seconds for one boot's test, not counting the boot itself */
+    char *cold;    /* why it must be booted, not forked, or NULL */
+    char *forked;  /* why it must be forked, not booted, or NULL */
 
     /* [test] */
     char *test;     /* name of the guest test program */
@@ -69,6 +71,7 @@ typedef struct {
     guint64 memory; /* bytes */
     guint nodes;    /* NUMA nodes; node 0 has all CPUs and memory; 0: no NUMA */
     char *cpu;      /* QEMU CPU model, or NULL for the default of the accelerator */
+    gboolean vmgenid;
 
     /* [kernel] */
     GStrv config;  /* options that the kernel must have, else skip */
@@ -99,6 +102,12 @@ MmrigScenario *mmrig_scenario_load(const char *folder, const char *name, const c
 
 /* Names of all scenarios in the folder, sorted. Free with g_strfreev(). */
 GStrv mmrig_scenario_names(const char *folder, GError **error);
+
+/*
+ * Adds to words what the agent's "run" names: the test, the word of the given boot (from 0) if
+ * there are several, and the arguments; and a NULL. They stay the scenario's.
+ */
+void mmrig_scenario_test_words(const MmrigScenario *scenario, guint boot, GPtrArray *words);
 
 void mmrig_scenario_free(MmrigScenario *scenario);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(MmrigScenario, mmrig_scenario_free)

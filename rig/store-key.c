@@ -89,8 +89,9 @@ gboolean mmrig_key_add_stat(MmrigKey *key, const char *path, GError **error)
 
     if (stat(path, &status) != 0)
         return key_error(error, path, errno);
-    text = g_strdup_printf("%lld %lld.%09ld %llu %s", (long long)status.st_size,
+    text = g_strdup_printf("%lld %lld.%09ld %lld.%09ld %llu %s", (long long)status.st_size,
                            (long long)status.st_mtim.tv_sec, status.st_mtim.tv_nsec,
+                           (long long)status.st_ctim.tv_sec, status.st_ctim.tv_nsec,
                            (unsigned long long)status.st_ino, path);
     key_part(key, 'S', text);
     return TRUE;

@@ -25,8 +25,9 @@ void mmrig_key_add(MmrigKey *key, const char *text);
 /* Adds the bytes of a file (by content). */
 gboolean mmrig_key_add_content(MmrigKey *key, const char *path, GError **error);
 /*
- * Adds what stat says of a file: path, size, modification time, inode. For large inputs on
- * a path that must be fast; an edit that keeps all four is not seen.
+ * Adds what stat says of a file: path, size, inode, the times of its last modification and of
+ * its last change. For large inputs on a path that must be fast. The last of them cannot be set
+ * by anybody, so that only a second write within the same tick of the clock is not seen.
  */
 gboolean mmrig_key_add_stat(MmrigKey *key, const char *path, GError **error);
 /* 64 hex digits of SHA-256. Nothing can be added afterwards. Owned by key. */

@@ -7,11 +7,13 @@
 #include "vm.h"
 
 #define SAVE_TIMEOUT_S 60
+/* Two periods of the kernel's slowest housekeeping right after a boot (RCU, work queues). */
+#define SETTLE_MS 300
 
 typedef struct {
     MmrigVm *vm;
     MmrigChannel *channel;
-    const char *nonce;
+    const char *const *words; /* the line that has the agent get ready */
     gboolean kept, saved, timed_out;
     char *trouble; /* why it cannot go on */
 } Maker;
@@ -59,8 +61,7 @@ static void on_message(const MmrigGuestMessage *message, gpointer data)
     g_autoptr(GError) error = NULL;
 
     if (message->kind == MMRIG_GUEST_READY) {
-        const char *const words[] = {"template", maker->nonce, NULL};
-        if (!mmrig_channel_send(maker->channel, words, &error))
+        if (!mmrig_channel_send(maker->channel, maker->words, &error))
             give_up(maker, "%s", error->message);
     } else if (message->kind == MMRIG_GUEST_KEPT) {
         maker->kept = TRUE;
@@ -121,6 +122,24 @@ static gboolean wait_for(Maker *maker, const gboolean *what, guint seconds, GErr
     return FALSE;
 }
 
+static gboolean on_settled(gpointer data)
+{
+    *(gboolean *)data = TRUE;
+    return G_SOURCE_REMOVE;
+}
+
+/* Lets the guest end what it does behind its agent's back, or each fork would have to. */
+static gboolean settle(Maker *maker, GError **error)
+{
+    gboolean settled = FALSE;
+
+    g_timeout_add(SETTLE_MS, on_settled, &settled);
+    /* The timer's source is gone before settled is, even if the guest is not there any more. */
+    while (!settled)
+        g_main_context_iteration(NULL, TRUE);
+    return wait_for(maker, &settled, 1, error);
+}
+
 static gboolean command(MmrigQmp *qmp, const char *name, JsonObject *arguments, GError **error)
 {
     g_autoptr(GError) cause = NULL;
@@ -155,12 +174,17 @@ static gboolean save(Maker *maker, const MmrigMachine *machine, GError **error)
 }
 
 gboolean mmrig_template_boot(const MmrigMachine *machine, const GArray *files,
-                             const char *nonce, GError **error)
+                             const MmrigScenario *scenario, const char *nonce, GError **error)
 {
-    Maker maker = {.nonce = nonce};
+    g_autoptr(GPtrArray) words = g_ptr_array_new();
+    Maker maker = {0};
     int ktap = -1;
     gboolean saved = FALSE;
 
+    g_ptr_array_add(words, (gpointer) "template");
+    g_ptr_array_add(words, (gpointer)nonce);
+    mmrig_scenario_test_words(scenario, 0, words);
+    maker.words = (const char *const *)words->pdata;
     maker.vm = mmrig_vm_start(machine, files, NULL, on_ended, &maker, error);
     if (!maker.vm)
         return FALSE;
@@ -172,7 +196,7 @@ gboolean mmrig_template_boot(const MmrigMachine *machine, const GArray *files,
         /* First the guest: if QEMU dies early, its own words say more than QMP's end. */
         saved = wait_for(&maker, &maker.kept, MMRIG_BOOT_TIMEOUT, error) &&
                 mmrig_qmp_connect(mmrig_vm_qmp(maker.vm), MMRIG_QMP_TIMEOUT, error) &&
-                save(&maker, machine, error);
+                settle(&maker, error) && save(&maker, machine, error);
     mmrig_channel_free(maker.channel);
     mmrig_vm_free(maker.vm);
     close(ktap);

@@ -5,12 +5,13 @@
 #include "machine.h"
 
 /*
- * Boots machine (of kind TEMPLATE) on the given files, has its agent keep nonce, stops it, and
- * writes its device state to the file of MMRIG_BACKING_STATE. Iterates the thread-default main
- * context. UNMET error if QEMU cannot save the machine; others if it does not get that far.
+ * Boots machine (of kind TEMPLATE) on the given files, has its agent keep nonce and hold the
+ * scenario's test, stops it, and writes its device state to the file of MMRIG_BACKING_STATE.
+ * Iterates the thread-default main context. UNMET error if QEMU cannot save the machine; others
+ * if it does not get that far.
  */
 gboolean mmrig_template_boot(const MmrigMachine *machine, const GArray *files,
-                             const char *nonce, GError **error);
+                             const MmrigScenario *scenario, const char *nonce, GError **error);
 
 /* The arguments of QMP's migrate and migrate-incoming for the machine's state file. */
 char *mmrig_template_uri(const MmrigMachine *machine);

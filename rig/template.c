@@ -4,14 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "backing.h"
 #include "error.h"
 #include "mmrig-guest-protocol.h"
+#include "private-copy.h"
 #include "store.h"
 #include "template-cache.h"
 #include "template-maker.h"
@@ -19,6 +18,8 @@
 
 const char *mmrig_template_unfit(const MmrigScenario *scenario)
 {
+    if (scenario->cold)
+        return scenario->cold;
     if (scenario->boots)
         return "it boots more than once";
     for (guint i = 0; i < scenario->devices->len; i++) {
@@ -40,27 +41,31 @@ void mmrig_template_free(MmrigTemplate *template)
     g_free(template);
 }
 
-/* What the host's CPU is counts for KVM, where the guest sees it. */
-static void add_host_cpu(MmrigKey *key)
+void mmrig_template_add_cpu(MmrigKey *key, const char *cpuinfo)
 {
-    g_autofree char *text = NULL;
+    const char *end = strstr(cpuinfo, "\n\n");
+    g_autofree char *first = end ? g_strndup(cpuinfo, (gsize)(end - cpuinfo)) : NULL;
+    g_auto(GStrv) lines = g_strsplit(first ? first : cpuinfo, "\n", -1);
 
-    if (!g_file_get_contents("/proc/cpuinfo", &text, NULL, NULL))
-        return;
-    char *end = strstr(text, "\n\n");
-    if (end)
-        *end = '\0';
-    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
     for (char **line = lines; *line; line++)
         if (g_str_has_prefix(*line, "model") || g_str_has_prefix(*line, "flags") ||
             g_str_has_prefix(*line, "microcode"))
             mmrig_key_add(key, *line);
 }
 
+/* What the host's CPU is counts for KVM, where the guest sees it. */
+static void add_host_cpu(MmrigKey *key)
+{
+    g_autofree char *text = NULL;
+
+    if (g_file_get_contents("/proc/cpuinfo", &text, NULL, NULL))
+        mmrig_template_add_cpu(key, text);
+}
+
 char *mmrig_template_name(const MmrigScenario *scenario, const MmrigParts *parts,
                           GError **error)
 {
-    g_autoptr(MmrigKey) key = mmrig_key_new("template 2");
+    g_autoptr(MmrigKey) key = mmrig_key_new("template 3");
     MmrigParts cold = *parts;
 
     cold.kind = MMRIG_MACHINE_TEMPLATE;
@@ -69,6 +74,11 @@ char *mmrig_template_name(const MmrigScenario *scenario, const MmrigParts *parts
         return NULL;
     for (char **word = machine->argv; *word; word++)
         mmrig_key_add(key, *word);
+    /* The test is in it, started and held. */
+    g_autoptr(GPtrArray) words = g_ptr_array_new();
+    mmrig_scenario_test_words(scenario, 0, words);
+    for (guint i = 0; i + 1 < words->len; i++)
+        mmrig_key_add(key, g_ptr_array_index(words, i));
     if (!mmrig_key_add_stat(key, parts->qemu, error) ||
         !mmrig_key_add_stat(key, parts->kernel, error) ||
         (mmrig_machine_needs_pack(scenario) && !mmrig_key_add_stat(key, parts->pack, error)))
@@ -169,7 +179,8 @@ static gboolean fill(const char *path, gpointer data, GError **error)
         g_snprintf(nonce + i, 9, "%08x", g_random_int());
     g_autoptr(MmrigMachine) machine = mmrig_machine_plan(making->scenario, &parts, error);
     g_autoptr(GArray) files = machine ? make_files(machine, path, error) : NULL;
-    making->made = files && mmrig_template_boot(machine, files, nonce, error) &&
+    making->made = files &&
+                   mmrig_template_boot(machine, files, making->scenario, nonce, error) &&
                    mmrig_template_meta_write(path, making->scenario->name, nonce,
                                              making->scenario->memory, error);
     return making->made;
@@ -219,40 +230,13 @@ MmrigTemplate *mmrig_template_obtain(const MmrigScenario *scenario, const MmrigP
     return template;
 }
 
-/* Copies only what is not a hole. */
-static gboolean copy_sparse(int from, int to, off_t size)
-{
-    for (off_t at = 0; at < size;) {
-        off_t start = lseek(from, at, SEEK_DATA);
-        if (start < 0)
-            return errno == ENXIO; /* nothing but holes from here on */
-        off_t end = lseek(from, start, SEEK_HOLE);
-        if (end < 0)
-            return FALSE;
-        /* Not copy_file_range(), which does not go from one tmpfs to another. */
-        if (lseek(to, start, SEEK_SET) != start)
-            return FALSE;
-        for (off_t in = start; in < end;)
-            if (sendfile(to, from, &in, (size_t)(end - in)) <= 0)
-                return FALSE;
-        at = end;
-    }
-    return TRUE;
-}
-
-static int private_copy(int from, const MmrigBacking *backing)
+static int private_copy(const MmrigTemplate *template, int from, const MmrigBacking *backing)
 {
     g_autofree char *name = g_strconcat("mmrig-", backing->device, NULL);
-    int to = memfd_create(name, MFD_CLOEXEC);
+    /* Not the template's own folder, which may be removed at any time. */
+    g_autofree char *store = g_path_get_dirname(template->folder);
 
-    if (to >= 0 && ftruncate(to, (off_t)backing->size) == 0 &&
-        copy_sparse(from, to, (off_t)backing->size))
-        return to;
-    int cause = errno;
-    if (to >= 0)
-        close(to);
-    errno = cause;
-    return -1;
+    return mmrig_private_copy(from, store, name, backing->size, mmrig_reflink);
 }
 
 GArray *mmrig_template_backings(const MmrigTemplate *template, const MmrigMachine *machine,
@@ -270,7 +254,7 @@ GArray *mmrig_template_backings(const MmrigTemplate *template, const MmrigMachin
         int fd = file;
         if (file >= 0 && strcmp(backing->device, MMRIG_BACKING_RAM) != 0 &&
             strcmp(backing->device, MMRIG_BACKING_STATE) != 0) {
-            fd = private_copy(file, backing);
+            fd = private_copy(template, file, backing);
             close(file);
         }
         if (fd < 0) {

@@ -11,6 +11,7 @@
 #pragma once
 
 #include "machine.h"
+#include "store.h"
 
 /* Once it is loaded, a template may be removed: its files are held open. */
 typedef struct {
@@ -19,7 +20,7 @@ typedef struct {
     GArray *files; /* descriptors, in the order of the machine's backings */
 } MmrigTemplate;
 
-/* Why the scenario's machine cannot be forked, or NULL. Static text. */
+/* Why the scenario's machine cannot be forked, or NULL. The scenario's, or static text. */
 const char *mmrig_template_unfit(const MmrigScenario *scenario);
 
 /*
@@ -28,6 +29,12 @@ const char *mmrig_template_unfit(const MmrigScenario *scenario);
  */
 char *mmrig_template_name(const MmrigScenario *scenario, const MmrigParts *parts,
                           GError **error);
+
+/*
+ * Adds what a guest under KVM can see of the host's processor, from the text of /proc/cpuinfo,
+ * of which the first processor counts.
+ */
+void mmrig_template_add_cpu(MmrigKey *key, const char *cpuinfo);
 
 /*
  * The template for the scenario's machine, made if it is not there (which takes a boot) or if

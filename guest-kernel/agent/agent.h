@@ -124,6 +124,8 @@ enum reader_result {
 ssize_t reader_fill(struct reader *reader, int fd);
 enum reader_result reader_next(struct reader *reader, struct mmrig_line *line);
 
+/* Two hex digits a byte and a zero byte behind them. */
+void hex_print(char *digits, const unsigned char *bytes, size_t size);
 /* A decimal number of at most 18 digits. */
 bool word_number(const struct mmrig_word *word, uint64_t *number);
 bool word_is(const struct mmrig_word *word, const char *text);
@@ -136,7 +138,17 @@ void control_handle(void);
 
 /* ---- job.c ---------------------------------------------------------------------------- */
 
+/* Whether a job runs or ends; a held one does neither. */
 bool job_active(void);
+/*
+ * Starts the test that the words from first on name and holds it in front of its first case;
+ * fork_kept() is called when it is there, or has turned out not to come. False if it could not
+ * even be started.
+ */
+bool job_hold(const struct mmrig_line *line, size_t first);
+/* Whether the held test is still on its way, and job_held() the news that it has come. */
+bool job_holding(void);
+void job_held(void);
 /* Starts a job: words of the line from first on are its program and arguments. */
 void job_run(uint64_t id, uint64_t limit_ms, const struct mmrig_line *line, size_t first);
 void job_exec(uint64_t id, uint64_t limit_ms, bool tty, const struct mmrig_line *line,
@@ -158,12 +170,16 @@ void job_reap(void);
 /* Each does one line of the rig's and answers it; false if its words are not well formed. */
 bool fork_template(const struct mmrig_line *line);
 bool fork_arrive(const struct mmrig_line *line);
+/* All that is to be in the template is there: tells the rig. */
+void fork_kept(void);
 
 /* ---- request.c ------------------------------------------------------------------------ */
 
 /* From now on fd is our end of the socket of the test with this id; request_end() closes it. */
 void request_start(int fd, uint64_t id);
 void request_end(void);
+/* The held test may go on, and gets this id. */
+void request_release(uint64_t id);
 /* Whether more may come: the test's end is open, or what came is not yet passed on. */
 bool request_open(void);
 void request_wait(struct pollfd *entry);

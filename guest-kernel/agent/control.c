@@ -32,12 +32,26 @@ void message_text(struct message *message, const char *text)
     message_bytes(message, text, size < TEXT_MAX ? size : TEXT_MAX);
 }
 
+/* Here and below without printf, whose ways through libc a fork would pay for (fork.c). */
 void message_number(struct message *message, uint64_t number)
 {
     char digits[24];
+    size_t at = sizeof(digits);
 
-    snprintf(digits, sizeof(digits), "%llu", (unsigned long long)number);
-    message_text(message, digits);
+    do {
+        digits[--at] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    message_bytes(message, digits + at, sizeof(digits) - at);
+}
+
+void hex_print(char *digits, const unsigned char *bytes, size_t size)
+{
+    for (size_t i = 0; i < 2 * size; i++) {
+        unsigned digit = bytes[i / 2] >> (i % 2 ? 0 : 4) & 0xf;
+        digits[i] = (char)(digit < 10 ? '0' + digit : 'a' + digit - 10);
+    }
+    digits[2 * size] = '\0';
 }
 
 void message_send(struct message *message)
@@ -100,27 +114,29 @@ bool control_roomy(void)
     return control_port.out.used < control_port.out.capacity / 2;
 }
 
-/* 32 hex digits that differ from boot to boot. */
+/*
+ * 32 hex digits that differ from boot to boot. Not the kernel's own boot id, as long as there
+ * are random bytes: that is made when it is first read, and forks are to have one each.
+ */
 static void boot_id(char digits[MMRIG_BOOT_ID_DIGITS + 1])
 {
+    unsigned char bytes[MMRIG_BOOT_ID_DIGITS / 2];
     char text[64];
     size_t used = 0;
 
+    if (getrandom(bytes, sizeof(bytes), GRND_NONBLOCK) == (ssize_t)sizeof(bytes)) {
+        hex_print(digits, bytes, sizeof(bytes));
+        return;
+    }
+    /* Early on, and without RDRAND: only the kernel's own use does not wait. */
     if (file_text("/proc/sys/kernel/random/boot_id", text, sizeof(text))) {
         for (const char *c = text; *c && used < MMRIG_BOOT_ID_DIGITS; c++) {
             if (mmrig_hex_digit(*c) >= 0)
                 digits[used++] = *c;
         }
     }
-    if (used < MMRIG_BOOT_ID_DIGITS) {
-        unsigned char bytes[MMRIG_BOOT_ID_DIGITS / 2];
-
-        if (getrandom(bytes, sizeof(bytes), GRND_NONBLOCK) != (ssize_t)sizeof(bytes))
-            agent_fail("the kernel gives no boot id and no random bytes: %s", strerror(errno));
-        else
-            for (used = 0; used < MMRIG_BOOT_ID_DIGITS; used += 2)
-                snprintf(digits + used, 3, "%02x", (unsigned)bytes[used / 2]);
-    }
+    if (used < MMRIG_BOOT_ID_DIGITS)
+        agent_fail("the kernel gives no random bytes and no boot id: %s", strerror(errno));
     digits[used] = '\0';
 }
 

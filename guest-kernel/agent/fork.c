@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/random.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
@@ -40,16 +39,22 @@ static bool word_hex(const struct mmrig_word *word, size_t digits, unsigned char
 
 bool fork_template(const struct mmrig_line *line)
 {
-    struct message message;
-
-    if (line->count != 2 || !word_hex(&line->words[1], MMRIG_NONCE_DIGITS, NULL))
+    if (line->count < 2 || !word_hex(&line->words[1], MMRIG_NONCE_DIGITS, NULL))
         return false;
     memcpy(nonce, line->words[1].data, sizeof(nonce));
+    if (line->count == 2 || !job_hold(line, 2))
+        fork_kept();
+    return true;
+}
+
+void fork_kept(void)
+{
+    struct message message;
+
     /* What is still to be written back would be written by every fork. */
     sync();
     message_start(&message, "kept");
     message_send(&message);
-    return true;
 }
 
 /*
@@ -109,8 +114,7 @@ bool fork_arrive(const struct mmrig_line *line)
         agent_fail("cannot get random bytes: %s", strerror(errno));
         return true;
     }
-    for (size_t i = 0; i < sizeof(id); i++)
-        snprintf(digits + 2 * i, 3, "%02x", id[i]);
+    hex_print(digits, id, sizeof(id));
     message_start(&message, "forked");
     message_text(&message, digits);
     message_text(&message, nonce);

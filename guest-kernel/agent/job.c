@@ -6,6 +6,10 @@
  * process but the agent is killed (whatever the job started, wherever it put itself), and all
  * are reaped: nothing of a job lives on into the next. Then what is left in its pipes and
  * in the kernel log is read, and only then is "done" sent, so that nothing comes after it.
+ *
+ * In a template the test is there before it is asked for: started, and held by the harness in
+ * front of its first case (JOB_HELD). What it takes to start a program is then done once, and
+ * not in every fork. Whatever cannot be held is started in the fork.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,11 +27,15 @@
 
 /* How long a killed process may take to end before the machine is given up. */
 #define GRACE_MS 5000
+/* How long a test may take to get to its first case; one that does not is not held. */
+#define HOLD_MS 5000
 /* A line of input is decoded at once, so that much room is always left. */
 #define STDIN_RESERVE MMRIG_LINE_MAX
+#define TEST_PATH_MAX (sizeof(MMRIG_GUEST_TESTS) + 128)
 
 enum job_state {
     JOB_NONE,
+    JOB_HELD,
     JOB_RUNNING,
     JOB_ENDING,
 };
@@ -36,7 +44,8 @@ static struct {
     enum job_state state;
     uint64_t id;
     pid_t pid;
-    bool tty;
+    bool tty, test;
+    bool at_hold; /* JOB_HELD: the harness has said so */
     uint64_t limit_ms;
     bool timed_out;
     bool status_known;
@@ -50,6 +59,10 @@ static struct {
 
 static int timer = -1;
 
+/* The words that the held test was started with, to be compared with those of "run". */
+static char held_words[MMRIG_LINE_MAX];
+static size_t held_size;
+
 static char input_bytes[64 * 1024];
 static struct queue input_queue = {input_bytes, sizeof(input_bytes), 0};
 
@@ -62,7 +75,12 @@ static void close_end(int *fd)
 
 bool job_active(void)
 {
-    return job.state != JOB_NONE;
+    return job.state == JOB_RUNNING || job.state == JOB_ENDING;
+}
+
+bool job_holding(void)
+{
+    return job.state == JOB_HELD && !job.at_hold;
 }
 
 static void timer_set(uint64_t ms)
@@ -99,6 +117,11 @@ static void done_send(const char *how, uint64_t number)
     message_send(&message);
 }
 
+void job_kill(void)
+{
+    kill(-1, SIGKILL);
+}
+
 /* The job could not be started at all: 127, as a shell says it. */
 static void refuse(const char *what, const char *why)
 {
@@ -122,7 +145,7 @@ static _Noreturn void child_say(const char *what)
 }
 
 /* In the new process. */
-static _Noreturn void child_start(const struct ends *ends, bool tty, char **argv)
+static _Noreturn void child_start(const struct ends *ends, char **argv)
 {
     sigset_t none;
     /* Out of the way of the numbers they will get. */
@@ -137,9 +160,11 @@ static _Noreturn void child_start(const struct ends *ends, bool tty, char **argv
     dup2(errors, STDERR_FILENO);
     if (test >= 0)
         dup2(test, MMRIG_TEST_FD);
-    if (tty && ioctl(STDIN_FILENO, TIOCSCTTY, 0) != 0)
+    if (job.tty && ioctl(STDIN_FILENO, TIOCSCTTY, 0) != 0)
         child_say("cannot make the terminal ours");
-    setenv("TERM", tty ? "linux" : "dumb", 1);
+    setenv("TERM", job.tty ? "linux" : "dumb", 1);
+    if (job.state == JOB_HELD)
+        setenv(MMRIG_TEST_HOLD, "1", 1);
     signal(SIGPIPE, SIG_DFL);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
@@ -156,12 +181,12 @@ static bool pair_open(int fds[2], bool to_job)
 }
 
 /* Makes the job's descriptors: ours in job, the process's in *ends. */
-static bool ends_open(struct ends *ends, bool test, bool tty)
+static bool ends_open(struct ends *ends)
 {
     int fds[2];
 
     *ends = (struct ends){-1, -1, -1, -1};
-    if (tty) {
+    if (job.tty) {
         struct winsize size = {.ws_row = 24, .ws_col = 80};
 
         job.output = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
@@ -174,7 +199,7 @@ static bool ends_open(struct ends *ends, bool test, bool tty)
         job.input = fcntl(job.output, F_DUPFD_CLOEXEC, 0);
         return ends->input >= 0 && ends->output >= 0 && ends->errors >= 0 && job.input >= 0;
     }
-    if (test) {
+    if (job.test) {
         if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0)
             return false;
         fcntl(fds[0], F_SETFL, O_NONBLOCK);
@@ -208,33 +233,35 @@ static void ends_close(struct ends *ends)
     close_end(&ends->test);
 }
 
-static void job_start(uint64_t limit_ms, bool test, bool tty, char **argv)
+static void ends_close_ours(void)
+{
+    close_end(&job.input);
+    close_end(&job.output);
+    close_end(&job.errors);
+    request_end();
+}
+
+/* Starts the program in the given state, with a time limit; false, with nothing left, if not.
+ */
+static bool job_start(enum job_state state, uint64_t limit_ms, char **argv)
 {
     struct ends ends;
 
-    if (!ends_open(&ends, test, tty)) {
-        refuse(argv[0], strerror(errno));
-    } else {
-        kmsg_start();
-        job.pid = fork();
-        if (job.pid == 0)
-            child_start(&ends, tty, argv);
-        if (job.pid > 0) {
-            job.state = JOB_RUNNING;
-            job.limit_ms = limit_ms;
-            job.tty = tty;
-            timer_set(limit_ms);
-        } else {
-            refuse(argv[0], strerror(errno));
-        }
-    }
+    job.state = state;
+    job.limit_ms = limit_ms;
+    job.pid = ends_open(&ends) ? fork() : -1;
+    if (job.pid == 0)
+        child_start(&ends, argv);
+    int cause = errno;
     ends_close(&ends);
-    if (job.state == JOB_NONE) {
-        close_end(&job.input);
-        close_end(&job.output);
-        close_end(&job.errors);
-        request_end();
+    if (job.pid > 0) {
+        timer_set(limit_ms);
+        return true;
     }
+    ends_close_ours();
+    job.state = JOB_NONE;
+    errno = cause;
+    return false;
 }
 
 /* Makes argv of a line's words; false if there is none, or one has a NUL inside. */
@@ -254,28 +281,119 @@ static bool argv_make(const struct mmrig_line *line, size_t first, char **argv)
 static void job_clear(uint64_t id)
 {
     job.id = id;
+    job.tty = job.test = job.at_hold = false;
     job.timed_out = job.status_known = job.grace_over = job.gave_up = job.input_ended = false;
     job.written = 0;
     input_queue.used = 0;
 }
 
-void job_run(uint64_t id, uint64_t limit_ms, const struct mmrig_line *line, size_t first)
+/* Makes argv and path, which argv[0] will be, of a test and its arguments; why not, or NULL. */
+static const char *test_make(const struct mmrig_line *line, size_t first, char **argv,
+                             char path[TEST_PATH_MAX])
 {
-    char *argv[MMRIG_WORDS_MAX + 1], path[sizeof(MMRIG_GUEST_TESTS) + 128];
     const char *name = line->words[first].data;
 
-    job_clear(id);
-    if (!argv_make(line, first, argv)) {
-        refuse("run", "no program, or a word with a zero byte in it");
-        return;
-    }
-    if (*name == '\0' || *name == '.' || strchr(name, '/') || strlen(name) > 100) {
-        refuse(name, "this is no name of a test");
-        return;
-    }
-    snprintf(path, sizeof(path), "%s/%s", MMRIG_GUEST_TESTS, name);
+    if (!argv_make(line, first, argv))
+        return "a word with a zero byte in it";
+    if (*name == '\0' || *name == '.' || strchr(name, '/') || strlen(name) > 100)
+        return "this is no name of a test";
+    snprintf(path, TEST_PATH_MAX, "%s/%s", MMRIG_GUEST_TESTS, name);
     argv[0] = path;
-    job_start(limit_ms, true, false, argv);
+    return NULL;
+}
+
+/* ---- Holding ----------------------------------------------------------------------------- */
+
+/* The words from first on, each with a zero byte behind it. */
+static size_t words_flatten(const struct mmrig_line *line, size_t first, char *text)
+{
+    size_t used = 0;
+
+    for (size_t i = first; i < line->count; i++) {
+        memcpy(text + used, line->words[i].data, line->words[i].size);
+        used += line->words[i].size;
+        text[used++] = '\0';
+    }
+    return used;
+}
+
+bool job_hold(const struct mmrig_line *line, size_t first)
+{
+    char *argv[MMRIG_WORDS_MAX + 1], path[TEST_PATH_MAX];
+
+    if (job.state != JOB_NONE)
+        return false;
+    job_clear(0);
+    job.test = true;
+    if (test_make(line, first, argv, path) || !job_start(JOB_HELD, HOLD_MS, argv))
+        return false;
+    held_size = words_flatten(line, first, held_words);
+    return true;
+}
+
+void job_held(void)
+{
+    job.at_hold = true;
+    timer_set(0);
+    fork_kept();
+}
+
+/* Ends the held test, which is not wanted any more. */
+static void job_drop(void)
+{
+    job_kill();
+    while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
+        ;
+    timer_set(0);
+    ends_close_ours();
+    job.state = JOB_NONE;
+}
+
+/* The template, or this fork, goes without a held test. */
+static void job_hold_failed(void)
+{
+    bool awaited = job_holding();
+
+    job_drop();
+    if (awaited)
+        fork_kept();
+}
+
+/* Whether the held test is the one that is asked for; it runs from here on. */
+static bool job_release(uint64_t id, uint64_t limit_ms, const struct mmrig_line *line,
+                        size_t first)
+{
+    char words[MMRIG_LINE_MAX];
+
+    if (job.state != JOB_HELD)
+        return false;
+    if (words_flatten(line, first, words) != held_size ||
+        memcmp(words, held_words, held_size) != 0) {
+        job_drop();
+        return false;
+    }
+    job.id = id;
+    job.limit_ms = limit_ms;
+    job.state = JOB_RUNNING;
+    timer_set(limit_ms);
+    request_release(id);
+    return true;
+}
+
+void job_run(uint64_t id, uint64_t limit_ms, const struct mmrig_line *line, size_t first)
+{
+    char *argv[MMRIG_WORDS_MAX + 1], path[TEST_PATH_MAX];
+
+    kmsg_start();
+    if (job_release(id, limit_ms, line, first))
+        return;
+    job_clear(id);
+    job.test = true;
+    const char *why = test_make(line, first, argv, path);
+    if (why)
+        refuse(line->words[first].data, why);
+    else if (!job_start(JOB_RUNNING, limit_ms, argv))
+        refuse(argv[0], strerror(errno));
 }
 
 void job_exec(uint64_t id, uint64_t limit_ms, bool tty, const struct mmrig_line *line,
@@ -283,12 +401,15 @@ void job_exec(uint64_t id, uint64_t limit_ms, bool tty, const struct mmrig_line 
 {
     char *argv[MMRIG_WORDS_MAX + 1];
 
+    if (job.state == JOB_HELD)
+        job_drop();
+    kmsg_start();
     job_clear(id);
-    if (!argv_make(line, first, argv)) {
+    job.tty = tty;
+    if (!argv_make(line, first, argv))
         refuse("exec", "no program, or a word with a zero byte in it");
-        return;
-    }
-    job_start(limit_ms, false, tty, argv);
+    else if (!job_start(JOB_RUNNING, limit_ms, argv))
+        refuse(argv[0], strerror(errno));
 }
 
 /* ---- What the rig sends to a job ----------------------------------------------------------
@@ -381,11 +502,6 @@ static void errors_handle(void)
 /* ---- Ending -------------------------------------------------------------------------------
  */
 
-void job_kill(void)
-{
-    kill(-1, SIGKILL);
-}
-
 static void job_end(void)
 {
     if (job.state != JOB_RUNNING)
@@ -403,6 +519,10 @@ void job_reap(void)
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
         if (pid != job.pid || job.state == JOB_NONE)
             continue;
+        if (job.state == JOB_HELD) {
+            job_hold_failed();
+            return;
+        }
         job.status = status;
         job.status_known = true;
         job_end();
@@ -421,10 +541,7 @@ void job_reap(void)
     kmsg_drain();
     /* What the program did not read: left there, it would keep the control port waiting. */
     input_queue.used = 0;
-    close_end(&job.input);
-    close_end(&job.output);
-    close_end(&job.errors);
-    request_end();
+    ends_close_ours();
     timer_set(0);
     if (job.timed_out || !job.status_known)
         done_send(MMRIG_DONE_TIMEOUT, job.limit_ms);
@@ -443,16 +560,20 @@ void job_reap(void)
 
 void job_wait(struct pollfd *entries)
 {
-    bool active = job.state != JOB_NONE, roomy = control_roomy();
+    /* A held test is heard only where it says that it is there. */
+    bool active = job_active(), roomy = active && control_roomy();
 
-    entries[SLOT_TIMER] = (struct pollfd){.fd = active ? timer : -1, .events = POLLIN};
+    entries[SLOT_TIMER] = (struct pollfd){
+        .fd = active || job_holding() ? timer : -1,
+        .events = POLLIN,
+    };
     entries[SLOT_KMSG] = (struct pollfd){.fd = active ? kmsg_fd() : -1, .events = POLLIN};
     entries[SLOT_STDIN] = (struct pollfd){
         .fd = input_queue.used > 0 ? job.input : -1,
         .events = POLLOUT,
     };
     entries[SLOT_STDOUT] = (struct pollfd){
-        .fd = queue_room(&ktap_port.out) > 0 ? job.output : -1,
+        .fd = active && queue_room(&ktap_port.out) > 0 ? job.output : -1,
         .events = POLLIN,
     };
     entries[SLOT_STDERR] = (struct pollfd){.fd = roomy ? job.errors : -1, .events = POLLIN};
@@ -465,6 +586,12 @@ void job_handle(const struct pollfd *entries)
 
     if (job.state == JOB_NONE)
         return;
+    if (job.state == JOB_HELD) {
+        request_handle();
+        if (entries[SLOT_TIMER].revents && job_holding())
+            job_hold_failed();
+        return;
+    }
     if (entries[SLOT_STDIN].revents && job.input >= 0)
         input_write();
     if (entries[SLOT_STDOUT].revents)

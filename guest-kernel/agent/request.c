@@ -44,6 +44,13 @@ void request_end(void)
     test_fd = -1;
 }
 
+void request_release(uint64_t id)
+{
+    test_id = id;
+    queue_add(&replies, MMRIG_TEST_GO, sizeof(MMRIG_TEST_GO) - 1);
+    queue_write(&replies, test_fd);
+}
+
 bool request_open(void)
 {
     return test_fd >= 0;
@@ -139,6 +146,13 @@ static bool request_obey(const struct mmrig_line *line)
     struct message message;
     uint64_t number;
 
+    if (word_is(&words[0], "held") && line->count == 1 && job_holding()) {
+        job_held();
+        return true;
+    }
+    /* A held test is in the template, where nobody answers. */
+    if (job_holding())
+        return false;
     if (word_is(&words[0], "request") && line->count >= 3 && word_number(&words[1], &number)) {
         request_forward(number, line);
         return true;

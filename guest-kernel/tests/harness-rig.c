@@ -66,6 +66,19 @@ static bool line_add(char *text, size_t *used, const char *word)
     return mmrig_line_add(text, MMRIG_LINE_MAX, used, word, strlen(word));
 }
 
+void harness_rig_hold(void)
+{
+    char text[MMRIG_LINE_MAX];
+    size_t size;
+
+    if (!getenv(MMRIG_TEST_HOLD))
+        return;
+    unsetenv(MMRIG_TEST_HOLD);
+    if (!line_send("held\n", strlen("held\n")) || !line_receive(text, &size) ||
+        size + 1 != strlen(MMRIG_TEST_GO) || memcmp(text, MMRIG_TEST_GO, size) != 0)
+        ABORT("the agent did not let the test go");
+}
+
 void harness_rig_abort(const char *file, int line, const char *text)
 {
     char out[MMRIG_LINE_MAX], digits[16];

@@ -318,6 +318,7 @@ static _Noreturn void case_run(const struct harness_case *test_case,
     /* A process group, by which the parent ends what the case leaves behind. */
     setpgid(0, 0);
     current.pid = getpid();
+    harness_rig_hold();
     current.fixture = test_case->fixture;
     current.variant = variant ? variant->data : NULL;
     if (current.fixture) {
@@ -360,6 +361,8 @@ static enum outcome case_supervise(const struct harness_case *test_case,
     if (pid < 0)
         harness_abort(__FILE_NAME__, __LINE__, "cannot start a process for case %s: %s", name,
                       strerror(errno));
+    /* Only the first case waits for a fork. */
+    unsetenv(MMRIG_TEST_HOLD);
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
     kill(-pid, SIGKILL);

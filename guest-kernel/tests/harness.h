@@ -224,6 +224,8 @@ int harness_main(int argc, char **argv);
 
 /* In harness-rig.c: finds out whether there is an agent, and tells it that we give up. */
 void harness_rig_open(void);
+/* Waits, where the agent wants it, for the machine to be forked. */
+void harness_rig_hold(void);
 void harness_rig_abort(const char *file, int line, const char *text);
 
 /* ---- What a test may ask for ---------------------------------------------------------- */

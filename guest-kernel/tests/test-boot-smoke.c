@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A machine that has booted is the machine that the scenario describes, and is healthy. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/statfs.h>
@@ -69,6 +70,18 @@ TEST(entropy)
 
     ASSERT_EQ(getrandom(bytes, sizeof(bytes), GRND_NONBLOCK), (ssize_t)sizeof(bytes));
     EXPECT_NE(memcmp(bytes, zero, sizeof(bytes)), 0);
+}
+
+/* Made by the kernel for this boot, or this fork: the report tells two apart by its beginning.
+ */
+TEST(boot_id)
+{
+    char id[64], *end;
+
+    ASSERT_TRUE(file_read("/proc/sys/kernel/random/boot_id", id, sizeof(id)));
+    unsigned long beginning = strtoul(id, &end, 16);
+    ASSERT_EQ(*end, '-');
+    rig_metric("boot-id", (double)beginning, "1");
 }
 
 TEST(file_systems)

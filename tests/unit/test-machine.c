@@ -55,6 +55,8 @@ static const Case cases[] = {
      MMRIG_MACHINE_TEMPLATE},
     {"fork", BASE "[nvdimm pmem0]\nsize = 64M\n", MMRIG_ACCEL_TCG, "/boot/vmlinux",
      MMRIG_MACHINE_FORK},
+    {"vmgenid", BASE "[machine]\nvmgenid = yes\n", MMRIG_ACCEL_TCG, "/boot/vmlinux",
+     MMRIG_MACHINE_FORK},
     {"fork-nodes", BASE "[machine]\nnodes = 2\n", MMRIG_ACCEL_TCG, "/boot/vmlinux",
      MMRIG_MACHINE_FORK},
 };
@@ -142,6 +144,8 @@ static void test_needs(void)
     g_autoptr(MmrigScenario) all = parse(find_case("all")->text, "all");
     g_autoptr(MmrigScenario) plain = parse(find_case("plain")->text, "plain");
     g_autoptr(MmrigScenario) nodes = parse(find_case("nodes")->text, "nodes");
+    g_autoptr(MmrigScenario) forked = parse(find_case("vmgenid")->text, "vmgenid");
+    g_auto(GStrv) forked_types = mmrig_machine_types(forked);
     g_auto(GStrv) all_types = mmrig_machine_types(all);
     g_auto(GStrv) plain_types = mmrig_machine_types(plain);
     g_auto(GStrv) nodes_types = mmrig_machine_types(nodes);
@@ -154,6 +158,7 @@ static void test_needs(void)
     assert_words(plain_types, "pvpanic-pci virtio-serial-pci virtserialport");
     assert_words(nodes_types, "memory-backend-ram pvpanic-pci "
                               "virtio-serial-pci virtserialport");
+    assert_words(forked_types, "pvpanic-pci virtio-serial-pci virtserialport vmgenid");
     assert_words(all_commands,
                  "balloon qom-set query-balloon query-memory-devices query-status quit");
     assert_words(plain_commands, "query-status quit");
@@ -174,7 +179,7 @@ static void test_quote(void)
     g_assert_no_error(error);
     g_assert_true(g_strv_equal((const char *const *)back, (const char *const *)machine->argv));
     g_assert_nonnull(strstr(quoted, " \\\n    -kernel '/boot/a,b c/vmlinux' \\\n    -initrd "));
-    g_assert_true(g_str_has_suffix(quoted, "no_timer_check'\n"));
+    g_assert_true(g_str_has_suffix(quoted, "tsc=nowatchdog'\n"));
 }
 
 static void test_parts_missing(void)

@@ -122,6 +122,9 @@ static void test_defaults(void)
     g_assert_cmpuint(scenario->memory, ==, 512 << 20);
     g_assert_cmpuint(scenario->nodes, ==, 0);
     g_assert_null(scenario->cpu);
+    g_assert_null(scenario->cold);
+    g_assert_null(scenario->forked);
+    g_assert_false(scenario->vmgenid);
     g_assert_null(scenario->args);
     g_assert_null(scenario->boots);
     g_assert_null(scenario->requests);
@@ -129,6 +132,28 @@ static void test_defaults(void)
     g_assert_cmpuint(scenario->devices->len, ==, 0);
     g_assert_nonnull(scenario->twins);
     g_assert_null(scenario->twins[0]);
+}
+
+static void test_ways_to_start(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(MmrigScenario) cold =
+        parse("[scenario]\nsummary=s\narea=a\ncold = it tests early boot\n[test]\ntest=t\n"
+              "[machine]\nvmgenid = no\n",
+              NULL, &error);
+    g_assert_no_error(error);
+    g_autoptr(MmrigScenario) forked =
+        parse("[scenario]\nsummary=s\narea=a\nforked = it tests forks\n[test]\ntest=t\n"
+              "[machine]\nvmgenid = yes\n",
+              NULL, &error);
+    g_assert_no_error(error);
+
+    g_assert_cmpstr(cold->cold, ==, "it tests early boot");
+    g_assert_null(cold->forked);
+    g_assert_false(cold->vmgenid);
+    g_assert_null(forked->cold);
+    g_assert_cmpstr(forked->forked, ==, "it tests forks");
+    g_assert_true(forked->vmgenid);
 }
 
 static void test_twins(void)
@@ -203,6 +228,17 @@ static const Case cases[] = {
      "'0' is not a number from 1 to 3600"},
     {"timeout-high", "![scenario]\nsummary=s\narea=a\ntimeout=3601\n[test]\ntest=t\n", NULL,
      "[scenario] timeout: '3601' is not"},
+    {"cold-long",
+     "![scenario]\nsummary=s\narea=a\ncold="
+     "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+     "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n[test]\ntest=t\n",
+     NULL, "[scenario] cold: too long"},
+    {"cold-forked", "![scenario]\nsummary=s\narea=a\ncold=c\nforked=f\n[test]\ntest=t\n", NULL,
+     "[scenario] forked: it cannot be told to be booted as well"},
+    {"forked-boots", "![scenario]\nsummary=s\narea=a\nforked=f\n[test]\ntest=t\nboots=a b\n",
+     NULL, "[scenario] forked: a scenario with boots is never forked"},
+    {"vmgenid", BASE "[machine]\nvmgenid = true\n", NULL,
+     "[machine] vmgenid: 'true' is neither yes nor no"},
     {"area", "![scenario]\nsummary=s\narea=a b\n[test]\ntest=t\n", NULL,
      "[scenario] area: 'a b' is not a name"},
     {"test-path", "![scenario]\nsummary=s\narea=a\n[test]\ntest=../sh\n", NULL,
@@ -545,6 +581,7 @@ int main(int argc, char **argv)
     g_test_add_func("/scenario/names", test_names);
     g_test_add_func("/scenario/folder", test_folder);
     g_test_add_func("/scenario/sizes", test_sizes);
+    g_test_add_func("/scenario/ways-to-start", test_ways_to_start);
     g_test_add_func("/scenario/documented", test_documented);
     return g_test_run();
 }

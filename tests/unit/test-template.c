@@ -85,47 +85,106 @@ static char *plain_name(const Fixture *fixture)
     return name_of(fixture, BASE, "x", MMRIG_ACCEL_TCG, "/cache/1.cpio");
 }
 
-/* Every one of these is another machine. */
+#define SIZES "[machine]\ncpus = 2\nmemory = 512M\n"
+#define OTHER(machine)                                                                         \
+    "[scenario]\nsummary = s\narea = a\n[test]\ntest = t\nargs = one\n[machine]\n" machine
+
+/*
+ * Every input of a template, and a change of it. What becomes an input later (firmware)
+ * belongs in here: as an argument it is a row, as a file it is one for assert_file_counts()
+ * below.
+ */
+static const struct {
+    const char *input;
+    const char *text;  /* NULL: BASE */
+    const char *image; /* NULL: the plain one */
+    MmrigAccel accel;
+} changes[] = {
+    {"memory", OTHER("cpus = 2\nmemory = 514M\n"), NULL, MMRIG_ACCEL_TCG},
+    {"cpus", OTHER("cpus = 3\nmemory = 512M\n"), NULL, MMRIG_ACCEL_TCG},
+    {"cpu model", BASE "cpu = max,family=6\n", NULL, MMRIG_ACCEL_TCG},
+    {"vmgenid", BASE "vmgenid = yes\n", NULL, MMRIG_ACCEL_TCG},
+    {"nodes", BASE "nodes = 2\n", NULL, MMRIG_ACCEL_TCG},
+    {"command line", BASE "[kernel]\ncmdline = quiet\n", NULL, MMRIG_ACCEL_TCG},
+    {"one more character", BASE "[kernel]\ncmdline = quiet2\n", NULL, MMRIG_ACCEL_TCG},
+    {"modules", BASE "[kernel]\nmodules = nfit\n", NULL, MMRIG_ACCEL_TCG},
+    {"nvdimm", BASE "[nvdimm pmem0]\nsize = 64M\n", NULL, MMRIG_ACCEL_TCG},
+    {"nvdimm's size", BASE "[nvdimm pmem0]\nsize = 66M\n", NULL, MMRIG_ACCEL_TCG},
+    {"nvdimm's labels", BASE "[nvdimm pmem0]\nsize = 64M\nlabel-size = 0\n", NULL,
+     MMRIG_ACCEL_TCG},
+    {"nvdimm's id", BASE "[nvdimm pmem1]\nsize = 64M\n", NULL, MMRIG_ACCEL_TCG},
+    {"two nvdimms", BASE "[nvdimm pmem0]\nsize = 64M\n[nvdimm pmem1]\nsize = 64M\n", NULL,
+     MMRIG_ACCEL_TCG},
+    {"virtio-mem", BASE "[virtio-mem vm0]\nsize = 512M\n", NULL, MMRIG_ACCEL_TCG},
+    {"virtio-mem's blocks", BASE "[virtio-mem vm0]\nsize = 512M\nblock-size = 4M\n", NULL,
+     MMRIG_ACCEL_TCG},
+    {"disk", BASE "[disk d]\nsize = 64M\n", NULL, MMRIG_ACCEL_TCG},
+    {"device of the pack", BASE "[pack cam0]\ntype = mmrig-camera\n", NULL, MMRIG_ACCEL_TCG},
+    {"device's properties", BASE "[pack cam0]\ntype = mmrig-camera\nproperties = a=1\n", NULL,
+     MMRIG_ACCEL_TCG},
+    {"test", "[scenario]\nsummary = s\narea = a\n[test]\ntest = u\nargs = one\n" SIZES, NULL,
+     MMRIG_ACCEL_TCG},
+    {"test's arguments", "[scenario]\nsummary = s\narea = a\n[test]\ntest = t\n" SIZES, NULL,
+     MMRIG_ACCEL_TCG},
+    {"image", NULL, "/cache/2.cpio", MMRIG_ACCEL_TCG},
+    {"accelerator", NULL, NULL, MMRIG_ACCEL_KVM},
+};
+
 static void test_name_differs(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
-    static const char *const texts[] = {
-        BASE "cpu = max,family=6\n",
-        BASE "nodes = 2\n",
-        BASE "[kernel]\ncmdline = quiet\n",
-        BASE "[kernel]\nmodules = nfit\n",
-        BASE "[nvdimm pmem0]\nsize = 64M\n",
-        BASE "[virtio-mem vm0]\nsize = 512M\n",
-        BASE "[disk d]\nsize = 64M\n",
-        BASE "[pack cam0]\ntype = mmrig-camera\n",
-        BASE "[pack cam0]\ntype = mmrig-camera\nproperties = a=1\n",
-        "[scenario]\nsummary = s\narea = a\n[test]\ntest = t\n"
-        "[machine]\ncpus = 3\nmemory = 512M\n",
-        "[scenario]\nsummary = s\narea = a\n[test]\ntest = t\n"
-        "[machine]\ncpus = 2\nmemory = 514M\n",
-    };
     g_autoptr(GHashTable) names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 
     g_assert_true(g_hash_table_add(names, plain_name(fixture)));
-    for (gsize i = 0; i < G_N_ELEMENTS(texts); i++)
-        g_assert_true(g_hash_table_add(
-            names, name_of(fixture, texts[i], "x", MMRIG_ACCEL_TCG, "/cache/1.cpio")));
-    g_assert_true(
-        g_hash_table_add(names, name_of(fixture, BASE, "x", MMRIG_ACCEL_TCG, "/cache/2.cpio")));
-    g_assert_true(
-        g_hash_table_add(names, name_of(fixture, BASE, "x", MMRIG_ACCEL_KVM, "/cache/1.cpio")));
+    for (gsize i = 0; i < G_N_ELEMENTS(changes); i++) {
+        char *name =
+            name_of(fixture, changes[i].text ? changes[i].text : BASE, "x", changes[i].accel,
+                    changes[i].image ? changes[i].image : "/cache/1.cpio");
+        if (!g_hash_table_add(names, name)) {
+            g_test_message("%s: not a template of its own", changes[i].input);
+            g_test_fail();
+        }
+    }
 }
 
-/* What the test is told and how long it may take is no matter of the machine. */
+static char *cpu_digest(const char *cpuinfo)
+{
+    g_autoptr(MmrigKey) key = mmrig_key_new("cpu");
+
+    mmrig_template_add_cpu(key, cpuinfo);
+    return g_strdup(mmrig_key_digest(key));
+}
+
+/* Under KVM the guest sees the host's processor; how fast it is just now is no part of it. */
+static void test_name_host_cpu(Fixture *fixture G_GNUC_UNUSED, gconstpointer data G_GNUC_UNUSED)
+{
+    static const char *const others[] = {
+        "processor: 0\nmodel: 2\nmicrocode: 0x1\ncpu MHz: 1\nflags: fpu vme\n\nprocessor: 1\n",
+        "processor: 0\nmodel: 1\nmicrocode: 0x2\ncpu MHz: 1\nflags: fpu vme\n\nprocessor: 1\n",
+        "processor: 0\nmodel: 1\nmicrocode: 0x1\ncpu MHz: 1\nflags: fpu\n\nprocessor: 1\n",
+    };
+    g_autofree char *plain = cpu_digest(
+        "processor: 0\nmodel: 1\nmicrocode: 0x1\ncpu MHz: 1\nflags: fpu vme\n\nprocessor: 1\n");
+    g_autofree char *faster = cpu_digest(
+        "processor: 0\nmodel: 1\nmicrocode: 0x1\ncpu MHz: 9\nflags: fpu vme\n\nmodel: 3\n");
+
+    g_assert_cmpstr(plain, ==, faster);
+    for (gsize i = 0; i < G_N_ELEMENTS(others); i++) {
+        g_autofree char *other = cpu_digest(others[i]);
+        g_assert_cmpstr(plain, !=, other);
+    }
+}
+
+/* What the test may ask for and how long it may take is no matter of the machine. */
 static void test_name_same(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
     g_autofree char *plain = plain_name(fixture);
     g_autofree char *again = plain_name(fixture);
-    g_autofree char *other =
-        name_of(fixture,
-                "[scenario]\nsummary = other\narea = b\ntimeout = 99\n[test]\ntest = t\n"
-                "args = two three\nrequests = mce\n"
-                "[machine]\ncpus = 2\nmemory = 512M\n",
-                "x", MMRIG_ACCEL_TCG, "/cache/1.cpio");
+    g_autofree char *other = name_of(
+        fixture,
+        "[scenario]\nsummary = other\narea = b\ntimeout = 99\nforked = f\n[test]\ntest = t\n"
+        "args = one\nrequests = mce\n"
+        "[machine]\ncpus = 2\nmemory = 512M\n",
+        "x", MMRIG_ACCEL_TCG, "/cache/1.cpio");
 
     g_assert_cmpstr(plain, ==, again);
     g_assert_cmpstr(plain, ==, other);
@@ -138,12 +197,14 @@ static char *pack_name(const Fixture *fixture)
                    "/cache/1.cpio");
 }
 
-/* One byte more, one byte other, another time. */
+/* One byte more; one byte other, with its time put back; another file in its place. */
 static void assert_file_counts(const Fixture *fixture, const char *path)
 {
     g_autofree char *before = pack_name(fixture);
-    const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = 1000, .tv_nsec = 1}};
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    g_autofree char *copy = g_strconcat(path, ".copy", NULL);
+    g_autofree char *bytes = NULL;
+    struct stat status;
+    int fd = open(path, O_RDWR | O_CLOEXEC);
 
     g_assert_no_errno(fd);
     g_assert_cmpint(lseek(fd, 0, SEEK_END), >, 0);
@@ -151,23 +212,60 @@ static void assert_file_counts(const Fixture *fixture, const char *path)
     g_autofree char *longer = pack_name(fixture);
     g_assert_cmpstr(before, !=, longer);
 
-    /* The file's time is as coarse as the kernel's tick. */
+    /* The file's times are as coarse as the kernel's tick. */
     g_usleep(20000);
+    g_assert_no_errno(fstat(fd, &status));
     g_assert_cmpint(pwrite(fd, "y", 1, 0), ==, 1);
+    g_assert_no_errno(futimens(fd, (struct timespec[]){status.st_atim, status.st_mtim}));
     close(fd);
     g_autofree char *changed = pack_name(fixture);
     g_assert_cmpstr(longer, !=, changed);
 
-    g_assert_no_errno(utimensat(AT_FDCWD, path, times, 0));
-    g_autofree char *touched = pack_name(fixture);
-    g_assert_cmpstr(changed, !=, touched);
+    g_assert_true(g_file_get_contents(path, &bytes, NULL, NULL));
+    g_assert_true(g_file_set_contents(copy, bytes, -1, NULL));
+    g_assert_no_errno(g_rename(copy, path));
+    g_autofree char *replaced = pack_name(fixture);
+    g_assert_cmpstr(changed, !=, replaced);
 }
 
+/* Each by itself, and each by its path. */
 static void test_name_files(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
-    assert_file_counts(fixture, fixture->kernel);
-    assert_file_counts(fixture, fixture->qemu);
-    assert_file_counts(fixture, fixture->pack);
+    char **const paths[] = {&fixture->kernel, &fixture->qemu, &fixture->pack};
+
+    for (gsize i = 0; i < G_N_ELEMENTS(paths); i++) {
+        assert_file_counts(fixture, *paths[i]);
+        g_autofree char *before = pack_name(fixture);
+        char *moved = g_strconcat(*paths[i], ".moved", NULL);
+        g_assert_no_errno(g_rename(*paths[i], moved));
+        g_free(*paths[i]);
+        *paths[i] = moved;
+        g_autofree char *after = pack_name(fixture);
+        g_assert_cmpstr(before, !=, after);
+    }
+}
+
+static void assert_unfit(const char *text, const char *expected)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(MmrigScenario) scenario =
+        mmrig_scenario_parse(text, strlen(text), "x", "x.ini", NULL, &error);
+
+    g_assert_no_error(error);
+    g_assert_cmpstr(mmrig_template_unfit(scenario), ==, expected);
+}
+
+/* The scenario's own reason is the one that is told. */
+static void test_unfit(Fixture *fixture G_GNUC_UNUSED, gconstpointer data G_GNUC_UNUSED)
+{
+    assert_unfit(BASE, NULL);
+    assert_unfit(BASE "vmgenid = yes\n", NULL);
+    assert_unfit("[scenario]\nsummary = s\narea = a\ncold = it tests early boot\n"
+                 "[test]\ntest = t\nboots = a b\n",
+                 "it tests early boot");
+    assert_unfit("[scenario]\nsummary = s\narea = a\n[test]\ntest = t\nboots = a b\n",
+                 "it boots more than once");
+    assert_unfit(BASE "[balloon b]\n", "its balloon cannot give back a fork's memory");
 }
 
 static void test_name_missing(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
@@ -465,9 +563,11 @@ int main(int argc, char **argv)
         void (*run)(Fixture *fixture, gconstpointer data);
     } tests[] = {
         {"/template/name/differs", test_name_differs},
+        {"/template/name/host-cpu", test_name_host_cpu},
         {"/template/name/same", test_name_same},
         {"/template/name/files", test_name_files},
         {"/template/name/missing", test_name_missing},
+        {"/template/unfit", test_unfit},
         {"/template/list", test_list},
         {"/template/verify/state", test_verify_state},
         {"/template/verify/memory", test_verify_memory},

@@ -6,6 +6,8 @@
 # `mmrig run --jobs`: what runs side by side ends as if it ran alone, and is told in the order in
 # which it was asked for; repetitions are counted; an interruption ends all of it.
 set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
 
 mmrig=$1
 kernel=$2
@@ -14,31 +16,9 @@ scenarios=$3
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-number=0
-failed=0
-check() {
-    number=$((number + 1))
-    if [ "$2" = "$3" ]; then
-        echo "ok $number $1"
-    else
-        failed=$((failed + 1))
-        echo "not ok $number $1: \"$2\" instead of \"$3\""
-    fi
-}
-
 # By this mark in their environment, processes that are left over are found.
 mark=$$
 run=(env MMRIG_JOBS_TEST="$mark" "$mmrig" run --kernel "$kernel" --accel tcg)
-
-marked_processes() {
-    local folder
-    for folder in /proc/[0-9]*; do
-        # A process may end while we look; a zombie has no environment any more.
-        if { tr '\0' '\n' <"$folder/environ"; } 2>/dev/null | grep -qx "MMRIG_JOBS_TEST=$mark"; then
-            echo "${folder#/proc/} $({ tr '\0' ' ' <"$folder/cmdline"; } 2>/dev/null | cut -c1-60)"
-        fi
-    done
-}
 
 results() {
     grep -E '^(not )?ok ' "$1" | sed 's/ # SKIP .*/ skipped/; s/\\#/#/'
@@ -103,20 +83,19 @@ check repeat-folders \
 pid=$!
 for _ in $(seq 1 600); do
     grep -qs verdict:no-such-cpu "$work/term/verdict.no-such-cpu/result.json" &&
-        [ "$(marked_processes | wc -l)" -eq 3 ] && break
+        [ "$(marked_processes "MMRIG_JOBS_TEST=$mark" | wc -l)" -eq 3 ] && break
     sleep 0.1
 done
-check term-running "$(marked_processes | wc -l)" 3
+check term-running "$(marked_processes "MMRIG_JOBS_TEST=$mark" | wc -l)" 3
 kill -TERM "$pid"
 status=0
 wait "$pid" || status=$?
 check term-status "$status" 99
-check term-leaves-no-process "$(marked_processes)" ""
+check term-leaves-no-process "$(marked_processes "MMRIG_JOBS_TEST=$mark")" ""
 # Before it: that a machine without a CPU cannot be a template.
 check term-said "$(tail -n 1 "$work/term.err")" "mmrig: interrupted; the guests were stopped"
 check term-keeps-what-ended "$(results "$work/term.ktap")" "ok 1 verdict:no-such-cpu"
 check term-junit "$(grep -c '<testsuite ' "$work/term/junit.xml")" 1
 check term-begins-nothing-more "$([ -e "$work/term/verdict" ] || echo so)" so
 
-echo "1..$number"
-[ "$failed" -eq 0 ]
+finish

@@ -9,6 +9,8 @@
 # of the kills come while an image is being made; the next without templates, and kill while
 # one is being made. No killed run may leave a template that is not whole.
 set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
 
 mmrig=$1
 kernel=$2
@@ -34,27 +36,13 @@ fail() {
     failures=$((failures + 1))
 }
 
-marked_processes() {
-    local folder
-    for folder in /proc/[0-9]*; do
-        # A process may end while we look; a zombie has no environment any more.
-        if { tr '\0' '\n' <"$folder/environ"; } 2>/dev/null | grep -qx "MMRIG_KILL_TEST=$mark"; then
-            echo "${folder#/proc/} $({ tr '\0' ' ' <"$folder/cmdline"; } 2>/dev/null | cut -c1-60)"
-        fi
-    done
-}
-
 # Names that a run's folder may hold; everything else is a leftover.
 known='qemu\.argv|qemu\.log|qmp\.log|console\.log|test\.ktap|stderr\.log|result\.json|results\.json|environment\.json|junit\.xml'
-
-half_made() {
-    find "$store" -mindepth 1 -maxdepth 1 -name '.partial*'
-}
 
 # Until a template is being made.
 await_template() {
     for _ in $(seq 1 3000); do
-        [ -z "$(half_made)" ] || return 0
+        [ -z "$(half_made "$store")" ] || return 0
         sleep 0.01
     done
     fail "no template was made"
@@ -77,7 +65,7 @@ for round in $(seq 1 "$times"); do
     elif [ "$round" -le 13 ]; then
         await_template
         sleep "0.$((RANDOM % 10))$((RANDOM % 10))"
-        [ -z "$(half_made)" ] || makers=$((makers + 1))
+        [ -z "$(half_made "$store")" ] || makers=$((makers + 1))
     else
         sleep "$((RANDOM % 3)).$((RANDOM % 1000))"
     fi
@@ -88,7 +76,7 @@ for round in $(seq 1 "$times"); do
     # The kernel delivers the death signals at once, but a large QEMU takes a moment to go.
     left=
     for _ in $(seq 1 50); do
-        left=$(marked_processes)
+        left=$(marked_processes "MMRIG_KILL_TEST=$mark")
         [ -n "$left" ] || break
         sleep 0.1
     done
@@ -103,7 +91,7 @@ for round in $(seq 1 "$times"); do
     fi
     left=$(find "$work/cache/mmrig" -name '.*' ! -name '*.lock')
     [ -z "$left" ] || fail "half-made cache entries left: $left"
-    left=$(half_made)
+    left=$(half_made "$store")
     [ -z "$left" ] || fail "half-made templates left: $left"
     "$mmrig" cache verify >"$work/verify" || fail "$(cat "$work/verify")"
 done

@@ -6,24 +6,14 @@
 # `mmrig shell`: a command's input, output, errors and status come through as they are; a shell
 # without a command reads a script, and on a terminal it has one of its own.
 set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
 
 mmrig=$1
 kernel=$2
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-
-number=0
-failed=0
-check() {
-    number=$((number + 1))
-    if [ "$2" = "$3" ]; then
-        echo "ok $number $1"
-    else
-        failed=$((failed + 1))
-        echo "not ok $number $1: \"$2\" instead of \"$3\""
-    fi
-}
 
 in_guest() {
     status=0
@@ -77,5 +67,4 @@ check terminal-status "$status" 5
 check terminal-size "$(tr -d '\r' <"$work/out" | grep -c '^33 77$')" 1
 check terminal-name "$(tr -d '\r' <"$work/out" | grep -c '^/dev/pts/')" 1
 
-echo "1..$number"
-[ "$failed" -eq 0 ]
+finish

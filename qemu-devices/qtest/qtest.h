@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A small client of QEMU's qtest protocol (QEMU's system/qtest.c): a machine without a running
+ * processor, whose memory, ports and virtual clock the test works by hand, and its QMP beside.
+ *
+ * For tests only: whatever goes wrong with QEMU ends the test with g_error().
+ */
+#ifndef MMRIG_QTEST_H
+#define MMRIG_QTEST_H
+
+#include <gio/gio.h>
+#include <json-glib/json-glib.h>
+#include <stdint.h>
+
+typedef struct QTest QTest;
+
+/* QEMU's argument vector so far, with the pack (MMRIG_TEST_PACK, or pack) and a q35. */
+GPtrArray *qtest_argv(const char *pack);
+
+/* Starts that machine with more arguments behind, the last of them NULL. */
+QTest *qtest_start(const char *first, ...) G_GNUC_NULL_TERMINATED;
+
+/* Ends QEMU. It must have lived until now, and leave with status 0. */
+void qtest_stop(QTest *q);
+
+/* Runs QEMU to its end, which must come by itself, and returns the exit status. */
+int qtest_run(GPtrArray *argv, char **errors);
+
+/* Whether there is a QEMU; if not, the test program should end with QTEST_SKIP. */
+gboolean qtest_available(void);
+#define QTEST_SKIP 77
+
+uint8_t qtest_readb(QTest *q, uint64_t address);
+uint16_t qtest_readw(QTest *q, uint64_t address);
+uint32_t qtest_readl(QTest *q, uint64_t address);
+uint64_t qtest_readq(QTest *q, uint64_t address);
+void qtest_writeb(QTest *q, uint64_t address, uint8_t value);
+void qtest_writew(QTest *q, uint64_t address, uint16_t value);
+void qtest_writel(QTest *q, uint64_t address, uint32_t value);
+void qtest_writeq(QTest *q, uint64_t address, uint64_t value);
+uint32_t qtest_inl(QTest *q, uint16_t port);
+void qtest_outl(QTest *q, uint16_t port, uint32_t value);
+void qtest_read(QTest *q, uint64_t address, void *to, size_t size);
+void qtest_fill(QTest *q, uint64_t address, size_t size, uint8_t value);
+
+/* Moves the virtual clock, running whatever is due on the way. */
+void qtest_clock_step(QTest *q, int64_t ns);
+
+/* Executes one QMP command, as JSON text; the reply's "return". Free with json_node_unref(). */
+JsonNode *qtest_qmp(QTest *q, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+/* Waits for the migration that was begun; it must complete. */
+void qtest_migrated(QTest *q);
+
+/* ---- PCI (pci.c), bus 0 of the q35 ------------------------------------------------------ */
+
+uint32_t qtest_pci_readl(QTest *q, unsigned slot, unsigned offset);
+void qtest_pci_writel(QTest *q, unsigned slot, unsigned offset, uint32_t value);
+
+/* Gives a 32-bit memory BAR an address, and returns its size. */
+uint32_t qtest_pci_map(QTest *q, unsigned slot, unsigned bar, uint32_t address);
+
+/* Turns memory decoding on, and bus mastering on or off. */
+void qtest_pci_command(QTest *q, unsigned slot, gboolean master);
+
+/* Offset of a capability, 0 if there is none. */
+unsigned qtest_pci_capability(QTest *q, unsigned slot, uint8_t id);
+
+#endif
