@@ -14,6 +14,7 @@
 #include "qemu/log.h"
 #include "qemu/module.h"
 #include "qom/object.h"
+#include "system/reset.h"
 
 #include "mce.h"
 #include "mmrig-ras-regs.h"
@@ -276,12 +277,15 @@ static void ras_realize(DeviceState *device, Error **errp)
         return;
     }
     mmrig_poison_set_store(s->poison, store);
+    /* Without a bus, nothing else resets it. */
+    qemu_register_resettable(OBJECT(s));
 }
 
 static void ras_unrealize(DeviceState *device)
 {
     MmrigRas *s = MMRIG_RAS(device);
 
+    qemu_unregister_resettable(OBJECT(s));
     mmrig_poison_remove(s->poison, s->source, 0, UINT64_MAX);
     mmrig_poison_leave(s->poison, s->source);
     s->poison = NULL;
