@@ -18,6 +18,10 @@ const MmrigBenchCase mmrig_bench_cases[] = {
      mmrig_bench_fork_cold},
     {"fork-memory", "an idle fork's own memory, its guest's aside",
      "bare QEMU that has loaded the same state", "MiB", "mebibytes", mmrig_bench_fork_memory},
+    {"poison", "going through memory, 1,000 bad pages elsewhere", "the same without bad pages",
+     "s", "seconds", mmrig_bench_poison},
+    {"poison-one", "going through memory, one bad page elsewhere", "the same without bad pages",
+     "s", "seconds", mmrig_bench_poison_one},
     {NULL, NULL, NULL, NULL, NULL, NULL},
 };
 
