@@ -43,6 +43,7 @@ typedef struct PoisonPage {
     hwaddr gpa;
     PoisonSpace *space;
     hwaddr offset; /* in the space */
+    bool backed;   /* the host's page is bad; there is no region */
     uint64_t bad[MMRIG_POISON_SOURCES_MAX];
     uint64_t any;                   /* bad by at least one source */
     uint64_t stored[PAGE_GRANULES]; /* bytes stored since it was loaded */
@@ -75,6 +76,7 @@ struct MmrigPoison {
     unsigned depth;     /* of transactions */
     QEMUBH *sweep;
     PoisonSource sources[MMRIG_POISON_SOURCES_MAX];
+    bool backing;
     uint32_t store; /* MmrigPoisonStore */
     MmrigPoisonCounters counters;
 

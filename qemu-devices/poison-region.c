@@ -28,6 +28,10 @@
 #include "qapi/error.h"
 #include "qemu/rcu.h"
 
+#include "ras-backing.h"
+
+#include <sys/mman.h>
+
 /* The RAM at an address, as an address space of ours, and where in it. */
 static PoisonSpace *poison_find_space(MmrigPoison *p, hwaddr gpa,
                                       hwaddr *offset, Error **errp)
@@ -69,6 +73,19 @@ out:
     return space;
 }
 
+/* Makes the host's page bad that is behind a page. */
+static bool poison_spoil(PoisonPage *page, Error **errp)
+{
+    uint8_t *host = memory_region_get_ram_ptr(page->space->ram);
+    g_autofree char *why =
+        ras_backing_spoil(host + page->offset, PAGE_SIZE_, madvise);
+
+    if (why) {
+        error_setg(errp, "%s", why);
+    }
+    return !why;
+}
+
 PoisonPage *poison_lay(MmrigPoison *p, hwaddr gpa, Error **errp)
 {
     PoisonSpace *space;
@@ -95,8 +112,15 @@ PoisonPage *poison_lay(MmrigPoison *p, hwaddr gpa, Error **errp)
     page->gpa = gpa;
     page->space = space;
     page->offset = offset;
-    memory_region_add_subregion_overlap(get_system_memory(), gpa, &page->region,
-                                        POISON_PRIORITY);
+    page->backed = p->backing;
+    if (page->backed && !poison_spoil(page, errp)) {
+        g_ptr_array_add(p->unused, page);
+        return NULL;
+    }
+    if (!page->backed) {
+        memory_region_add_subregion_overlap(
+            get_system_memory(), gpa, &page->region, POISON_PRIORITY);
+    }
     g_hash_table_insert(p->pages, &page->gpa, page);
     return page;
 }
@@ -104,7 +128,13 @@ PoisonPage *poison_lay(MmrigPoison *p, hwaddr gpa, Error **errp)
 void poison_unlay(MmrigPoison *p, PoisonPage *page)
 {
     g_hash_table_remove(p->pages, &page->gpa);
-    memory_region_del_subregion(get_system_memory(), &page->region);
+    if (page->backed) {
+        /* A new page of the host's, with nothing in it. */
+        qemu_ram_remap(memory_region_get_ram_addr(page->space->ram) +
+                       page->offset);
+    } else {
+        memory_region_del_subregion(get_system_memory(), &page->region);
+    }
     memset(page->stored, 0, sizeof(page->stored));
     g_ptr_array_add(p->leaving, page);
 }

@@ -310,6 +310,11 @@ void mmrig_poison_leave(MmrigPoison *p, int source)
     p->sources[source].opaque = NULL;
 }
 
+void mmrig_poison_set_backing(MmrigPoison *p, bool backing)
+{
+    p->backing = backing;
+}
+
 void mmrig_poison_set_store(MmrigPoison *p, MmrigPoisonStore store)
 {
     p->store = store;

@@ -452,6 +452,7 @@ static void test_start(void)
         {"486,vendor=GenuineIntel", "mmrig-ras", "has no machine checks"},
         {INTEL, "mmrig-ras,store-clears=maybe", "none of full-line, any, never"},
         {INTEL, "mmrig-ras,reset=maybe", "neither keep nor clear"},
+        {INTEL, "mmrig-ras,kvm-poison=hwpoison", "under KVM only"},
     };
 
     for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* How errors are encoded, and how mmrig-ras is asked for them: its parts without QEMU. */
+#include <errno.h>
 #include <glib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "mce-codes.h"
 #include "mmrig-ras-regs.h"
+#include "ras-backing.h"
 #include "ras-request.h"
 
 /* The SDM's numbers, written down once more. */
@@ -161,6 +164,50 @@ static void test_clear(void)
     }
 }
 
+/* ---- The host's page -------------------------------------------------------------------- */
+
+static int advise_errno, advised;
+static void *advised_page;
+
+/* Stands for madvise(), which would really do it. */
+static int fake_advise(void *address, size_t length, int advice)
+{
+    advised++;
+    advised_page = address;
+    g_assert_cmpuint(length, ==, 4096);
+    g_assert_cmpint(advice, ==, MADV_HWPOISON);
+    errno = advise_errno;
+    return advise_errno ? -1 : 0;
+}
+
+static void test_backing(void)
+{
+    static const struct {
+        int error;
+        const char *why;
+    } rows[] = {
+        {EPERM, "CAP_SYS_ADMIN"},
+        {EINVAL, "CONFIG_MEMORY_FAILURE"},
+        {EBUSY, "try another one"},
+        {ENOMEM, "Cannot allocate memory"},
+    };
+    char *page = (char *)(guintptr)0x10000;
+
+    advise_errno = 0;
+    g_assert_cmpstr(ras_backing_spoil(page, 4096, fake_advise), ==, NULL);
+    g_assert_true(advised_page == page);
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        advise_errno = rows[i].error;
+        g_autofree char *why = ras_backing_spoil(page, 4096, fake_advise);
+
+        g_assert_nonnull(strstr(why, rows[i].why));
+    }
+    g_assert_cmpint(advised, ==, 1 + (int)G_N_ELEMENTS(rows));
+    g_autofree char *why = ras_backing_spoil(page + 64, 4096, fake_advise);
+    g_assert_nonnull(strstr(why, "not the start of a page"));
+    g_assert_cmpint(advised, ==, 1 + (int)G_N_ELEMENTS(rows));
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -170,5 +217,6 @@ int main(int argc, char **argv)
     g_test_add_func("/ras/requests", test_requests);
     g_test_add_func("/ras/refused", test_refused);
     g_test_add_func("/ras/clear", test_clear);
+    g_test_add_func("/ras/backing", test_backing);
     return g_test_run();
 }
