@@ -24,6 +24,7 @@ machine=$("$mmrig" run camera-forked --scenarios "$scenarios" --kernel "$kernel"
 
 give_up() {
     echo "Bail out! $*"
+    tail -n 5 "$work"/*.log "$work"/*.console | sed 's/^/# /'
     exit 1
 }
 
@@ -72,7 +73,7 @@ ask() {
         '{"error"'*) return 1 ;;
         esac
     done
-    give_up "$1 does not answer $2: $(cat "$work/$1.log")"
+    give_up "$1 does not answer $2"
 }
 
 must() {
@@ -89,14 +90,14 @@ await() {
         # shellcheck disable=SC2053 # a pattern is what it is
         [[ $line != $2 ]] || return 0
     done
-    give_up "the guest on the $1 side never says $2; $(cat "$work/$1.ktap")"
+    give_up "the guest on the $1 side never says $2"
 }
 
 stop() {
     local side fd
     for side in source target; do
         ask "$side" '{"execute": "quit"}' || give_up "$side does not quit: $answer"
-        wait "${pids[$side]}" || give_up "$side: $(cat "$work/$side.log")"
+        wait "${pids[$side]}" || give_up "$side ends with an error"
     done
     for fd in "${wire[@]}"; do
         exec {fd}>&-
@@ -116,7 +117,7 @@ await_completion() {
         must source '{"execute": "query-migrate"}'
         case $answer in
         *'"status": "completed"'*) return 0 ;;
-        *'"status": "failed"'*) give_up "the migration failed: $answer; $(cat "$work/target.log")" ;;
+        *'"status": "failed"'*) give_up "the migration failed: $answer" ;;
         esac
         [ "$SECONDS" -lt "$deadline" ] || give_up "the migration does not end: $answer"
         sleep 0.1
