@@ -326,7 +326,7 @@ const char *camera_frame_wrong(const struct camera *camera, const struct camera_
 
 int camera_start(struct camera *camera, unsigned buffers, const char **step)
 {
-    struct camera_frame frame;
+    struct camera_frame frame = {0};
     int error;
 
     *step = "allocate";

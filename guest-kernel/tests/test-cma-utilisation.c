@@ -102,7 +102,7 @@ TEST(the_area_is_used_before_reclaim_begins)
     close(disk);
     rig_metric("area", (double)area_kb / 1024, "MiB");
     rig_metric("area-used-at-reclaim", 100.0 * (double)used / (double)area_kb, "%");
-    rig_metric("taken-at-reclaim", (double)(steps * STEP / MIB), "MiB");
+    rig_metric("taken-at-reclaim", (double)(steps * STEP) / MIB, "MiB");
     rig_metric("free-at-reclaim", (double)meminfo_kb("MemFree") / 1024, "MiB");
     EXPECT_GE(used * 100, area_kb * test_arg_u64("least", 50));
 }
