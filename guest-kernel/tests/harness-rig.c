@@ -15,6 +15,7 @@
 #include "mmrig-line.h"
 
 static bool have_agent;
+bool harness_holds_later;
 
 void harness_rig_open(void)
 {
@@ -66,7 +67,7 @@ static bool line_add(char *text, size_t *used, const char *word)
     return mmrig_line_add(text, MMRIG_LINE_MAX, used, word, strlen(word));
 }
 
-void harness_rig_hold(void)
+void rig_hold(void)
 {
     char text[MMRIG_LINE_MAX];
     size_t size;
