@@ -263,8 +263,8 @@ bool rig_request(struct rig_reply *reply, const char *verb, const char *format, 
 
 /*
  * Where the machine may be forked. By itself that is in front of a program's first case; one
- * that says HARNESS_HOLDS_LATER has it where it calls this, within seconds of its start. Returns
- * at once when nobody wants a fork.
+ * that says HARNESS_HOLDS_LATER has it where it calls this, within seconds of its start.
+ * Returns at once when nobody wants a fork.
  */
 void rig_hold(void);
 #define HARNESS_HOLDS_LATER                                                                    \
@@ -278,6 +278,9 @@ uint64_t rig_reply_u64(const struct rig_reply *reply, const char *key);
 
 /* A figure for the report. */
 void rig_metric(const char *name, double value, const char *unit);
+
+/* A point of a series, which the report draws; the units name the axes. */
+void rig_point(const char *series, double x, const char *x_unit, double y, const char *y_unit);
 
 /* ---- Looking at the guest ------------------------------------------------------------- */
 

@@ -19,7 +19,8 @@
 #include "harness.h"
 #include "memory.h"
 
-/* A second's worth: a guest that its host keeps waiting for so long has lost frames by itself. */
+/* A second's worth: a guest that its host keeps waiting for so long has lost frames by itself.
+ */
 #define BUFFERS 30
 
 static unsigned width(void)
