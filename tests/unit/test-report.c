@@ -68,6 +68,8 @@ static GPtrArray *sample(void)
     result->console_tail = g_strdup("one\033[2J\r\ntwo \377\n");
     result->folder = g_strdup("mmrig-out/1/fails");
     result->total_us = 500000;
+    result->forked = TRUE;
+    result->boot_us = 250000;
     g_ptr_array_add(results, result);
 
     result = new_result("fails", "broken");
@@ -114,6 +116,7 @@ static void test_ktap(void)
                     "  not ok 2 boot2/group/\\\\\\# <\"&'>\n"
                     "  # timed out\n"
                     "  not ok 3 boot2/group/slow\n"
+                    "# forked in 0.25 s, 0.50 s in all\n"
                     "# assertion: 2 of 3 <failed>\n"
                     "# console: one\357\277\275[2J\n"
                     "# console: two \357\277\275\n"
