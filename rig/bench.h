@@ -40,3 +40,7 @@ gboolean mmrig_bench_poison_one(const MmrigRig *rig, double *subject, double *ba
 /* Cold boot to agent-ready, against bare QEMU and an init that only powers off. */
 gboolean mmrig_bench_boot(const MmrigRig *rig, double *subject, double *baseline,
                           GError **error);
+
+/* GB/s of mmrig-camera's frames into a guest's memory, against memcpy to the same place. */
+gboolean mmrig_bench_camera(const MmrigRig *rig, double *subject, double *baseline,
+                            GError **error);
