@@ -3,6 +3,7 @@
  * Errors that are reported, not met: corrected ones, and those that were found in memory which
  * nobody has used yet (what=KIND).
  */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -110,6 +111,31 @@ static void storm(void)
     EXPECT_EQ(pages_harmed(), 0);
 }
 
+#define DAEMON_LOG "/run/rasdaemon.log"
+
+/* The daemon, in the foreground; what it says goes to DAEMON_LOG. */
+static void daemon_start(void)
+{
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        int log = open(DAEMON_LOG, O_WRONLY | O_CREAT | O_APPEND, 0600);
+        if (dup2(log, STDOUT_FILENO) < 0 || dup2(log, STDERR_FILENO) < 0)
+            _exit(126);
+        execlp("rasdaemon", "rasdaemon", "-f", "-r", (char *)NULL);
+        _exit(127);
+    }
+    if (pid < 0)
+        ABORT("cannot start rasdaemon");
+}
+
+static bool daemon_has_said(void *data)
+{
+    char text[65536];
+
+    return file_read(DAEMON_LOG, text, sizeof(text)) && strstr(text, data);
+}
+
 static bool has_moved(void *data)
 {
     uint64_t now = physical_address(pool);
@@ -120,8 +146,12 @@ static bool has_moved(void *data)
 static void soft_offline(void)
 {
     uint64_t bad = page_address(0), taken = pages_taken();
+    char text[64], said[4096];
     int log = log_open();
 
+    daemon_start();
+    ASSERT_TRUE(wait_until(daemon_has_said, (void *)(uintptr_t) "Listening to events",
+                           2 * POLL_SECONDS));
     poll_often();
     /* drivers/ras/cec.c takes a page away at the second corrected error on Intel's processors.
      */
@@ -137,6 +167,11 @@ static void soft_offline(void)
     EXPECT_TRUE(log_wait(log, "Soft-offlining pfn", "", ERROR_SECONDS));
     EXPECT_TRUE(wait_pages_taken(taken + 1));
     EXPECT_TRUE(page_is_taken(bad));
+    /* The daemon has it from the kernel, with the address. */
+    snprintf(text, sizeof(text), "addr= %llx", (unsigned long long)bad + 0x80);
+    EXPECT_TRUE(wait_until(daemon_has_said, text, POLL_SECONDS));
+    (void)file_read(DAEMON_LOG, said, sizeof(said));
+    DIAG("%s", said);
     /* Its contents have moved, and its owner has not noticed. */
     EXPECT_EQ(memory_differs(pool, PAGE_BYTES, SEED), PAGE_BYTES);
     EXPECT_EQ(pages_harmed(), 0);
