@@ -96,14 +96,14 @@ static MemTxResult poison_read(void *opaque, hwaddr offset, uint64_t *data,
     if (cpu) {
         /*
          * While it translates, TCG is in none of the code that it made:
-         * cpu_ldub_code() and its like have no place to return to.
+         * cpu_ldub_code() and its like have no place to return to. The
+         * processor is at the instruction that is fetched: code in a bad page
+         * is translated by single instructions, as that page is I/O, and one
+         * that crosses into it begins a translation of its own (advance_pc in
+         * QEMU's target/i386/tcg/translate.c).
          */
         access.kind = tcg_enabled() && cpu->mem_io_pc == 0 ? MMRIG_POISON_FETCH
                                                            : MMRIG_POISON_LOAD;
-    }
-    if (access.kind == MMRIG_POISON_FETCH &&
-        !mmrig_mce_fetch_is_due(cpu, page->gpa)) {
-        mmrig_mce_retry(cpu);
     }
     if (poison_is_filtered(p, &access)) {
         p->counters.filtered++;
