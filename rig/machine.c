@@ -9,6 +9,7 @@
 
 #include "error.h"
 #include "mmrig-guest-protocol.h"
+#include "mmrig-nvdimm-regs.h"
 
 #define MIB (G_GUINT64_CONSTANT(1) << 20)
 #define GIB (G_GUINT64_CONSTANT(1) << 30)
@@ -214,7 +215,20 @@ static void add_disk(GPtrArray *argv, const MmrigDevice *device, GPtrArray *back
                device->rate ? "disk" : "file", device->id, device->id);
 }
 
-static void add_pack_device(GPtrArray *argv, const MmrigDevice *device)
+/* A device that keeps something over a restart gets a file, unless the scenario names one. */
+static void add_store(GString *text, const MmrigDevice *device, GPtrArray *backings)
+{
+    if (strcmp(device->type, "mmrig-nvdimm") != 0)
+        return;
+    for (char **property = device->properties; property && *property; property++) {
+        if (g_str_has_prefix(*property, "store="))
+            return;
+    }
+    g_string_append_printf(text, ",store=/proc/self/fd/%d",
+                           add_backing(backings, device->id, MMRIG_NVD_STORE_SIZE));
+}
+
+static void add_pack_device(GPtrArray *argv, const MmrigDevice *device, GPtrArray *backings)
 {
     g_autoptr(GString) text = g_string_new(device->type);
 
@@ -224,6 +238,7 @@ static void add_pack_device(GPtrArray *argv, const MmrigDevice *device)
 
         g_string_append_printf(text, ",%s", escaped);
     }
+    add_store(text, device, backings);
     add_pair(argv, "-device", text->str);
 }
 
@@ -263,7 +278,7 @@ static void add_device(GPtrArray *argv, const MmrigDevice *device, GPtrArray *ba
         add_disk(argv, device, backings);
         return;
     case MMRIG_DEVICE_PACK:
-        add_pack_device(argv, device);
+        add_pack_device(argv, device, backings);
         return;
     }
     g_assert_not_reached();

@@ -362,6 +362,13 @@ void qtest_read(QTest *q, uint64_t address, void *to, size_t size)
     memcpy(to, bytes, size);
 }
 
+void qtest_write(QTest *q, uint64_t address, const void *from, size_t size)
+{
+    g_autofree char *text = g_base64_encode(from, size);
+
+    g_free(command(q, "b64write 0x%" PRIx64 " 0x%zx %s\n", address, size, text));
+}
+
 void qtest_fill(QTest *q, uint64_t address, size_t size, uint8_t value)
 {
     g_free(command(q, "memset 0x%" PRIx64 " 0x%zx 0x%x\n", address, size, value));
@@ -374,16 +381,11 @@ void qtest_clock_step(QTest *q, int64_t ns)
 
 /* ---- QMP -------------------------------------------------------------------------------- */
 
-JsonNode *qtest_qmp(QTest *q, const char *format, ...)
+/* The reply's member, which must be there: "return" or "error". */
+static JsonNode *execute(QTest *q, const char *text, const char *member)
 {
-    g_autofree char *text = NULL;
-    g_autofree char *line = NULL;
-    va_list arguments;
+    g_autofree char *line = g_strconcat(text, "\n", NULL);
 
-    va_start(arguments, format);
-    text = g_strdup_vprintf(format, arguments);
-    va_end(arguments);
-    line = g_strconcat(text, "\n", NULL);
     write_text(q->qmp, line);
     for (;;) {
         g_autofree char *reply = read_line(q->qmp_in, text);
@@ -396,10 +398,34 @@ JsonNode *qtest_qmp(QTest *q, const char *format, ...)
         object = json_node_get_object(node);
         if (json_object_has_member(object, "event"))
             continue;
-        if (!json_object_has_member(object, "return"))
+        if (!json_object_has_member(object, member))
             g_error("%s: QEMU said '%s'", text, reply);
-        return json_node_ref(json_object_get_member(object, "return"));
+        return json_node_ref(json_object_get_member(object, member));
     }
+}
+
+JsonNode *qtest_qmp(QTest *q, const char *format, ...)
+{
+    g_autofree char *text = NULL;
+    va_list arguments;
+
+    va_start(arguments, format);
+    text = g_strdup_vprintf(format, arguments);
+    va_end(arguments);
+    return execute(q, text, "return");
+}
+
+char *qtest_qmp_refused(QTest *q, const char *format, ...)
+{
+    g_autoptr(JsonNode) node = NULL;
+    g_autofree char *text = NULL;
+    va_list arguments;
+
+    va_start(arguments, format);
+    text = g_strdup_vprintf(format, arguments);
+    va_end(arguments);
+    node = execute(q, text, "error");
+    return g_strdup(json_object_get_string_member(json_node_get_object(node), "desc"));
 }
 
 void qtest_migrated(QTest *q)

@@ -41,6 +41,7 @@ void qtest_writeq(QTest *q, uint64_t address, uint64_t value);
 uint32_t qtest_inl(QTest *q, uint16_t port);
 void qtest_outl(QTest *q, uint16_t port, uint32_t value);
 void qtest_read(QTest *q, uint64_t address, void *to, size_t size);
+void qtest_write(QTest *q, uint64_t address, const void *from, size_t size);
 void qtest_fill(QTest *q, uint64_t address, size_t size, uint8_t value);
 
 /* Moves the virtual clock, running whatever is due on the way. */
@@ -48,6 +49,9 @@ void qtest_clock_step(QTest *q, int64_t ns);
 
 /* Executes one QMP command, as JSON text; the reply's "return". Free with json_node_unref(). */
 JsonNode *qtest_qmp(QTest *q, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+/* The same for a command that must be refused: what QEMU says. Free with g_free(). */
+char *qtest_qmp_refused(QTest *q, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
 /* Waits for the migration that was begun; it must complete. */
 void qtest_migrated(QTest *q);
