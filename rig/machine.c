@@ -215,19 +215,6 @@ static void add_disk(GPtrArray *argv, const MmrigDevice *device, GPtrArray *back
                device->rate ? "disk" : "file", device->id, device->id);
 }
 
-/* A device that keeps something over a restart gets a file, unless the scenario names one. */
-static void add_store(GString *text, const MmrigDevice *device, GPtrArray *backings)
-{
-    if (strcmp(device->type, "mmrig-nvdimm") != 0)
-        return;
-    for (char **property = device->properties; property && *property; property++) {
-        if (g_str_has_prefix(*property, "store="))
-            return;
-    }
-    g_string_append_printf(text, ",store=/proc/self/fd/%d",
-                           add_backing(backings, device->id, MMRIG_NVD_STORE_SIZE));
-}
-
 static void add_pack_device(GPtrArray *argv, const MmrigDevice *device, GPtrArray *backings)
 {
     g_autoptr(GString) text = g_string_new(device->type);
@@ -238,7 +225,9 @@ static void add_pack_device(GPtrArray *argv, const MmrigDevice *device, GPtrArra
 
         g_string_append_printf(text, ",%s", escaped);
     }
-    add_store(text, device, backings);
+    if (mmrig_device_wants_store(device))
+        g_string_append_printf(text, ",store=/proc/self/fd/%d",
+                               add_backing(backings, device->id, MMRIG_NVD_STORE_SIZE));
     add_pair(argv, "-device", text->str);
 }
 
