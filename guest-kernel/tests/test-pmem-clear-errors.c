@@ -15,9 +15,9 @@ TEST(kernel_is_told)
     uint64_t scrubs = pmem_count("scrubs"), notified = pmem_count("notified");
 
     pmem_lay_and_notify(pmem_data() + 100 * PMEM_BLOCK, 2 * PMEM_BLOCK);
-    EXPECT_TRUE(pmem_wait_badblocks("100 2"));
+    ASSERT_TRUE(pmem_wait_badblocks("100 2"));
     pmem_lay_and_notify(pmem_data() + 500 * PMEM_BLOCK, PMEM_BLOCK);
-    EXPECT_TRUE(pmem_wait_badblocks("100 2; 500 1"));
+    ASSERT_TRUE(pmem_wait_badblocks("100 2; 500 1"));
     EXPECT_EQ(pmem_count("notified"), notified + 2);
     /* What was told is asked for, and nothing looked for. */
     EXPECT_EQ(pmem_count("scrubs"), scrubs);

@@ -108,6 +108,11 @@ TEST(load_of_a_bad_byte)
     rig_metric("others", (double)((BYTES - align()) / PAGE_BYTES), "pages");
 }
 
+static bool region_has_badblocks(void *text)
+{
+    return file_read(PMEM_REGION "/badblocks", text, 256) && *(const char *)text != '\0';
+}
+
 /* Device DAX has no list of its own; its region has. */
 TEST(region_knows)
 {
@@ -115,7 +120,7 @@ TEST(region_knows)
     uint64_t offset = file_u64(DAX_SYSFS "/resource") + BAD - pmem_module();
     char text[256];
 
-    ASSERT_TRUE(file_read(PMEM_REGION "/badblocks", text, sizeof(text)));
+    ASSERT_TRUE(wait_until(region_has_badblocks, text, ERROR_SECONDS));
     ASSERT_EQ(sscanf(text, "%llu %llu", &first, &count), 2);
     EXPECT_EQ(first, offset / PMEM_BLOCK);
     EXPECT_EQ(count, 1);

@@ -73,11 +73,10 @@ static inline uint32_t nvd_range(QTest *q, uint32_t function, uint64_t address, 
 
 static inline void nvd_set(QTest *q, const char *property, const char *value)
 {
-    g_autoptr(JsonNode) answer =
-        qtest_qmp(q,
-                  "{'execute':'qom-set','arguments':{'path':'nvd','property':'%s',"
-                  "'value':'%s'}}",
-                  property, value);
+    json_node_unref(qtest_qmp(q,
+                              "{'execute':'qom-set','arguments':{'path':'nvd','property':'%s',"
+                              "'value':'%s'}}",
+                              property, value));
 }
 
 static inline uint64_t nvd_count(QTest *q, const char *property)
