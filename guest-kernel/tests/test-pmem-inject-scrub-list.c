@@ -114,7 +114,7 @@ TEST(clear_errors)
     EXPECT_TRUE(pmem_region_agrees());
     EXPECT_TRUE(pmem_only_bad(0, 64, 0, 0));
     ASSERT_TRUE(RUN(output, "ndctl", "inject-error", "--status", NAMESPACE));
-    EXPECT_STREQ(output, "{\"badblocks\":[]}");
+    EXPECT_STREQ(output, "");
 
     /* What was bad is lost, and nothing else. */
     for (uint64_t block = 0; block < 64; block++) {
