@@ -166,10 +166,11 @@ TEST(read_gives_eio_at_that_page)
     ASSERT_GE(fd, 0);
     for (size_t i = 0; i < pages(); i++) {
         ssize_t got = pread(fd, bytes, sizeof(bytes), (off_t)(i * PAGE_BYTES));
+        int error = errno;
         if (got == (ssize_t)sizeof(bytes))
             continue;
         failed++;
-        elsewhere += i != bad_page() || (got < 0 && errno != EIO);
+        elsewhere += i != bad_page() || got >= 0 || error != EIO;
     }
     EXPECT_EQ(failed, 1);
     EXPECT_EQ(elsewhere, 0);
