@@ -145,7 +145,7 @@ enum {
 /* Temperatures are in sixteenths of a degree Celsius. */
 #define MMRIG_NVD_DEGREES(n) ((n)*16)
 
-/* ---- The store ------------------------------------------------------------------------------ */
+/* ---- The store -------------------------------------------------------------------------- */
 
 /* A file with room for all errors that there can be. */
 #define MMRIG_NVD_STORE_PLACE (2 * 1024 * 1024 + 4096)

@@ -105,7 +105,8 @@ TEST(load_of_a_bad_byte)
     EXPECT_EQ(right, start / PAGE_BYTES);
     tally(memory, end, BYTES, &right, &bus);
     EXPECT_EQ(right, (BYTES - end) / PAGE_BYTES);
-    rig_metric("others", (double)((BYTES - align()) / PAGE_BYTES), "pages");
+    size_t others = (BYTES - align()) / PAGE_BYTES;
+    rig_metric("others", (double)others, "pages");
 }
 
 static bool region_has_badblocks(void *text)
