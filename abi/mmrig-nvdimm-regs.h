@@ -16,8 +16,7 @@
 
 #include <linux/types.h>
 
-/* ---- The port and the page (QEMU's docs/specs/acpi_nvdimm.rst) -----------------------------
- */
+/* ---- The port and the page (QEMU's docs/specs/acpi_nvdimm.rst) -------------------------- */
 
 #define MMRIG_NVD_PORT      0x0a18 /* write: address of the page; read: MMRIG_NVD_EVENT_* */
 #define MMRIG_NVD_PORT_SIZE 4
@@ -49,8 +48,7 @@
 #define MMRIG_NVD_EVENT_HEALTH_MAX 16 /* slots that have such a bit */
 #define MMRIG_NVD_GPE              7
 
-/* ---- The root device's functions ------------------------------------------------------------
- */
+/* ---- The root device's functions -------------------------------------------------------- */
 
 enum {
     MMRIG_NVD_ROOT_FUNCTIONS = 0,   /* out: mask */
@@ -100,8 +98,7 @@ enum {
 #define MMRIG_NVD_INJECT_STATUS_HEADER 8
 #define MMRIG_NVD_INJECT_STATUS_RECORD 16
 
-/* ---- An NVDIMM's functions ------------------------------------------------------------------
- */
+/* ---- An NVDIMM's functions -------------------------------------------------------------- */
 
 enum {
     MMRIG_NVD_SMART = 1,

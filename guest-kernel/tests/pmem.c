@@ -100,12 +100,13 @@ void pmem_scrub(void)
 const char *pmem_badblocks(void)
 {
     static char text[4096], joined[4096];
+    char *rest;
     size_t length = 0;
 
     if (!file_read("/sys/block/pmem0/badblocks", text, sizeof(text)))
         ABORT("cannot read /sys/block/pmem0/badblocks: %s", strerror(errno));
     joined[0] = '\0';
-    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
+    for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
         length += (size_t)snprintf(joined + length, sizeof(joined) - length, "%s%s",
                                    length ? "; " : "", line);
     return joined;
@@ -127,12 +128,12 @@ bool pmem_wait_badblocks(const char *wanted)
 bool pmem_region_agrees(void)
 {
     uint64_t start = (pmem_data() - pmem_module()) / PMEM_BLOCK;
-    char text[4096], moved[4096] = "";
+    char text[4096], moved[4096] = "", *rest;
     size_t length = 0;
 
     if (!file_read(PMEM_REGION "/badblocks", text, sizeof(text)))
         ABORT("cannot read the region's badblocks: %s", strerror(errno));
-    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
+    for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
         unsigned long long first, count;
         if (sscanf(line, "%llu %llu", &first, &count) != 2 || first < start)
             return false;

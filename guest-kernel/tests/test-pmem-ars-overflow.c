@@ -129,13 +129,13 @@ TEST(kernel_goes_on_after_overflow)
 {
     unsigned long long first, count, listed = 0;
     uint64_t overflows = pmem_count("overflows");
-    char *text, *line;
+    char *text, *line, *rest;
 
     pmem_scrub();
     EXPECT_GT(pmem_count("overflows"), overflows);
     text = strdup(pmem_badblocks());
     ASSERT_NE(text, NULL);
-    for (line = strtok(text, ";"); line; line = strtok(NULL, ";")) {
+    for (line = strtok_r(text, ";", &rest); line; line = strtok_r(NULL, ";", &rest)) {
         ASSERT_EQ(sscanf(line, "%llu %llu", &first, &count), 2);
         EXPECT_EQ(first % STEP, 0);
         EXPECT_EQ(count, 1);
