@@ -9,6 +9,7 @@
 
 #include "error.h"
 #include "mmrig-guest-protocol.h"
+#include "mmrig-nvdimm-regs.h"
 
 #define MIB (G_GUINT64_CONSTANT(1) << 20)
 #define GIB (G_GUINT64_CONSTANT(1) << 30)
@@ -214,7 +215,7 @@ static void add_disk(GPtrArray *argv, const MmrigDevice *device, GPtrArray *back
                device->rate ? "disk" : "file", device->id, device->id);
 }
 
-static void add_pack_device(GPtrArray *argv, const MmrigDevice *device)
+static void add_pack_device(GPtrArray *argv, const MmrigDevice *device, GPtrArray *backings)
 {
     g_autoptr(GString) text = g_string_new(device->type);
 
@@ -224,6 +225,9 @@ static void add_pack_device(GPtrArray *argv, const MmrigDevice *device)
 
         g_string_append_printf(text, ",%s", escaped);
     }
+    if (mmrig_device_wants_store(device))
+        g_string_append_printf(text, ",store=/proc/self/fd/%d",
+                               add_backing(backings, device->id, MMRIG_NVD_STORE_SIZE));
     add_pair(argv, "-device", text->str);
 }
 
@@ -263,7 +267,7 @@ static void add_device(GPtrArray *argv, const MmrigDevice *device, GPtrArray *ba
         add_disk(argv, device, backings);
         return;
     case MMRIG_DEVICE_PACK:
-        add_pack_device(argv, device);
+        add_pack_device(argv, device, backings);
         return;
     }
     g_assert_not_reached();

@@ -34,6 +34,9 @@ typedef struct {
     GStrv properties;   /* pack: KEY=VALUE */
 } MmrigDevice;
 
+/* Whether the rig gives a device of the pack a file for what outlives a machine (store=). */
+gboolean mmrig_device_wants_store(const MmrigDevice *device);
+
 typedef enum {
     MMRIG_EXPECT_PASS,
     MMRIG_EXPECT_PANIC,
