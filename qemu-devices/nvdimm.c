@@ -425,6 +425,14 @@ static const MmrigPoisonOps nvdimm_poison_ops = {
 
 /* ---- Properties at run time --------------------------------------------- */
 
+/* The machine sees what has changed before anybody is told that it has. */
+static void nvdimm_settle(MmrigNvdimm *s)
+{
+    if (s->poison && !current_cpu) {
+        mmrig_poison_wait(s->poison);
+    }
+}
+
 /* "MODULE OFFSET LENGTH" with words behind; offset and length are checked. */
 static NvdimmModule *nvdimm_parse(MmrigNvdimm *s, const char *text,
                                   uint64_t *offset, uint64_t *length,
@@ -483,6 +491,7 @@ static void nvdimm_set_inject(Object *object, const char *text, Error **errp)
                    " pages with poison in the machine",
                    NVDIMM_UNITS_MAX, s->unit, MMRIG_POISON_PAGES_MAX);
     }
+    nvdimm_settle(s);
 }
 
 static void nvdimm_set_clear(Object *object, const char *text, Error **errp)
@@ -501,6 +510,7 @@ static void nvdimm_set_clear(Object *object, const char *text, Error **errp)
                 nvdimm_media_heal(&s->dsm.media, module, 0, INT64_MAX);
         }
         nvdimm_save(s, STORE_RUNNING);
+        nvdimm_settle(s);
         return;
     }
     module = nvdimm_parse(s, text, &offset, &length, &rest, errp);
@@ -513,6 +523,7 @@ static void nvdimm_set_clear(Object *object, const char *text, Error **errp)
     }
     s->dsm.cleared += nvdimm_media_heal(&s->dsm.media, module, offset, length);
     nvdimm_save(s, STORE_RUNNING);
+    nvdimm_settle(s);
 }
 
 static char *nvdimm_get_errors(Object *object, Error **errp)

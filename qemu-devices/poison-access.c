@@ -101,6 +101,10 @@ static MemTxResult poison_read(void *opaque, hwaddr offset, uint64_t *data,
         access.kind = tcg_enabled() && cpu->mem_io_pc == 0 ? MMRIG_POISON_FETCH
                                                            : MMRIG_POISON_LOAD;
     }
+    if (access.kind == MMRIG_POISON_FETCH &&
+        !mmrig_mce_fetch_is_due(cpu, page->gpa)) {
+        mmrig_mce_retry(cpu);
+    }
     if (poison_is_filtered(p, &access)) {
         p->counters.filtered++;
         return poison_pass_read(page, offset, data, size);
