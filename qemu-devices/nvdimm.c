@@ -425,6 +425,14 @@ static const MmrigPoisonOps nvdimm_poison_ops = {
 
 /* ---- Properties at run time --------------------------------------------- */
 
+/* The machine sees what has changed before anybody is told that it has. */
+static void nvdimm_settle(MmrigNvdimm *s)
+{
+    if (s->poison && !current_cpu) {
+        mmrig_poison_wait(s->poison);
+    }
+}
+
 /* "MODULE OFFSET LENGTH" with words behind; offset and length are checked. */
 static NvdimmModule *nvdimm_parse(MmrigNvdimm *s, const char *text,
                                   uint64_t *offset, uint64_t *length,
@@ -483,6 +491,7 @@ static void nvdimm_set_inject(Object *object, const char *text, Error **errp)
                    " pages with poison in the machine",
                    NVDIMM_UNITS_MAX, s->unit, MMRIG_POISON_PAGES_MAX);
     }
+    nvdimm_settle(s);
 }
 
 static void nvdimm_set_clear(Object *object, const char *text, Error **errp)
@@ -501,6 +510,7 @@ static void nvdimm_set_clear(Object *object, const char *text, Error **errp)
                 nvdimm_media_heal(&s->dsm.media, module, 0, INT64_MAX);
         }
         nvdimm_save(s, STORE_RUNNING);
+        nvdimm_settle(s);
         return;
     }
     module = nvdimm_parse(s, text, &offset, &length, &rest, errp);
@@ -513,6 +523,7 @@ static void nvdimm_set_clear(Object *object, const char *text, Error **errp)
     }
     s->dsm.cleared += nvdimm_media_heal(&s->dsm.media, module, offset, length);
     nvdimm_save(s, STORE_RUNNING);
+    nvdimm_settle(s);
 }
 
 static char *nvdimm_get_errors(Object *object, Error **errp)
@@ -826,6 +837,33 @@ static void nvdimm_add_counter(Object *object, const char *name,
     object_property_add_uint64_ptr(object, name, value, OBJ_PROP_FLAG_READ);
 }
 
+/* What `mmrig devices` says of each property. */
+static const struct {
+    const char *name;
+    const char *text;
+} nvdimm_help[] = {
+    {"store", "file that keeps errors and health (default none)"},
+    {"unit", "bytes that are lost and cleared together, a power of two"},
+    {"ars-buffer", "bytes that Query ARS Status can answer"},
+    {"ars-rate", "bytes that a scrub goes through in a second"},
+    {"ars-time-ms", "how long a scrub takes at least"},
+    {"notify", "tell the guest of errors that are found"},
+    {"debug", "tell in QEMU's log what it does"},
+    {"inject", "write only: MODULE OFFSET LENGTH [notify]"},
+    {"clear", "write only: MODULE OFFSET LENGTH, or all; contents stay"},
+    {"raise", "write only: error, or a module to be told of"},
+    {"errors", "read only: module, offset, length, known or unknown"},
+    {"modules", "read only: id, address, size and handle of each"},
+    {"count-calls", "read only: calls by the guest"},
+    {"count-refused", "read only: those whose status was not 0"},
+    {"count-scrubs", "read only: scrubs that came to their end"},
+    {"count-overflows", "read only: scrubs that the buffer stopped"},
+    {"count-injected", "read only: units that went bad"},
+    {"count-cleared", "read only: units that were made good"},
+    {"count-consumed", "read only: reads of bad units"},
+    {"count-notified", "read only: notifications"},
+};
+
 static void nvdimm_instance_init(Object *object)
 {
     MmrigNvdimm *s = MMRIG_NVDIMM(object);
@@ -841,6 +879,10 @@ static void nvdimm_instance_init(Object *object)
     nvdimm_add_counter(object, "count-cleared", &s->dsm.cleared);
     nvdimm_add_counter(object, "count-consumed", &s->consumed);
     nvdimm_add_counter(object, "count-notified", &s->notified);
+    for (size_t i = 0; i < ARRAY_SIZE(nvdimm_help); i++) {
+        object_property_set_description(object, nvdimm_help[i].name,
+                                        nvdimm_help[i].text);
+    }
 }
 
 static void nvdimm_instance_finalize(Object *object)

@@ -434,7 +434,7 @@ static void refused(QTest *q, const char *property, const char *value, const cha
         property, value);
 
     if (!why || !strstr(why, expected))
-        g_error("%s=%s: '%s' is not in '%s'", property, value, expected, why ? why : "");
+        g_error("%s=%s: '%s' is not in '%s'", property, value, expected, why ? why : "success");
 }
 
 static void test_run_time(void)
