@@ -847,7 +847,7 @@ static const struct {
     {"ars-buffer", "bytes that Query ARS Status can answer"},
     {"ars-rate", "bytes that a scrub goes through in a second"},
     {"ars-time-ms", "how long a scrub takes at least"},
-    {"notify", "tell the guest of errors that are found"},
+    {"notify", "give the guest the ACPI method that tells it of errors"},
     {"debug", "tell in QEMU's log what it does"},
     {"inject", "write only: MODULE OFFSET LENGTH [notify]"},
     {"clear", "write only: MODULE OFFSET LENGTH, or all; contents stay"},
