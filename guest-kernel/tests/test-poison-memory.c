@@ -405,6 +405,72 @@ static void unpoison(void)
     EXPECT_TRUE(page_is_taken(physical));
 }
 
+/* ---- Many times ------------------------------------------------------------------------- */
+
+/* Pages that are made bad at once, and of those that this is done to. */
+#define CHURN_PAGES ((size_t)50)
+#define CHURN_ROOM  ((size_t)256)
+/* What QEMU may have grown by for other reasons: a leak of one region each would be 500 MiB. */
+#define CHURN_GROWTH (24 * MIB)
+
+static uint64_t rig_memory(void)
+{
+    struct rig_reply reply;
+
+    if (!rig_request(&reply, "host-rss", "%s", ""))
+        ABORT("QEMU's memory is unknown: %s", reply.error);
+    return rig_reply_u64(&reply, "rss");
+}
+
+/* Another process works all the time in the pages beside; it ends if one is not as it was. */
+static pid_t neighbour_start(const char *memory, size_t pages)
+{
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        while (pages_harmed(memory, pages, SIZE_MAX) == 0)
+            ;
+        _exit(1);
+    }
+    if (pid < 0)
+        ABORT("no second process");
+    return pid;
+}
+
+static void churn(void)
+{
+    uint64_t rounds = test_arg_u64("count", 100000) / CHURN_PAGES, before = pages_taken();
+    uint64_t memory_before = 0;
+
+    ASSERT_TRUE(file_write("/proc/sys/vm/nr_hugepages", "1"));
+    char *huge = mmap(NULL, HUGE, PROT_READ | PROT_WRITE,
+                      MAP_SHARED | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
+    ASSERT_NE(huge, MAP_FAILED);
+    fill_pages(huge + CHURN_ROOM * PAGE_BYTES, CHURN_ROOM);
+    uint64_t physical = physical_address(huge);
+    ASSERT_NE(physical, 0);
+    pid_t neighbour = neighbour_start(huge + CHURN_ROOM * PAGE_BYTES, CHURN_ROOM);
+    double start = now_seconds();
+    for (uint64_t i = 0; i < rounds; i++) {
+        uint64_t first = physical + i % (CHURN_ROOM - CHURN_PAGES) * PAGE_BYTES;
+        /* A tenth of them warm everything up. */
+        if (i == rounds / 10)
+            memory_before = rig_memory();
+        poison_lay(first, CHURN_PAGES * PAGE_BYTES);
+        if (i == 0)
+            ASSERT_EQ(poison_count("pages"), CHURN_PAGES);
+        poison_clear(first, CHURN_PAGES * PAGE_BYTES);
+    }
+    rig_metric("lay-and-clear", (now_seconds() - start) / (double)rounds, "s");
+    EXPECT_LT(rig_memory(), memory_before + CHURN_GROWTH);
+    EXPECT_EQ(poison_count("pages"), 0);
+    EXPECT_EQ(poison_count("consumed-loads"), 0);
+    EXPECT_EQ(pages_taken(), before);
+    EXPECT_FALSE(has_died(&neighbour));
+    kill(neighbour, SIGKILL);
+    EXPECT_EQ(signal_of(neighbour), SIGKILL);
+}
+
 static const struct {
     const char *what;
     void (*run)(void);
@@ -418,6 +484,7 @@ static const struct {
     {"pagecache-dirty", dirty},
     {"kernel-copy", kernel_copy},
     {"unpoison", unpoison},
+    {"churn", churn},
 };
 
 TEST(memory_goes_bad)
