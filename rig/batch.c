@@ -199,6 +199,8 @@ static gboolean start_first(Batch *batch)
         .folder = member->folder,
         .kernel = rig->kernel->spec,
         .repeat = repeat,
+        .keep = options->kept != NULL,
+        .kept = options->kept,
     };
     if (!member->folder)
         stop(batch, error);

@@ -15,6 +15,7 @@
 #include "backing.h"
 #include "channel.h"
 #include "command.h"
+#include "keeper.h"
 #include "paths.h"
 #include "rig.h"
 #include "run.h"
@@ -34,6 +35,9 @@ typedef struct {
     MmrigVm *vm;
     MmrigChannel *channel;
     MmrigTap *output;
+    const MmrigScenario *scenario;
+    GCancellable *over;
+    MmrigKeeper *keeper; /* once QEMU can be asked */
     const char *const *command;
     gboolean terminal;
     struct termios saved;
@@ -230,6 +234,10 @@ static void on_message(const MmrigGuestMessage *message, gpointer data)
         send_words(shell, (const char *const[]){"reply", number, "error",
                                                 "`mmrig shell` carries out no requests", NULL});
         break;
+    case MMRIG_GUEST_TRANSLATED:
+        if (shell->keeper)
+            mmrig_keeper_translated(shell->keeper, message);
+        break;
     case MMRIG_GUEST_METRIC:
     case MMRIG_GUEST_KERNEL:
     case MMRIG_GUEST_ABORT:
@@ -276,6 +284,26 @@ static gboolean on_signal(gpointer data)
     return G_SOURCE_CONTINUE;
 }
 
+/* From now on `mmrig inject` reaches the machine. That it cannot is no reason to end it. */
+static void on_connected(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    gboolean connected = mmrig_qmp_connect_finish(MMRIG_QMP(source), result, &error);
+    Shell *shell = data;
+
+    /* Else the machine is ending, or the shell is: that is told elsewhere. */
+    if (!connected)
+        return;
+    const MmrigKept kept = {shell->scenario, mmrig_vm_qmp(shell->vm), mmrig_vm_pid(shell->vm),
+                            shell->channel};
+    shell->keeper = mmrig_keeper_new(&kept, &error);
+    if (!shell->keeper)
+        g_printerr("mmrig: `mmrig inject` cannot reach this machine: %s\n", error->message);
+    else if (shell->terminal)
+        g_printerr("mmrig: for `mmrig inject`, this machine is \"%s\"\r\n",
+                   mmrig_keeper_name(shell->keeper));
+}
+
 static gboolean open_guest(Shell *shell, const MmrigMachine *machine, const GArray *backings,
                            GError **error)
 {
@@ -288,7 +316,11 @@ static gboolean open_guest(Shell *shell, const MmrigMachine *machine, const GArr
         return FALSE;
     shell->channel =
         mmrig_channel_new(mmrig_vm_take_control(shell->vm), &channel_calls, shell, error);
-    return shell->channel != NULL;
+    if (!shell->channel)
+        return FALSE;
+    mmrig_qmp_connect_async(mmrig_vm_qmp(shell->vm), MMRIG_QMP_TIMEOUT, shell->over,
+                            on_connected, shell);
+    return TRUE;
 }
 
 static void close_guest(Shell *shell)
@@ -299,6 +331,8 @@ static void close_guest(Shell *shell)
     }
     g_clear_handle_id(&shell->boot_timer, g_source_remove);
     g_clear_handle_id(&shell->input_pause, g_source_remove);
+    g_cancellable_cancel(shell->over);
+    mmrig_keeper_free(shell->keeper);
     mmrig_channel_free(shell->channel);
     mmrig_tap_free(shell->output);
     mmrig_vm_free(shell->vm);
@@ -323,6 +357,8 @@ static int run_shell(const MmrigRig *rig, const MmrigScenario *scenario,
 
     shell.terminal = !*command && mmrig_term_is_terminal(STDIN_FILENO) &&
                      mmrig_term_is_terminal(STDOUT_FILENO);
+    shell.scenario = scenario;
+    shell.over = g_cancellable_new();
     shell.loop = g_main_loop_new(NULL, FALSE);
     guint sources[] = {
         g_unix_signal_add(SIGINT, on_signal, &shell),
@@ -338,6 +374,10 @@ static int run_shell(const MmrigRig *rig, const MmrigScenario *scenario,
     close_guest(&shell);
     for (gsize i = 0; i < G_N_ELEMENTS(sources); i++)
         g_source_remove(sources[i]);
+    /* What was cancelled tells so, while what it speaks of is still here. */
+    while (g_main_context_iteration(NULL, FALSE))
+        ;
+    g_object_unref(shell.over);
     g_main_loop_unref(shell.loop);
     if (!shell.error)
         return shell.status;
@@ -350,7 +390,7 @@ static int run_shell(const MmrigRig *rig, const MmrigScenario *scenario,
 MmrigExit mmrig_cmd_shell(int argc, char **argv)
 {
     g_autofree char *kernel = NULL, *accel = NULL, *scenarios = NULL;
-    g_auto(GStrv) rest = NULL;
+    g_auto(GStrv) rest = NULL, devices = NULL;
     g_autoptr(GError) error = NULL;
     const GOptionEntry entries[] = {
         {"kernel", 'k', 0, G_OPTION_ARG_STRING, &kernel,
@@ -359,6 +399,9 @@ MmrigExit mmrig_cmd_shell(int argc, char **argv)
          "auto (KVM if it is proved to work), kvm or tcg", "ACCEL"},
         {"scenarios", 0, 0, G_OPTION_ARG_FILENAME, &scenarios,
          "Folder with the scenarios (default: those that came with mmrig)", "DIR"},
+        {"device", 0, 0, G_OPTION_ARG_STRING_ARRAY, &devices,
+         "Add a device of mmrig's pack, such as mmrig-ras (may be given several times)",
+         "TYPE[,KEY=VALUE...]"},
         {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &rest, NULL, NULL},
         {NULL, 0, 0, 0, NULL, NULL, NULL},
     };
@@ -377,6 +420,10 @@ MmrigExit mmrig_cmd_shell(int argc, char **argv)
     g_autoptr(GPtrArray) chosen = mmrig_rig_select(&selection, &error);
     if (!chosen)
         return mmrig_error_report(error);
+    for (char **device = devices; device && *device; device++) {
+        if (!mmrig_scenario_add_device(g_ptr_array_index(chosen, 0), *device, &error))
+            return mmrig_error_report(error);
+    }
     g_autoptr(MmrigRig) rig = mmrig_rig_open(kernel, accel ? accel : "auto", &error);
     if (!rig)
         return mmrig_error_report(error);
