@@ -64,6 +64,14 @@ int qemu_plugin_install(uint64_t id, const void *info, int argc, char **argv)
         exit(1);
     }
     for (size_t i = 0; devices[i]; i++) {
+        if (object_class_by_name((*devices[i])->name)) {
+            fprintf(
+                stderr,
+                "mmrig-devices.so: this QEMU has %s built in; use it without"
+                " the pack\n",
+                (*devices[i])->name);
+            exit(1);
+        }
         type_register_static(*devices[i]);
     }
     pack_announce();

@@ -239,6 +239,7 @@ static void on_message(const MmrigGuestMessage *message, gpointer data)
             mmrig_keeper_translated(shell->keeper, message);
         break;
     case MMRIG_GUEST_METRIC:
+    case MMRIG_GUEST_POINT:
     case MMRIG_GUEST_KERNEL:
     case MMRIG_GUEST_ABORT:
     case MMRIG_GUEST_KEPT:

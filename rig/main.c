@@ -33,7 +33,9 @@ static void print_help(void)
 
 int main(int argc, char **argv)
 {
-    setlocale(LC_ALL, "");
+    /* Characters and messages; numbers and times are written in one way everywhere. */
+    setlocale(LC_CTYPE, "");
+    setlocale(LC_MESSAGES, "");
     /* A reader that goes away early (`mmrig list | head`) is an error to report, not a death.
      */
     signal(SIGPIPE, SIG_IGN);
