@@ -15,6 +15,7 @@
 
 #include "exec/cpu-common.h"
 #include "exec/cpu-interrupt.h"
+#include "exec/translation-block.h"
 #include "migration/vmstate.h"
 #include "qapi/error.h"
 #include "qemu/log.h"
@@ -231,6 +232,46 @@ bool mmrig_mce_deliver(CPUState *cpu, const MmrigMce *mce, Error **errp)
                          RUN_ON_CPU_HOST_PTR(g_memdup2(mce, sizeof(*mce))));
     }
     return true;
+}
+
+/* ---- Fetches ------------------------------------------------------------ */
+
+/*
+ * TCG translates ahead. Code that begins in a bad page is translated by single
+ * instructions, as that page is I/O. But code of a good page that runs into a
+ * bad one is translated from its beginning, with none of it executed yet, when
+ * the fetch from the bad page comes. Then single instructions are asked for,
+ * until it comes for one of them.
+ */
+static GHashTable
+    *stepping; /* CPUState -> the instruction that was asked for */
+
+bool mmrig_mce_fetch_is_due(CPUState *cpu, hwaddr page)
+{
+    uint64_t ip = *mce_register(cpu, "env.eip");
+    MemTxAttrs attrs = {0};
+    uint64_t *asked;
+
+    if (cpu_get_phys_page_attrs_debug(cpu, ip & ~UINT64_C(4095), &attrs) ==
+        page) {
+        return true;
+    }
+    if (!stepping) {
+        stepping = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+    }
+    asked = g_hash_table_lookup(stepping, cpu);
+    if (asked && *asked == ip) {
+        g_hash_table_remove(stepping, cpu);
+        return true;
+    }
+    g_hash_table_insert(stepping, cpu, g_memdup2(&ip, sizeof(ip)));
+    cpu->cflags_next_tb = cpu->tcg_cflags | CF_NOIRQ | 1;
+    return false;
+}
+
+void mmrig_mce_retry(CPUState *cpu)
+{
+    cpu_loop_exit(cpu);
 }
 
 /* ---- Poison ------------------------------------------------------------- */

@@ -20,6 +20,10 @@ const MmrigBenchCase mmrig_bench_cases[] = {
      "bare QEMU that has loaded the same state", "MiB", "mebibytes", mmrig_bench_fork_memory},
     {"camera", "mmrig-camera writing 4K frames", "memcpy of as many bytes to the same place",
      "GB/s", "gigabytes-per-second", mmrig_bench_camera},
+    {"poison", "going through memory, 1,000 bad pages elsewhere", "the same without bad pages",
+     "s", "seconds", mmrig_bench_poison},
+    {"poison-one", "going through memory, one bad page elsewhere", "the same without bad pages",
+     "s", "seconds", mmrig_bench_poison_one},
     {NULL, NULL, NULL, NULL, NULL, NULL},
 };
 
