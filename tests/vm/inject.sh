@@ -23,7 +23,8 @@ shell=
 trap '[ -z "$shell" ] || kill "$shell" || :; rm -rf "$work"' EXIT
 mkfifo "$work/in" "$work/out"
 
-# What runs in the guest. A victim's stack pointer is what /proc/PID/syscall says last but one.
+# What runs in the guest. A victim waits in read(2) or poll(2) (0 and 7) after it has become a
+# program of its own; its stack pointer is what /proc/PID/syscall says last but one.
 cat >"$work/guest" <<'END'
 corrupted() { awk '/^HardwareCorrupted:/ { print $2 }' /proc/meminfo; }
 mkfifo /tmp/go
@@ -33,7 +34,7 @@ while read -r order; do
         sh -c 'read -r x </tmp/go; echo alive' >/tmp/said &
         exec 9>/tmp/go
         victim=$!
-        until grep -q '^0 ' /proc/$victim/syscall; do usleep 1000; done
+        until grep -qE '^(0|7) ' /proc/$victim/syscall; do usleep 1000; done
         echo "victim $victim $(awk '{ print $(NF - 1) }' /proc/$victim/syscall)"
         ;;
     go)
