@@ -14,6 +14,9 @@
 #define TRACING "/sys/kernel/tracing"
 #define BUS     "/sys/bus/cxl"
 
+/* Ports and devices are numbered below this. */
+#define PORTS_MAX 32
+
 static int pipe_fd = -1;
 static char pending[16384];
 static size_t pending_used;
@@ -131,40 +134,105 @@ static void set(const char *device, const char *file, const char *value)
         ABORT("%s does not take %s: %s", path, value, strerror(errno));
 }
 
-/* The first decoder of mem0's endpoint. */
-static void find_decoder(char *name, size_t size)
+/* Whether endpointN, for N of port, is that of memM. */
+static bool is_endpoint_of(unsigned port, unsigned memory)
 {
-    for (unsigned port = 1; port < 16; port++) {
-        char path[64];
+    char path[64], target[256], name[16];
 
-        snprintf(path, sizeof(path), BUS "/devices/endpoint%u", port);
-        if (access(path, F_OK) == 0) {
+    snprintf(path, sizeof(path), BUS "/devices/endpoint%u/uport", port);
+    ssize_t size = readlink(path, target, sizeof(target) - 1);
+    if (size < 0)
+        return false;
+    target[size] = '\0';
+    snprintf(name, sizeof(name), "/mem%u", memory);
+    const char *last = strrchr(target, '/');
+    return last && strcmp(last, name) == 0;
+}
+
+/* The first decoder of memN's endpoint. */
+static void find_decoder(unsigned memory, char *name, size_t size)
+{
+    for (unsigned port = 1; port < PORTS_MAX; port++) {
+        if (is_endpoint_of(port, memory)) {
             snprintf(name, size, "decoder%u.0", port);
             return;
         }
     }
-    ABORT("mem0 has no endpoint");
+    ABORT("mem%u has no endpoint", memory);
+}
+
+struct wanted {
+    unsigned place, memory;
+};
+
+static bool is_there(void *data)
+{
+    struct wanted *wanted = data;
+
+    for (unsigned memory = 0; memory < PORTS_MAX; memory++) {
+        char path[64], text[32];
+
+        snprintf(path, sizeof(path), BUS "/devices/mem%u/serial", memory);
+        if (!file_read(path, text, sizeof(text)) || strtoul(text, NULL, 0) != wanted->place)
+            continue;
+        wanted->memory = memory;
+        snprintf(path, sizeof(path), BUS "/devices/mem%u/trigger_poison_list", memory);
+        return file_write(path, "1");
+    }
+    return false;
+}
+
+unsigned cxl_memory(unsigned place)
+{
+    struct wanted wanted = {.place = place};
+
+    if (!wait_until(is_there, &wanted, CXL_SECONDS))
+        ABORT("the CXL device with the serial number %u does not come", place);
+    return wanted.memory;
+}
+
+void cxl_list_poison(unsigned memory)
+{
+    char path[64];
+
+    snprintf(path, sizeof(path), BUS "/devices/mem%u/trigger_poison_list", memory);
+    if (!file_write(path, "1"))
+        ABORT("%s: %s", path, strerror(errno));
+}
+
+/* Memory of a device, to be part of a region at its place. */
+static void add_target(const char *region, unsigned place, const char *bytes)
+{
+    char decoder[32], target[16];
+
+    find_decoder(cxl_memory(place + 1), decoder, sizeof(decoder));
+    snprintf(target, sizeof(target), "target%u", place);
+    set(decoder, "mode", "ram");
+    set(decoder, "dpa_size", bytes);
+    set(region, target, decoder);
 }
 
 /*
  * As Documentation/ABI/testing/sysfs-bus-cxl has it: the kernel names the region to come, which
  * then gets its form, the device's memory, and its driver.
  */
-void cxl_make_region(uint64_t *address, uint64_t *size)
+void cxl_make_region(unsigned ways, uint64_t *address, uint64_t *size)
 {
-    char region[32], decoder[32], bytes[32];
+    char region[32], bytes[32], all[32], number[16], granularity[16];
+    uint64_t each = file_u64(CXL_SYSFS "/ram/size");
 
     if (!file_read(BUS "/devices/decoder0.0/create_ram_region", region, sizeof(region)))
         ABORT("the window takes no volatile memory: %s", strerror(errno));
-    find_decoder(decoder, sizeof(decoder));
-    snprintf(bytes, sizeof(bytes), "%" PRIu64, file_u64(CXL_SYSFS "/ram/size"));
+    snprintf(bytes, sizeof(bytes), "%" PRIu64, each);
+    snprintf(all, sizeof(all), "%" PRIu64, each * ways);
+    snprintf(number, sizeof(number), "%u", ways);
+    snprintf(granularity, sizeof(granularity), "%d", CXL_GRANULARITY);
     set("decoder0.0", "create_ram_region", region);
-    set(region, "interleave_ways", "1");
-    set(region, "interleave_granularity", "256");
-    set(decoder, "mode", "ram");
-    set(decoder, "dpa_size", bytes);
-    set(region, "size", bytes);
-    set(region, "target0", decoder);
+    set(region, "interleave_ways", number);
+    set(region, "interleave_granularity", granularity);
+    set(region, "size", all);
+    for (unsigned place = 0; place < ways; place++)
+        add_target(region, place, bytes);
     set(region, "commit", "1");
     if (!file_write(BUS "/drivers/cxl_region/bind", region))
         ABORT("%s has no driver: %s", region, strerror(errno));

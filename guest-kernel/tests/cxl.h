@@ -15,6 +15,14 @@
 /* Waits for mem0 to have its endpoint; aborts if it does not come. */
 void cxl_wait(void);
 
+/*
+ * The N of the memN that is the scenario's device of this place (from 1, as its serial number):
+ * the kernel finds them in any order. Waits for it, as above.
+ */
+unsigned cxl_memory(unsigned place);
+/* Has memN's list of poison read (cxl_trace). */
+void cxl_list_poison(unsigned memory);
+
 /* A directory or file of mem0 in sysfs. */
 #define CXL_SYSFS "/sys/bus/cxl/devices/mem0"
 #define CXL_DEBUG "/sys/kernel/debug/cxl/mem0"
@@ -35,9 +43,10 @@ uint64_t cxl_number(const struct cxl_record *record, const char *key, int base);
 bool cxl_says(const struct cxl_record *record, const char *key, const char *value);
 
 /*
- * Makes a region of mem0's volatile memory by the cxl tool; its physical address and size. A
- * DAX device is there then: dax0.0.
+ * Makes a region of all the volatile memory of so many devices, region0, interleaved by
+ * CXL_GRANULARITY; its physical address and size. A DAX device is there then: dax0.0.
  */
-void cxl_make_region(uint64_t *address, uint64_t *size);
+#define CXL_GRANULARITY 256
+void cxl_make_region(unsigned ways, uint64_t *address, uint64_t *size);
 
 #endif

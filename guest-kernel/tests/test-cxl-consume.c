@@ -3,7 +3,8 @@
  * Poison of a CXL device that is read. Where it is in physical memory the kernel says itself,
  * when it lists the poison; there the machine's error controller has it bite.
  *
- * Arguments: what=devdax maps the region as a device, what=kmem uses it as ordinary memory.
+ * Arguments: what=devdax maps the region as a device, what=kmem uses it as ordinary memory;
+ * ways=N devices (ram0, ram1, ...) are interleaved.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,10 +26,11 @@
 #define LINE       ((size_t)64)
 /* The page that goes bad, and how far into it. */
 #define BAD_PAGE 5
-#define BAD_LINE ((size_t)3 * 64)
+#define BAD_LINE ((size_t)7 * 64)
 #define PAGES    ((size_t)16)
 
 static uint64_t region_address, region_size;
+static unsigned ways = 1;
 
 static void make_region(void)
 {
@@ -36,7 +38,8 @@ static void make_region(void)
     cxl_trace("cxl_poison");
     /* daxctl refuses a kernel that puts new memory on line by itself. */
     ASSERT_TRUE(file_write("/sys/devices/system/memory/auto_online_blocks", "offline"));
-    cxl_make_region(&region_address, &region_size);
+    ways = (unsigned)test_arg_u64("ways", 1);
+    cxl_make_region(ways, &region_address, &region_size);
     ASSERT_GT(region_size, 0);
 }
 
@@ -48,13 +51,18 @@ static void make_bad(uint64_t physical)
 {
     struct rig_reply reply;
     struct cxl_record record;
-    uint64_t device_address = physical - region_address;
+    uint64_t offset = physical - region_address;
+    /* Granule by granule, the devices in turn. */
+    uint64_t granule = offset / CXL_GRANULARITY;
+    unsigned place = (unsigned)(granule % ways);
+    uint64_t device_address = granule / ways * CXL_GRANULARITY + offset % CXL_GRANULARITY;
 
-    if (!rig_request(&reply, "cxl-poison", "id=ram0 dpa=0x%" PRIx64, device_address))
+    if (!rig_request(&reply, "cxl-poison", "id=ram%u dpa=0x%" PRIx64, place, device_address))
         ABORT("no poison: %s", reply.error);
-    ASSERT_TRUE(file_write(CXL_SYSFS "/trigger_poison_list", "1"));
+    cxl_list_poison(cxl_memory(place + 1));
     ASSERT_TRUE(cxl_next("cxl_poison", &record, 0));
     ASSERT_TRUE(cxl_says(&record, "region", "region0"));
+    ASSERT_EQ(cxl_number(&record, "serial", 0), place + 1);
     ASSERT_EQ(cxl_number(&record, "dpa", 0), device_address);
     ASSERT_EQ(cxl_number(&record, "hpa", 0), physical);
     poison_lay(cxl_number(&record, "hpa", 0), LINE);
