@@ -15,7 +15,6 @@
 
 #include "exec/cpu-common.h"
 #include "exec/cpu-interrupt.h"
-#include "exec/translation-block.h"
 #include "migration/vmstate.h"
 #include "qapi/error.h"
 #include "qemu/log.h"
@@ -34,6 +33,9 @@ extern const VMStateDescription vmstate_x86_cpu;
 int kvm_vcpu_ioctl(CPUState *cpu, unsigned long type, ...);
 #define INTERRUPT_MCE CPU_INTERRUPT_TGT_EXT_4
 #define CR4_MCE (1 << 6)
+
+/* CF_NOIRQ of exec/translation-block.h; the low bits are instructions. */
+#define TB_WITHOUT_INTERRUPT 0x10000
 
 /* Registers of a bank: CTL, STATUS, ADDR, MISC (section 16.3.2). */
 enum { BANK_CTL, BANK_STATUS, BANK_ADDR, BANK_MISC, BANK_REGISTERS };
@@ -265,7 +267,7 @@ bool mmrig_mce_fetch_is_due(CPUState *cpu, hwaddr page)
         return true;
     }
     g_hash_table_insert(stepping, cpu, g_memdup2(&ip, sizeof(ip)));
-    cpu->cflags_next_tb = cpu->tcg_cflags | CF_NOIRQ | 1;
+    cpu->cflags_next_tb = cpu->tcg_cflags | TB_WITHOUT_INTERRUPT | 1;
     return false;
 }
 

@@ -3,8 +3,11 @@
  * Errors that are reported, not met: corrected ones, and those that were found in memory which
  * nobody has used yet (what=KIND).
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -110,6 +113,37 @@ static void storm(void)
     EXPECT_EQ(pages_harmed(), 0);
 }
 
+static int daemon_terminal = -1;
+static char daemon_text[65536]; /* what it has said so far */
+
+/* rasdaemon in the foreground, on a terminal, as it keeps back what it writes to a file. */
+static void daemon_start(void)
+{
+    daemon_terminal = posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    if (daemon_terminal < 0 || unlockpt(daemon_terminal) != 0)
+        ABORT("no terminal for rasdaemon: %s", strerror(errno));
+    pid_t pid = fork();
+    if (pid == 0) {
+        int terminal = open(ptsname(daemon_terminal), O_RDWR | O_NOCTTY);
+        if (dup2(terminal, STDOUT_FILENO) < 0 || dup2(terminal, STDERR_FILENO) < 0)
+            _exit(126);
+        execlp("rasdaemon", "rasdaemon", "-f", "-r", (char *)NULL);
+        _exit(127);
+    }
+    if (pid < 0)
+        ABORT("cannot start rasdaemon");
+}
+
+static bool daemon_has_said(void *data)
+{
+    size_t size = strlen(daemon_text);
+    ssize_t got = read(daemon_terminal, daemon_text + size, sizeof(daemon_text) - 1 - size);
+
+    if (got > 0)
+        daemon_text[size + (size_t)got] = '\0';
+    return strstr(daemon_text, data) != NULL;
+}
+
 static bool has_moved(void *data)
 {
     uint64_t now = physical_address(pool);
@@ -120,8 +154,14 @@ static bool has_moved(void *data)
 static void soft_offline(void)
 {
     uint64_t bad = page_address(0), taken = pages_taken();
+    char text[64];
     int log = log_open();
 
+    daemon_start();
+    ASSERT_TRUE(wait_until(daemon_has_said, (void *)(uintptr_t) "Listening to events",
+                           2 * POLL_SECONDS));
+    /* Otherwise the kernel wakes it when its buffer is half full. */
+    ASSERT_TRUE(file_write("/sys/kernel/tracing/instances/rasdaemon/buffer_percent", "0"));
     poll_often();
     /* drivers/ras/cec.c takes a page away at the second corrected error on Intel's processors.
      */
@@ -137,6 +177,9 @@ static void soft_offline(void)
     EXPECT_TRUE(log_wait(log, "Soft-offlining pfn", "", ERROR_SECONDS));
     EXPECT_TRUE(wait_pages_taken(taken + 1));
     EXPECT_TRUE(page_is_taken(bad));
+    /* The daemon has it from the kernel, with the address. */
+    snprintf(text, sizeof(text), "addr= %llx", (unsigned long long)bad + 0x80);
+    EXPECT_TRUE(wait_until(daemon_has_said, text, POLL_SECONDS));
     /* Its contents have moved, and its owner has not noticed. */
     EXPECT_EQ(memory_differs(pool, PAGE_BYTES, SEED), PAGE_BYTES);
     EXPECT_EQ(pages_harmed(), 0);
