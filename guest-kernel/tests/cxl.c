@@ -137,7 +137,7 @@ static void set(const char *device, const char *file, const char *value)
 /* Whether endpointN, for N of port, is that of memM. */
 static bool is_endpoint_of(unsigned port, unsigned memory)
 {
-    char path[64], target[256], name[16];
+    char path[64], target[256], name[24];
 
     snprintf(path, sizeof(path), BUS "/devices/endpoint%u/uport", port);
     ssize_t size = readlink(path, target, sizeof(target) - 1);
@@ -203,7 +203,7 @@ void cxl_list_poison(unsigned memory)
 /* Memory of a device, to be part of a region at its place. */
 static void add_target(const char *region, unsigned place, const char *bytes)
 {
-    char decoder[32], target[16];
+    char decoder[32], target[24];
 
     find_decoder(cxl_memory(place + 1), decoder, sizeof(decoder));
     snprintf(target, sizeof(target), "target%u", place);

@@ -218,6 +218,9 @@ static void expect(Fixture *fixture, const char *text, const char *answer, const
 #define RAS(verb, rest)                                                                        \
     "qom-" verb " {\"path\":\"/machine/peripheral/ras0\",\"property\":" rest "}"
 
+#define PMEM(verb, rest)                                                                       \
+    "qom-" verb " {\"path\":\"/machine/peripheral/nvdimm0\",\"property\":" rest "}"
+
 static void test_requests(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
     expect(fixture, "dram gpa=0x1000",
@@ -280,6 +283,33 @@ static void test_process(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
     fixture->address = "ok 18446744073709551615";
     expect(fixture, "dram pid=7 vaddr=0x10000",
            "error: the guest's agent told an address that cannot be", "translate 3 7 65536");
+}
+
+/* mmrig-nvdimm's own list tells what is where. */
+static void test_pmem(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+    g_autoptr(GError) error = NULL;
+    MmrigDevice *nvdimm = g_new0(MmrigDevice, 1);
+
+    g_assert_true(mmrig_scenario_add_device(fixture->scenario, "mmrig-nvdimm", &error));
+    g_assert_no_error(error);
+    nvdimm->kind = MMRIG_DEVICE_NVDIMM;
+    nvdimm->id = g_strdup("pmem0");
+    g_ptr_array_add(fixture->scenario->devices, nvdimm);
+    expect(fixture, "pmem offset=0x1000 length=512 notify",
+           "{\"target\":\"pmem\",\"device\":\"pmem0\",\"offset\":4096,\"length\":512,"
+           "\"ok\":true}",
+           PMEM("set", "\"inject\",\"value\":\"pmem0 0x1000 0x200 notify\""));
+    fixture->answer = "\"pmem0 0x100000000 0x8000000 handle 1\\n\"";
+    expect(fixture, "pmem gpa=0x100002000",
+           "{\"target\":\"pmem\",\"device\":\"pmem0\",\"offset\":8192,\"length\":64,"
+           "\"ok\":true}",
+           PMEM("get", "\"modules\"") "\n" PMEM("set",
+                                                "\"inject\",\"value\":\"pmem0 0x2000 0x40\""));
+    expect(fixture, "pmem gpa=0x1000", "error: pmem: no NVDIMM of the machine is at 0x1000",
+           PMEM("get", "\"modules\""));
+    expect(fixture, "clear pmem", "{\"target\":\"pmem\",\"ok\":true}",
+           PMEM("set", "\"clear\",\"value\":\"all\""));
 }
 
 static void test_names(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
@@ -461,13 +491,10 @@ int main(int argc, char **argv)
         const char *path;
         void (*test)(Fixture *fixture, gconstpointer data);
     } tests[] = {
-        {"/keeper/requests", test_requests},
-        {"/keeper/refused", test_refused},
-        {"/keeper/process", test_process},
-        {"/keeper/names", test_names},
-        {"/keeper/hostile", test_hostile},
-        {"/keeper/stranger", test_stranger},
-        {"/keeper/end-in-between", test_end_in_between},
+        {"/keeper/requests", test_requests}, {"/keeper/refused", test_refused},
+        {"/keeper/process", test_process},   {"/keeper/pmem", test_pmem},
+        {"/keeper/names", test_names},       {"/keeper/hostile", test_hostile},
+        {"/keeper/stranger", test_stranger}, {"/keeper/end-in-between", test_end_in_between},
     };
 
     g_test_init(&argc, &argv, NULL);
