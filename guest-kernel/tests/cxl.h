@@ -12,7 +12,10 @@
 /* How long drivers may take to find the device, and its records to come, in seconds. */
 #define CXL_SECONDS 20.0
 
-/* Waits for mem0 to have its endpoint; aborts if it does not come. */
+/*
+ * Waits for mem0 to have its endpoint; aborts if it does not come. Ends the case as skipped
+ * where the kernel knows nothing of a device's errors.
+ */
 void cxl_wait(void);
 
 /*
