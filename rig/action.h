@@ -54,6 +54,9 @@ extern const MmrigAction mmrig_action_ras_inject;
 extern const MmrigAction mmrig_action_ras_clear;
 extern const MmrigAction mmrig_action_ras_count;
 extern const MmrigAction mmrig_action_ras_last;
+extern const MmrigAction mmrig_action_pmem_inject;
+extern const MmrigAction mmrig_action_pmem_clear;
+extern const MmrigAction mmrig_action_pmem_count;
 
 /* The value of a key, or NULL where an optional one was not given. */
 const char *mmrig_request_text(const MmrigRequest *request, const char *key);

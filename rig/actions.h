@@ -10,6 +10,10 @@
  *   ras-last of=consumed                               reply: access=, gpa=, size=, cpu=, or
  *                                                      nothing; the four ask mmrig-ras
  *                                                      (docs/devices/ras.md)
+ *   pmem-inject id=ID offset=N length=N [notify=0|1]   a media error in an NVDIMM
+ *   pmem-clear id=ID offset=N length=N
+ *   pmem-count of=COUNTER                              reply: count=N; the three ask
+ *                                                      mmrig-nvdimm (docs/devices/nvdimm.md)
  *   balloon-set bytes=N                                the guest's memory, as by QMP balloon
  *   balloon-query                                      reply: actual=BYTES
  *   virtio-mem-set id=ID requested=BYTES

@@ -9,6 +9,7 @@
 
 #include "error.h"
 #include "mmrig-guest-protocol.h"
+#include "mmrig-nvdimm-regs.h"
 
 #define MIB (G_GUINT64_CONSTANT(1) << 20)
 #define GIB (G_GUINT64_CONSTANT(1) << 30)
@@ -306,7 +307,7 @@ static void add_cxl(GPtrArray *argv, const MmrigDevice *device, guint number,
                parts->str);
 }
 
-static void add_pack_device(GPtrArray *argv, const MmrigDevice *device)
+static void add_pack_device(GPtrArray *argv, const MmrigDevice *device, GPtrArray *backings)
 {
     g_autoptr(GString) text = g_string_new(device->type);
 
@@ -316,6 +317,9 @@ static void add_pack_device(GPtrArray *argv, const MmrigDevice *device)
 
         g_string_append_printf(text, ",%s", escaped);
     }
+    if (mmrig_device_wants_store(device))
+        g_string_append_printf(text, ",store=/proc/self/fd/%d",
+                               add_backing(backings, device->id, MMRIG_NVD_STORE_SIZE));
     add_pair(argv, "-device", text->str);
 }
 
@@ -357,7 +361,7 @@ static void add_device(GPtrArray *argv, const MmrigDevice *device, GPtrArray *ba
     case MMRIG_DEVICE_CXL:
         g_assert_not_reached(); /* add_devices() has their numbers */
     case MMRIG_DEVICE_PACK:
-        add_pack_device(argv, device);
+        add_pack_device(argv, device, backings);
         return;
     }
     g_assert_not_reached();

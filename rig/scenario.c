@@ -48,6 +48,17 @@ static void device_free(gpointer data)
     g_free(device);
 }
 
+gboolean mmrig_device_wants_store(const MmrigDevice *device)
+{
+    if (device->kind != MMRIG_DEVICE_PACK || g_strcmp0(device->type, "mmrig-nvdimm") != 0)
+        return FALSE;
+    for (char **property = device->properties; property && *property; property++) {
+        if (g_str_has_prefix(*property, "store="))
+            return FALSE;
+    }
+    return TRUE;
+}
+
 void mmrig_scenario_free(MmrigScenario *scenario)
 {
     if (!scenario)
@@ -530,9 +541,11 @@ static gboolean check_together(Parser *parser, GError **error)
         return FALSE;
     if (scenario->fault.truncate) {
         const MmrigDevice *device = find_device(scenario, scenario->fault.truncate);
-        if (!device || device->kind != MMRIG_DEVICE_NVDIMM)
+        if (!device ||
+            (device->kind != MMRIG_DEVICE_NVDIMM && !mmrig_device_wants_store(device)))
             return wrong_value(parser, error, "fault", "truncate",
-                               "there is no [nvdimm %s], and only those have a backing file",
+                               "there is no [nvdimm %s], and only those have a backing file "
+                               "(and a [pack] with type = mmrig-nvdimm)",
                                scenario->fault.truncate);
         if (!scenario->boots || g_strv_length(scenario->boots) < 2)
             return wrong_value(parser, error, "fault", "truncate",
@@ -627,7 +640,8 @@ gboolean mmrig_scenario_add_device(MmrigScenario *scenario, const char *device, 
         g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT, "device %s: %s", *words, problem);
         return FALSE;
     }
-    if (!scenario->cpu && strcmp(*words, "mmrig-ras") == 0)
+    if (!scenario->cpu &&
+        (strcmp(*words, "mmrig-ras") == 0 || strcmp(*words, "mmrig-nvdimm") == 0))
         scenario->cpu = g_strdup(INTEL_CPU);
     return TRUE;
 }

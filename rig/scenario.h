@@ -38,6 +38,9 @@ typedef struct {
     GStrv properties;   /* pack: KEY=VALUE */
 } MmrigDevice;
 
+/* Whether the rig gives a device of the pack a file for what outlives a machine (store=). */
+gboolean mmrig_device_wants_store(const MmrigDevice *device);
+
 typedef enum {
     MMRIG_EXPECT_PASS,
     MMRIG_EXPECT_PANIC,
@@ -115,8 +118,9 @@ void mmrig_scenario_test_words(const MmrigScenario *scenario, guint boot, GPtrAr
 
 /*
  * Adds a device of the pack, given as TYPE or TYPE,KEY=VALUE..., with an id of its own (TYPE
- * without "mmrig-", and a number). With mmrig-ras, a machine without a CPU model of its own
- * gets one that reports errors as Intel's do, the only ones that the device knows. INPUT error.
+ * without "mmrig-", and a number). With mmrig-ras and mmrig-nvdimm, a machine without a CPU
+ * model of its own gets one that reports errors as Intel's do, the only ones that they know.
+ * INPUT error.
  */
 gboolean mmrig_scenario_add_device(MmrigScenario *scenario, const char *device, GError **error);
 

@@ -183,6 +183,9 @@ static void test_devices(void)
     g_assert_true(
         mmrig_scenario_add_device(scenario, "mmrig-nvdimm,unit=512,debug=on", &error));
     g_assert_no_error(error);
+    g_assert_true(g_str_has_prefix(scenario->cpu, "max,vendor=GenuineIntel"));
+    g_clear_pointer(&scenario->cpu, g_free);
+    g_assert_true(mmrig_scenario_add_device(scenario, "mmrig-camera", &error));
     g_assert_null(scenario->cpu);
     g_assert_true(mmrig_scenario_add_device(scenario, "mmrig-ras", &error));
     g_assert_true(g_str_has_prefix(scenario->cpu, "max,vendor=GenuineIntel"));
@@ -193,7 +196,7 @@ static void test_devices(void)
     g_autofree char *properties = g_strjoinv(" ", nvdimm->properties);
     g_assert_cmpstr(properties, ==, "unit=512 debug=on");
     g_assert_cmpstr(mmrig_inject_pack_device(scenario, "mmrig-ras")->id, ==, "ras0");
-    g_assert_cmpstr(((MmrigDevice *)g_ptr_array_index(scenario->devices, 2))->id, ==, "ras1");
+    g_assert_cmpstr(((MmrigDevice *)g_ptr_array_index(scenario->devices, 3))->id, ==, "ras1");
 
     static const char *const bad[] = {"", "Bad", "mmrig-ras,x", "a b"};
     for (gsize i = 0; i < G_N_ELEMENTS(bad); i++) {

@@ -51,6 +51,14 @@ static const Case cases[] = {
           "[nvdimm pmem0]\nsize = 64M\n"
           "[cxl b]\nvolatile = 512M\npersistent = 256M\nwindow = 1\n",
      MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_MACHINE_COLD},
+    {"nvdimm-errors",
+     BASE "[nvdimm pmem0]\nsize = 64M\n[pack nvd0]\ntype = mmrig-nvdimm\n"
+          "properties = ars-buffer=120\n",
+     MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_MACHINE_COLD},
+    {"nvdimm-store",
+     BASE "[nvdimm pmem0]\nsize = 64M\n[pack nvd0]\ntype = mmrig-nvdimm\n"
+          "properties = store=/var/errors\n",
+     MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_MACHINE_COLD},
     {"all",
      BASE "[machine]\ncpus = 2\nmemory = 256M\nnodes = 2\n"
           "[nvdimm pmem0]\nsize = 64M\n"

@@ -51,14 +51,19 @@ while read -r order; do
         done
         echo "corrupted $(corrupted)"
         ;;
+    scrub)
+        { ndctl start-scrub && ndctl wait-scrub; } >/tmp/scrub 2>&1 || cat /tmp/scrub
+        echo "bad $(cat /sys/bus/nd/devices/region0/badblocks)"
+        ;;
     corrupted) echo "corrupted $(corrupted)" ;;
     end) exit 0 ;;
     esac
 done
 END
 
+# start_shell SCENARIO DEVICE
 start_shell() {
-    "$mmrig" shell boot-smoke --kernel "$kernel" --accel tcg --device mmrig-ras \
+    "$mmrig" shell "$1" --kernel "$kernel" --accel tcg --device "$2" \
         -- sh -c "$(cat "$work/guest")" <"$work/in" >"$work/out" 2>"$work/err" &
     shell=$!
     exec 4>"$work/in" 5<"$work/out"
@@ -84,7 +89,7 @@ inject() {
     said=$("$mmrig" inject "$@" 2>&1) || status=$?
 }
 
-start_shell
+start_shell boot-smoke mmrig-ras
 
 # Nothing is injected: nothing happens.
 order victim
@@ -154,6 +159,24 @@ end_shell
 check shell-status "$status" 0
 inject boot-smoke list
 check gone "$status" 2
+
+# An NVDIMM: the guest finds it when it looks, and not before; by sectors of 512 bytes.
+start_shell nvdimm-fsdax-persist mmrig-nvdimm
+order scrub
+check pmem-good "$answer" "bad "
+inject nvdimm-fsdax-persist pmem --offset 0x100000 --length 512
+check pmem-injected "$status $said" "0 injected pmem pmem0 0x100000 512"
+inject nvdimm-fsdax-persist list
+check pmem-unknown "$status $said" "0 pmem pmem0 0x100000 512 unknown"
+order scrub
+check pmem-found "$answer" "bad 2048 1"
+inject nvdimm-fsdax-persist list
+check pmem-known "$status $said" "0 pmem pmem0 0x100000 512 known"
+inject nvdimm-fsdax-persist clear pmem
+check pmem-cleared "$status $said" "0 cleared pmem"
+inject nvdimm-fsdax-persist list
+check pmem-empty "$status $said" "0 "
+end_shell
 
 # A run is judged, and then kept until it is interrupted; without the device it says so.
 "$mmrig" run boot-smoke --keep --kernel "$kernel" --accel tcg --out "$work/kept" \
