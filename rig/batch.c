@@ -201,6 +201,7 @@ static gboolean start_first(Batch *batch)
         .repeat = repeat,
         .keep = options->kept != NULL,
         .kept = options->kept,
+        .keep_name = options->keep_name,
     };
     if (!member->folder)
         stop(batch, error);

@@ -37,6 +37,7 @@ typedef struct {
     /* Machines are kept when their tests are over (run.h), and this says so; NULL: they are not
      */
     void (*kept)(const MmrigResult *result, const char *name);
+    const char *keep_name; /* or NULL: after the scenario */
 } MmrigBatchOptions;
 
 /*

@@ -6,6 +6,7 @@
 
 #include "batch.h"
 #include "command.h"
+#include "keeper.h"
 #include "output.h"
 #include "paths.h"
 #include "rig.h"
@@ -15,6 +16,7 @@ typedef struct {
     char **names;
     char *area, *kernel, *accel, *out, *scenarios, *jobs_text;
     gboolean all, twins, json, dry_run, cold, keep;
+    char *name;     /* for --keep, or NULL */
     char **devices; /* to add, or NULL */
     int timeout, repeat;
     guint jobs; /* 0: not said */
@@ -29,6 +31,7 @@ static void free_arguments(RunArguments *arguments)
     g_free(arguments->out);
     g_free(arguments->scenarios);
     g_free(arguments->jobs_text);
+    g_free(arguments->name);
     g_strfreev(arguments->devices);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(RunArguments, free_arguments)
@@ -74,6 +77,9 @@ static gboolean parse_arguments(int argc, char **argv, RunArguments *arguments, 
          "Boot every machine instead of forking a booted one", NULL},
         {"keep", 0, 0, G_OPTION_ARG_NONE, &arguments->keep,
          "Let the machine run on after its test, for `mmrig inject`, until interrupted", NULL},
+        {"name", 0, 0, G_OPTION_ARG_STRING, &arguments->name,
+         "What `mmrig inject` is to know the kept machine by (default: its scenario's name)",
+         "RUN"},
         {"device", 0, 0, G_OPTION_ARG_STRING_ARRAY, &arguments->devices,
          "Add a device of mmrig's pack, such as mmrig-ras (may be given several times)",
          "TYPE[,KEY=VALUE...]"},
@@ -111,6 +117,12 @@ static gboolean add_devices(const RunArguments *arguments, const GPtrArray *scen
                     "--keep keeps one machine: name one scenario, and do not repeat it");
         return FALSE;
     }
+    if (arguments->name && !arguments->keep) {
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT, "--name goes with --keep");
+        return FALSE;
+    }
+    if (arguments->name && !mmrig_keeper_name_free(arguments->name, error))
+        return FALSE;
     for (guint i = 0; i < scenarios->len; i++)
         for (char **device = arguments->devices; device && *device; device++)
             if (!mmrig_scenario_add_device(g_ptr_array_index(scenarios, i), *device, error))
@@ -224,6 +236,7 @@ MmrigExit mmrig_cmd_run(int argc, char **argv)
         .jobs = arguments.jobs,
         .timeout = (guint)arguments.timeout,
         .kept = arguments.keep ? say_kept : NULL,
+        .keep_name = arguments.name,
     };
     gboolean whole = run_all(&options, output, &error);
     /* What was found before an interruption is worth keeping. */

@@ -36,6 +36,7 @@ typedef struct {
     MmrigChannel *channel;
     MmrigTap *output;
     const MmrigScenario *scenario;
+    const char *name; /* for `mmrig inject`, or NULL */
     GCancellable *over;
     MmrigKeeper *keeper; /* once QEMU can be asked */
     const char *const *command;
@@ -296,7 +297,7 @@ static void on_connected(GObject *source, GAsyncResult *result, gpointer data)
     if (!connected)
         return;
     const MmrigKept kept = {shell->scenario, mmrig_vm_qmp(shell->vm), mmrig_vm_pid(shell->vm),
-                            shell->channel};
+                            shell->channel, shell->name};
     shell->keeper = mmrig_keeper_new(&kept, &error);
     if (!shell->keeper)
         g_printerr("mmrig: `mmrig inject` cannot reach this machine: %s\n", error->message);
@@ -342,7 +343,7 @@ static void close_guest(Shell *shell)
 
 /* The guest command's exit status, or one of the contract's with error. */
 static int run_shell(const MmrigRig *rig, const MmrigScenario *scenario,
-                     const char *const *command, GError **error)
+                     const char *const *command, const char *name, GError **error)
 {
     static const char *const sh[] = {"sh", NULL};
     Shell shell = {.command = *command ? command : sh, .status = MMRIG_EXIT_RIG};
@@ -359,6 +360,7 @@ static int run_shell(const MmrigRig *rig, const MmrigScenario *scenario,
     shell.terminal = !*command && mmrig_term_is_terminal(STDIN_FILENO) &&
                      mmrig_term_is_terminal(STDOUT_FILENO);
     shell.scenario = scenario;
+    shell.name = name;
     shell.over = g_cancellable_new();
     shell.loop = g_main_loop_new(NULL, FALSE);
     guint sources[] = {
@@ -390,7 +392,7 @@ static int run_shell(const MmrigRig *rig, const MmrigScenario *scenario,
 
 MmrigExit mmrig_cmd_shell(int argc, char **argv)
 {
-    g_autofree char *kernel = NULL, *accel = NULL, *scenarios = NULL;
+    g_autofree char *kernel = NULL, *accel = NULL, *scenarios = NULL, *name = NULL;
     g_auto(GStrv) rest = NULL, devices = NULL;
     g_autoptr(GError) error = NULL;
     const GOptionEntry entries[] = {
@@ -400,6 +402,8 @@ MmrigExit mmrig_cmd_shell(int argc, char **argv)
          "auto (KVM if it is proved to work), kvm or tcg", "ACCEL"},
         {"scenarios", 0, 0, G_OPTION_ARG_FILENAME, &scenarios,
          "Folder with the scenarios (default: those that came with mmrig)", "DIR"},
+        {"name", 0, 0, G_OPTION_ARG_STRING, &name,
+         "What `mmrig inject` is to know the machine by (default: its scenario's name)", "RUN"},
         {"device", 0, 0, G_OPTION_ARG_STRING_ARRAY, &devices,
          "Add a device of mmrig's pack, such as mmrig-ras (may be given several times)",
          "TYPE[,KEY=VALUE...]"},
@@ -415,11 +419,14 @@ MmrigExit mmrig_cmd_shell(int argc, char **argv)
     if (!g_option_context_parse(context, &argc, &argv, &error))
         return mmrig_error_report(error);
     const char *const *words = rest ? (const char *const *)rest : no_names;
-    const char *const name[] = {words[0], NULL};
+    const char *const chosen_name[] = {words[0], NULL};
     g_autofree char *installed = g_build_filename(mmrig_path_data(), "scenarios", NULL);
-    MmrigSelection selection = {.folder = scenarios ? scenarios : installed, .names = name};
+    MmrigSelection selection = {.folder = scenarios ? scenarios : installed,
+                                .names = chosen_name};
     g_autoptr(GPtrArray) chosen = mmrig_rig_select(&selection, &error);
     if (!chosen)
+        return mmrig_error_report(error);
+    if (name && !mmrig_keeper_name_free(name, &error))
         return mmrig_error_report(error);
     for (char **device = devices; device && *device; device++) {
         if (!mmrig_scenario_add_device(g_ptr_array_index(chosen, 0), *device, &error))
@@ -431,6 +438,6 @@ MmrigExit mmrig_cmd_shell(int argc, char **argv)
     const char *const *command = *words ? words + 1 : words;
     if (*command && strcmp(*command, "--") == 0)
         command++;
-    int status = run_shell(rig, g_ptr_array_index(chosen, 0), command, &error);
+    int status = run_shell(rig, g_ptr_array_index(chosen, 0), command, name, &error);
     return status < 0 ? mmrig_error_report(error) : (MmrigExit)status;
 }

@@ -82,6 +82,25 @@ GStrv mmrig_keeper_list(void)
     return (GStrv)g_ptr_array_free(g_steal_pointer(&runs), FALSE);
 }
 
+gboolean mmrig_keeper_name_free(const char *name, GError **error)
+{
+    g_auto(GStrv) runs = mmrig_keeper_list();
+    char socket_name[108];
+
+    if (!mmrig_keeper_socket_name(name, socket_name, sizeof(socket_name)))
+        g_set_error(
+            error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
+            "--name \"%.80s\": a name has lower-case letters, digits and hyphens, at most "
+            "80",
+            name);
+    else if (g_strv_contains((const char *const *)runs, name))
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
+                    "--name %s: another machine is kept by this name", name);
+    else
+        return TRUE;
+    return FALSE;
+}
+
 /* A missing run, and what there is instead. */
 static void set_unknown(const char *run, GError **error)
 {

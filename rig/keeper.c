@@ -234,11 +234,12 @@ static gboolean on_incoming(GSocketService *service G_GNUC_UNUSED,
 /* Takes the first name that is free. */
 static gboolean listen_somewhere(MmrigKeeper *keeper, GError **error)
 {
-    const char *scenario = keeper->state.kept.scenario->name;
+    const char *given = keeper->state.kept.name;
+    const char *stem = given ? given : keeper->state.kept.scenario->name;
 
-    for (guint number = 1; number <= NUMBERS_MAX; number++) {
+    for (guint number = 1; number <= (given ? 1 : NUMBERS_MAX); number++) {
         g_autofree char *run =
-            number == 1 ? g_strdup(scenario) : g_strdup_printf("%s-%u", scenario, number);
+            number == 1 ? g_strdup(stem) : g_strdup_printf("%s-%u", stem, number);
         g_autoptr(GSocketAddress) address = NULL;
         g_autoptr(GError) failure = NULL;
         char name[108];
@@ -258,8 +259,7 @@ static gboolean listen_somewhere(MmrigKeeper *keeper, GError **error)
             return FALSE;
         }
     }
-    g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG, "no name is free for a machine of %s",
-                scenario);
+    g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG, "another machine is kept as %s", stem);
     return FALSE;
 }
 

@@ -23,6 +23,7 @@ typedef struct {
     MmrigQmp *qmp; /* connected */
     pid_t pid;     /* QEMU's */
     MmrigChannel *channel;
+    const char *name; /* what it is to be called; NULL: after its scenario */
 } MmrigKept;
 
 typedef struct MmrigKeeper MmrigKeeper;
@@ -31,11 +32,14 @@ MmrigKeeper *mmrig_keeper_new(const MmrigKept *kept, GError **error);
 /* Nobody is served any more; what is under way fails. */
 void mmrig_keeper_free(MmrigKeeper *keeper);
 
-/* RUN: the scenario's name, with a number behind it if others are kept. */
+/* RUN: the name it was given, or the scenario's with a number behind it if others are kept. */
 const char *mmrig_keeper_name(const MmrigKeeper *keeper);
 
 /* The owner of the channel passes on MMRIG_GUEST_TRANSLATED messages. */
 void mmrig_keeper_translated(MmrigKeeper *keeper, const MmrigGuestMessage *message);
+
+/* Whether a machine can be given this name now; an INPUT error if not. */
+gboolean mmrig_keeper_name_free(const char *name, GError **error);
 
 /* The names of all runs that this user keeps, sorted. Free with g_strfreev(). */
 GStrv mmrig_keeper_list(void);

@@ -161,7 +161,7 @@ static void settle(Run *run);
 static void keep_machine(Run *run)
 {
     const MmrigKept kept = {run->options.scenario, mmrig_vm_qmp(run->vm), mmrig_vm_pid(run->vm),
-                            run->channel};
+                            run->channel, run->options.keep_name};
     g_autoptr(GError) error = NULL;
 
     g_clear_handle_id(&run->timer, g_source_remove);

@@ -35,6 +35,7 @@ typedef struct {
      * by its name.
      */
     gboolean keep;
+    const char *keep_name; /* or NULL: after the scenario */
     void (*kept)(const MmrigResult *result, const char *name);
     /* NULL, or called as the run goes on */
     void (*stage)(const MmrigScenario *scenario, MmrigStage stage, gpointer data);

@@ -89,6 +89,8 @@ expect inject-cxl-where 2 '--offset' -- "$mmrig" inject x cxl --gpa 1
 expect inject-clear-cxl 2 'the guest clears it' -- "$mmrig" inject x clear cxl
 expect keep-many 2 'one scenario' -- "$mmrig" run --all --keep
 expect keep-repeat 2 'do not repeat' -- "$mmrig" run boot-smoke --keep --repeat 2
+expect name-alone 2 'goes with --keep' -- "$mmrig" run boot-smoke --name x
+expect bad-name 2 'lower-case letters' -- "$mmrig" shell boot-smoke --name A/B
 expect bad-device 2 'device' -- "$mmrig" run boot-smoke --device Bad
 expect bad-device-property 2 'KEY=VALUE' -- "$mmrig" shell boot-smoke --device mmrig-ras,x
 

@@ -138,7 +138,7 @@ static void set_up(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
     g_assert_no_error(error);
     fixture->channel = mmrig_channel_new(fixture->channel_fds[0], &calls, fixture, &error);
     g_assert_no_error(error);
-    const MmrigKept kept = {fixture->scenario, fixture->qmp, getpid(), fixture->channel};
+    const MmrigKept kept = {fixture->scenario, fixture->qmp, getpid(), fixture->channel, NULL};
     fixture->keeper = mmrig_keeper_new(&kept, &error);
     g_assert_no_error(error);
 }
@@ -316,7 +316,7 @@ static void test_names(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
     g_autoptr(GError) error = NULL;
     g_autofree char *second_name = g_strconcat(fixture->name, "-2", NULL);
-    const MmrigKept kept = {fixture->scenario, fixture->qmp, getpid(), fixture->channel};
+    const MmrigKept kept = {fixture->scenario, fixture->qmp, getpid(), fixture->channel, NULL};
     MmrigKeeper *second = mmrig_keeper_new(&kept, &error);
 
     g_assert_no_error(error);
@@ -328,6 +328,16 @@ static void test_names(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
     mmrig_keeper_free(second);
     g_auto(GStrv) fewer = mmrig_keeper_list();
     g_assert_false(g_strv_contains((const char *const *)fewer, second_name));
+
+    g_assert_false(mmrig_keeper_name_free(fixture->name, &error));
+    g_assert_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT);
+    g_clear_error(&error);
+    g_assert_true(mmrig_keeper_name_free(second_name, &error));
+    const MmrigKept same = {fixture->scenario, fixture->qmp, getpid(), fixture->channel,
+                            fixture->name};
+    g_assert_null(mmrig_keeper_new(&same, &error));
+    g_assert_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG);
+    g_clear_error(&error);
 
     static const char *const bad[] = {"no-such-run", "../x", "", "A"};
     for (gsize i = 0; i < G_N_ELEMENTS(bad); i++) {

@@ -20,6 +20,8 @@ pack=$3
 }
 work=$(mktemp -d)
 shell=
+# Other machines may be kept meanwhile.
+run=inject-test-$$
 trap '[ -z "$shell" ] || kill "$shell" || :; rm -rf "$work"' EXIT
 mkfifo "$work/in" "$work/out"
 
@@ -63,7 +65,7 @@ END
 
 # start_shell SCENARIO DEVICE
 start_shell() {
-    "$mmrig" shell "$1" --kernel "$kernel" --accel tcg --device "$2" \
+    "$mmrig" shell "$1" --kernel "$kernel" --accel tcg --device "$2" --name "$run" \
         -- sh -c "$(cat "$work/guest")" <"$work/in" >"$work/out" 2>"$work/err" &
     shell=$!
     exec 4>"$work/in" 5<"$work/out"
@@ -97,31 +99,31 @@ read -r _ pid sp <<<"$answer"
 order go
 check nothing-injected "$answer" "status 0 said alive"
 
-# The name is the scenario's, and it is listed where it is not known.
+# It is listed where another is not known.
 inject no-such list
-check unknown-run "$status $said" \
-    '2 mmrig: no machine is kept as "no-such"; there are: boot-smoke'
-inject boot-smoke list
+check unknown-run "$status ${said%%;*}" '2 mmrig: no machine is kept as "no-such"'
+check known-run "$(grep -cw -e "$run" <<<"$said")" 1
+inject "$run" list
 check empty-list "$status $said" "0 "
 
 # A process that is not there, and an address that it has nothing at.
-inject boot-smoke dram --pid 99999 --vaddr 0x1000
+inject "$run" dram --pid 99999 --vaddr 0x1000
 check no-process "$status $said" \
     "2 mmrig: process 99999, address 0x1000: there is no such process"
 order victim
 read -r _ pid sp <<<"$answer"
-inject boot-smoke dram --pid "$pid" --vaddr 0
+inject "$run" dram --pid "$pid" --vaddr 0
 check no-memory "$status $said" "2 mmrig: process $pid, address 0x0: the process has no memory \
 there yet: it has to touch the page first"
 
 # Poison that is cleared in time harms nobody.
-inject boot-smoke dram --pid "$pid" --vaddr "$sp" --length 64
+inject "$run" dram --pid "$pid" --vaddr "$sp" --length 64
 check injected "$status ${said%% 0x*}" "0 injected srar dram"
-inject boot-smoke list --json
+inject "$run" list --json
 check listed "$(grep -c '"source" : "ras"' <<<"$said")" 1
-inject boot-smoke clear
+inject "$run" clear
 check cleared "$status $said" "0 cleared all"
-inject boot-smoke list
+inject "$run" list
 check empty-again "$status $said" "0 "
 order go
 check cleared-in-time "$answer" "status 0 said alive"
@@ -131,7 +133,7 @@ check nothing-corrupted "$answer" "corrupted 0"
 # And poison that is not: SIGBUS.
 order victim
 read -r _ pid sp <<<"$answer"
-inject boot-smoke dram --pid "$pid" --vaddr "$sp" --length 256
+inject "$run" dram --pid "$pid" --vaddr "$sp" --length 256
 check injected-again "$status ${said%% 0x*}" "0 injected srar dram"
 order go
 check sigbus "$answer" "status 135 said "
@@ -141,7 +143,7 @@ check corrupted "$answer" "corrupted 4"
 # By QEMU's own machine check, before anybody has read it.
 order victim
 read -r _ pid sp <<<"$answer"
-inject boot-smoke mce --pid "$pid" --vaddr "$sp" --kind srao
+inject "$run" mce --pid "$pid" --vaddr "$sp" --kind srao
 check mce-injected "$status ${said%% 0x*}" "0 injected srao mce"
 order taken
 check mce-corrupted "$answer" "corrupted 8"
@@ -149,70 +151,70 @@ order go
 check mce-sigbus "$answer" "status 135 said "
 
 # What the machine has not, it refuses, and says how it would have it.
-inject boot-smoke pmem --offset 0
+inject "$run" pmem --offset 0
 check no-nvdimm "$status $(grep -c nvdimm <<<"$said")" "2 1"
-inject boot-smoke cxl --offset 0
+inject "$run" cxl --offset 0
 check no-cxl "$status $(grep -c cxl <<<"$said")" "2 1"
-inject boot-smoke dram --gpa 0xfee00000
+inject "$run" dram --gpa 0xfee00000
 check not-memory "$status $(grep -c 'the machine refuses: ' <<<"$said")" "2 1"
 end_shell
 check shell-status "$status" 0
-inject boot-smoke list
+inject "$run" list
 check gone "$status" 2
 
 # An NVDIMM: the guest finds it when it looks, and not before; by sectors of 512 bytes.
 start_shell nvdimm-fsdax-persist mmrig-nvdimm
 order scrub
 check pmem-good "$answer" "bad "
-inject nvdimm-fsdax-persist pmem --offset 0x100000 --length 512
+inject "$run" pmem --offset 0x100000 --length 512
 check pmem-injected "$status $said" "0 injected pmem pmem0 0x100000 512"
-inject nvdimm-fsdax-persist list
+inject "$run" list
 check pmem-unknown "$status $said" "0 pmem pmem0 0x100000 512 unknown"
 order scrub
 check pmem-found "$answer" "bad 2048 1"
-inject nvdimm-fsdax-persist list
+inject "$run" list
 check pmem-known "$status $said" "0 pmem pmem0 0x100000 512 known"
-inject nvdimm-fsdax-persist clear pmem
+inject "$run" clear pmem
 check pmem-cleared "$status $said" "0 cleared pmem"
-inject nvdimm-fsdax-persist list
+inject "$run" list
 check pmem-empty "$status $said" "0 "
 end_shell
 
 # A run is judged, and then kept until it is interrupted; without the device it says so.
-"$mmrig" run boot-smoke --keep --kernel "$kernel" --accel tcg --out "$work/kept" \
+"$mmrig" run boot-smoke --keep --name "$run" --kernel "$kernel" --accel tcg --out "$work/kept" \
     >"$work/run.out" 2>"$work/run.err" &
-run=$!
+runner=$!
 for _ in $(seq 1 1200); do
     grep -q 'is kept as' "$work/run.err" && break
     sleep 0.1
 done
-check kept "$(grep -c '^mmrig: pass; the machine is kept as "boot-smoke"' "$work/run.err")" 1
-inject boot-smoke dram --gpa 0x1000000
+check kept "$(grep -c "^mmrig: pass; the machine is kept as \"$run\"" "$work/run.err")" 1
+inject "$run" dram --gpa 0x1000000
 check no-ras "$status $(grep -c -e '--device mmrig-ras' <<<"$said")" "2 1"
-kill -INT "$run"
+kill -INT "$runner"
 status=0
-wait "$run" || status=$?
+wait "$runner" || status=$?
 check kept-status "$status" 0
 check kept-verdict "$(grep -c '^ok 1 boot-smoke' "$work/run.out")" 1
 
 # A keeper that is killed takes everything with it.
 marker=MMRIG_INJECT_TEST=$$-$(date +%s%N)
-env "$marker" "$mmrig" run boot-smoke --keep --kernel "$kernel" --accel tcg --out "$work/killed" \
+env "$marker" "$mmrig" run boot-smoke --keep --name "$run" --kernel "$kernel" --accel tcg --out "$work/killed" \
     >"$work/run.out" 2>"$work/run.err" &
-run=$!
+runner=$!
 for _ in $(seq 1 1200); do
     grep -q 'is kept as' "$work/run.err" && break
     sleep 0.1
 done
 check runs "$(marked_processes "$marker" | grep -c qemu)" 1
-kill -9 "$run"
-{ wait "$run" || :; } 2>/dev/null
+kill -9 "$runner"
+{ wait "$runner" || :; } 2>/dev/null
 for _ in $(seq 1 100); do
     [ -n "$(marked_processes "$marker")" ] || break
     sleep 0.1
 done
 check nothing-left "$(marked_processes "$marker")" ""
-inject boot-smoke list
+inject "$run" list
 check no-socket-left "$status" 2
 
 finish
