@@ -19,6 +19,9 @@
  *   virtio-mem-set id=ID requested=BYTES
  *   virtio-mem-query id=ID                             reply: requested=, plugged=, block=,
  *                                                      max= (bytes)
+ *   cxl-poison id=ID dpa=ADDR [len=N]                  on the device's list of poison
+ *   cxl-event id=ID log=LOG dpa=ADDR                   a general media event in a device's log:
+ *                                                      informational, warning, failure, fatal
  *   host-rss                                           reply: rss=BYTES of the QEMU process
  */
 #pragma once

@@ -199,6 +199,9 @@ static gboolean start_first(Batch *batch)
         .folder = member->folder,
         .kernel = rig->kernel->spec,
         .repeat = repeat,
+        .keep = options->kept != NULL,
+        .kept = options->kept,
+        .keep_name = options->keep_name,
     };
     if (!member->folder)
         stop(batch, error);

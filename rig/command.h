@@ -16,6 +16,7 @@ MmrigExit mmrig_cmd_cache(int argc, char **argv);
 MmrigExit mmrig_cmd_devices(int argc, char **argv);
 MmrigExit mmrig_cmd_doctor(int argc, char **argv);
 MmrigExit mmrig_cmd_image(int argc, char **argv);
+MmrigExit mmrig_cmd_inject(int argc, char **argv);
 MmrigExit mmrig_cmd_kernel(int argc, char **argv);
 MmrigExit mmrig_cmd_list(int argc, char **argv);
 MmrigExit mmrig_cmd_run(int argc, char **argv);

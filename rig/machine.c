@@ -93,6 +93,37 @@ static int add_backing(GPtrArray *backings, const char *device, guint64 size)
     return backing->fd;
 }
 
+/*
+ * CXL: every device has a host bridge of its own (rig.cxlN), so that a window that is
+ * interleaved is so by its host bridges, and nobody has decoders to share.
+ */
+static char *cxl_windows(const MmrigScenario *scenario)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    for (guint window = 0;; window++) {
+        guint bridge = 0, ways = 0;
+        guint64 size = 0;
+        for (guint i = 0; i < scenario->devices->len; i++) {
+            const MmrigDevice *device = g_ptr_array_index(scenario->devices, i);
+            if (device->kind != MMRIG_DEVICE_CXL)
+                continue;
+            if (device->window == window) {
+                g_string_append_printf(text, "%s,cxl-fmw.%u.targets.%u=rig.cxl%u",
+                                       window == 0 && ways == 0 ? ",cxl=on" : "", window, ways,
+                                       bridge);
+                size += device->size + device->persistent;
+                ways++;
+            }
+            bridge++;
+        }
+        if (ways == 0)
+            return g_string_free(g_steal_pointer(&text), FALSE);
+        g_string_append_printf(text, ",cxl-fmw.%u.size=%" G_GUINT64_FORMAT "M", window,
+                               size / MIB);
+    }
+}
+
 static void add_machine(GPtrArray *argv, const MmrigScenario *scenario, const MmrigParts *parts)
 {
     /* With NUMA it is node 0 that names its memory. */
@@ -102,8 +133,9 @@ static void add_machine(GPtrArray *argv, const MmrigScenario *scenario, const Mm
      * Without a keyboard controller the firmware does not wait for one: a tenth of a second.
      * Leaving out HPET, SATA or SMBus as well was not to be told from noise.
      */
-    add_format(argv, "-machine", MMRIG_MACHINE ",i8042=off%s%s",
-               has_device(scenario, MMRIG_DEVICE_NVDIMM) ? ",nvdimm=on" : "",
+    g_autofree char *windows = cxl_windows(scenario);
+    add_format(argv, "-machine", MMRIG_MACHINE ",i8042=off%s%s%s",
+               has_device(scenario, MMRIG_DEVICE_NVDIMM) ? ",nvdimm=on" : "", windows,
                own_ram ? ",memory-backend=rig.ram" : "");
     add_pair(argv, "-accel", mmrig_accel_name(parts->accel));
     add_pair(argv, "-cpu",
@@ -215,6 +247,66 @@ static void add_disk(GPtrArray *argv, const MmrigDevice *device, GPtrArray *back
                device->rate ? "disk" : "file", device->id, device->id);
 }
 
+/* The number of the device among those of its kind. */
+static guint cxl_number(const MmrigScenario *scenario, const MmrigDevice *device)
+{
+    guint number = 0;
+
+    for (guint i = 0; g_ptr_array_index(scenario->devices, i) != device; i++) {
+        const MmrigDevice *other = g_ptr_array_index(scenario->devices, i);
+        number += other->kind == MMRIG_DEVICE_CXL;
+    }
+    return number;
+}
+
+/* A host bridge's first bus; below it are at most a root port's, and a switch's two. */
+#define CXL_BUS(number) (16 + 12 * (number))
+/* Enough for the labels of a namespace. */
+#define CXL_LABELS (G_GUINT64_CONSTANT(256) << 10)
+
+static void add_cxl_backend(GPtrArray *argv, const char *part, const char *id, guint64 size,
+                            GPtrArray *backings)
+{
+    g_autofree char *name = g_strconcat(id, *part ? "." : "", part, NULL);
+
+    add_format(argv, "-object",
+               "memory-backend-file,id=mem.%s,share=on,mem-path=/proc/self/fd/%d,"
+               "size=%" G_GUINT64_FORMAT,
+               name, add_backing(backings, name, size), size);
+}
+
+static void add_cxl(GPtrArray *argv, const MmrigDevice *device, guint number,
+                    GPtrArray *backings)
+{
+    g_autofree char *bus = g_strdup_printf("rig.%s%u", device->behind ? "dsp" : "rp", number);
+    g_autoptr(GString) parts = g_string_new(NULL);
+
+    add_format(argv, "-device", "pxb-cxl,id=rig.cxl%u,bus=pcie.0,bus_nr=%u", number,
+               CXL_BUS(number));
+    add_format(argv, "-device", "cxl-rp,id=rig.rp%u,bus=rig.cxl%u,port=0,chassis=%u,slot=0",
+               number, number, 2 * number + 1);
+    if (device->behind) {
+        add_format(argv, "-device", "cxl-upstream,id=rig.usp%u,bus=rig.rp%u", number, number);
+        add_format(argv, "-device",
+                   "cxl-downstream,id=rig.dsp%u,bus=rig.usp%u,port=0,chassis=%u,slot=0", number,
+                   number, 2 * number + 2);
+    }
+    if (device->size) {
+        add_format(argv, "-object", "memory-backend-ram,id=mem.%s.ram,size=%" G_GUINT64_FORMAT,
+                   device->id, device->size);
+        g_string_append_printf(parts, ",volatile-memdev=mem.%s.ram", device->id);
+    }
+    if (device->persistent) {
+        add_cxl_backend(argv, "", device->id, device->persistent, backings);
+        add_cxl_backend(argv, "labels", device->id, CXL_LABELS, backings);
+        g_string_append_printf(parts, ",persistent-memdev=mem.%s,lsa=mem.%s.labels", device->id,
+                               device->id);
+    }
+    /* Linux tells devices apart by their serial numbers. */
+    add_format(argv, "-device", "cxl-type3,id=%s,bus=%s,sn=%u%s", device->id, bus, number + 1,
+               parts->str);
+}
+
 static void add_pack_device(GPtrArray *argv, const MmrigDevice *device, GPtrArray *backings)
 {
     g_autoptr(GString) text = g_string_new(device->type);
@@ -266,6 +358,8 @@ static void add_device(GPtrArray *argv, const MmrigDevice *device, GPtrArray *ba
     case MMRIG_DEVICE_DISK:
         add_disk(argv, device, backings);
         return;
+    case MMRIG_DEVICE_CXL:
+        g_assert_not_reached(); /* add_devices() has their numbers */
     case MMRIG_DEVICE_PACK:
         add_pack_device(argv, device, backings);
         return;
@@ -278,7 +372,9 @@ static void add_devices(GPtrArray *argv, const MmrigScenario *scenario, gboolean
 {
     for (guint i = 0; i < scenario->devices->len; i++) {
         const MmrigDevice *device = g_ptr_array_index(scenario->devices, i);
-        if ((device->kind == MMRIG_DEVICE_VIRTIO_MEM) == virtio_mem)
+        if (device->kind == MMRIG_DEVICE_CXL && !virtio_mem)
+            add_cxl(argv, device, cxl_number(scenario, device), backings);
+        else if ((device->kind == MMRIG_DEVICE_VIRTIO_MEM) == virtio_mem)
             add_device(argv, device, backings);
     }
 }
@@ -442,6 +538,19 @@ GStrv mmrig_machine_types(const MmrigScenario *scenario)
             break;
         case MMRIG_DEVICE_DISK:
             g_ptr_array_add(names, (gpointer) "virtio-blk-pci");
+            break;
+        case MMRIG_DEVICE_CXL:
+            g_ptr_array_add(names, (gpointer) "pxb-cxl");
+            g_ptr_array_add(names, (gpointer) "cxl-rp");
+            g_ptr_array_add(names, (gpointer) "cxl-type3");
+            if (device->behind) {
+                g_ptr_array_add(names, (gpointer) "cxl-upstream");
+                g_ptr_array_add(names, (gpointer) "cxl-downstream");
+            }
+            if (device->persistent)
+                g_ptr_array_add(names, (gpointer) "memory-backend-file");
+            if (device->size)
+                g_ptr_array_add(names, (gpointer) "memory-backend-ram");
             break;
         case MMRIG_DEVICE_PACK:
             break;

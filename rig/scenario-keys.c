@@ -84,6 +84,16 @@ const MmrigScenarioKey mmrig_scenario_keys[] = {
     {"disk", "rate", MMRIG_KEY_SIZE, IN_DEVICE(rate), 0, TIB, KIB, "0", FALSE,
      "bytes that it moves in a second; 0 is as many as it can"},
 
+    {"cxl", "volatile", MMRIG_KEY_SIZE, IN_DEVICE(size), 0, TIB, 256 * MIB, "0", FALSE,
+     "memory that is lost when the machine is switched off"},
+    {"cxl", "persistent", MMRIG_KEY_SIZE, IN_DEVICE(persistent), 0, TIB, 256 * MIB, "0", FALSE,
+     "memory that is kept from boot to boot"},
+    {"cxl", "window", MMRIG_KEY_NUMBER, IN_DEVICE(window), 0, 15, 0, "0", FALSE,
+     "the window of physical addresses it is reached by, from 0; devices of one are "
+     "interleaved"},
+    {"cxl", "switch", MMRIG_KEY_SWITCH, IN_DEVICE(behind), 0, 0, 0, "no", FALSE,
+     "put a CXL switch before it"},
+
     {"pack", "type", MMRIG_KEY_NAME, IN_DEVICE(type), 0, 0, 0, NULL, TRUE,
      "a device of mmrig's device pack, by its name in QEMU"},
     {"pack", "properties", MMRIG_KEY_PROPERTIES, IN_DEVICE(properties), 0, 32, 0, NULL, FALSE,
@@ -102,9 +112,9 @@ const MmrigScenarioKey mmrig_scenario_keys[] = {
 const gsize mmrig_scenario_keys_count = G_N_ELEMENTS(mmrig_scenario_keys);
 
 /* A balloon has no keys of its own. */
-static const char *const sections[] = {"scenario", "test",       "machine", "kernel", "image",
-                                       "nvdimm",   "virtio-mem", "balloon", "disk",   "pack",
-                                       "fault",    "twin",       NULL};
+static const char *const sections[] = {"scenario", "test",  "machine",    "kernel",  "image",
+                                       "nvdimm",   "cxl",   "virtio-mem", "balloon", "disk",
+                                       "pack",     "fault", "twin",       NULL};
 
 const MmrigScenarioKey *mmrig_scenario_key_find(const char *section, const char *key)
 {

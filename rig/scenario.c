@@ -26,7 +26,7 @@ static const struct {
 } device_kinds[] = {
     {"nvdimm", MMRIG_DEVICE_NVDIMM},   {"virtio-mem", MMRIG_DEVICE_VIRTIO_MEM},
     {"balloon", MMRIG_DEVICE_BALLOON}, {"disk", MMRIG_DEVICE_DISK},
-    {"pack", MMRIG_DEVICE_PACK},
+    {"cxl", MMRIG_DEVICE_CXL},         {"pack", MMRIG_DEVICE_PACK},
 };
 
 static const char *device_section(MmrigDeviceKind kind)
@@ -438,6 +438,9 @@ static gboolean check_device(Parser *parser, const MmrigDevice *device, GError *
         return wrong_value(parser, error, group, "node",
                            "there is no node %u; the machine has %u ([machine] nodes)",
                            device->node, parser->scenario->nodes);
+    if (device->kind == MMRIG_DEVICE_CXL && device->size == 0 && device->persistent == 0)
+        return wrong(error, parser->path, group, NULL,
+                     "it has no memory; write volatile, persistent or both");
     if (device->kind != MMRIG_DEVICE_VIRTIO_MEM)
         return TRUE;
     if (device->block_size & (device->block_size - 1))
@@ -449,6 +452,42 @@ static gboolean check_device(Parser *parser, const MmrigDevice *device, GError *
         return wrong_value(parser, error, group, "requested", "not a multiple of block-size");
     if (device->requested > device->size)
         return wrong_value(parser, error, group, "requested", "more than size");
+    return TRUE;
+}
+
+/* The windows are numbered from 0 without a gap, and CXL interleaves by powers of two. */
+static gboolean check_windows(Parser *parser, GError **error)
+{
+    const GPtrArray *devices = parser->scenario->devices;
+    const MmrigDevice *first[MMRIG_SCENARIO_DEVICES_MAX] = {0};
+    guint ways[MMRIG_SCENARIO_DEVICES_MAX] = {0};
+    guint windows = 0;
+
+    for (guint i = 0; i < devices->len; i++) {
+        const MmrigDevice *device = g_ptr_array_index(devices, i);
+        g_autofree char *group = g_strdup_printf("cxl %s", device->id);
+        if (device->kind != MMRIG_DEVICE_CXL)
+            continue;
+        if (device->window > windows)
+            return wrong_value(parser, error, group, "window",
+                               "the next new window is %u: they are numbered in order",
+                               windows);
+        if (device->window == windows)
+            first[windows++] = device;
+        const MmrigDevice *other = first[device->window];
+        if (other->size != device->size || other->persistent != device->persistent)
+            return wrong_value(parser, error, group, "window",
+                               "devices that are interleaved are of equal sizes, and %s is not",
+                               other->id);
+        ways[device->window]++;
+    }
+    for (guint i = 0; i < windows; i++) {
+        g_autofree char *group = g_strdup_printf("cxl %s", first[i]->id);
+        if (ways[i] > 8 || (ways[i] & (ways[i] - 1)))
+            return wrong_value(parser, error, group, "window",
+                               "%u devices are in it; 1, 2, 4 or 8 can be interleaved",
+                               ways[i]);
+    }
     return TRUE;
 }
 
@@ -495,6 +534,8 @@ static gboolean check_together(Parser *parser, GError **error)
                          "a machine has one balloon at most; remove this one");
         balloon |= device->kind == MMRIG_DEVICE_BALLOON;
     }
+    if (!check_windows(parser, error))
+        return FALSE;
     if (!check_fault_verb(parser, "drop", scenario->fault.drop, error) ||
         !check_fault_verb(parser, "shift", scenario->fault.shift, error))
         return FALSE;
@@ -559,4 +600,48 @@ void mmrig_scenario_test_words(const MmrigScenario *scenario, guint boot, GPtrAr
     for (char **arg = scenario->args; arg && *arg; arg++)
         g_ptr_array_add(words, *arg);
     g_ptr_array_add(words, NULL);
+}
+
+/* Intel's, and of a model whose errors Linux recovers from. */
+#define INTEL_CPU "max,vendor=GenuineIntel,family=6,model=143,stepping=4"
+
+gboolean mmrig_scenario_add_device(MmrigScenario *scenario, const char *device, GError **error)
+{
+    g_auto(GStrv) words = g_strsplit(device, ",", -1);
+    const MmrigScenarioKey *key = mmrig_scenario_key_find("pack", "properties");
+    g_autofree char *properties = *words ? g_strjoinv(" ", words + 1) : NULL;
+    g_autofree char *problem = NULL;
+    g_autofree char *id = NULL;
+
+    if (!*words || !mmrig_name_check(*words, "device", error)) {
+        if (!*words)
+            g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
+                        "a device is TYPE or TYPE,KEY=VALUE...; `mmrig devices` lists them");
+        return FALSE;
+    }
+    if (scenario->devices->len == MMRIG_SCENARIO_DEVICES_MAX) {
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
+                    "%s has %d devices already, and no machine has more", scenario->name,
+                    MMRIG_SCENARIO_DEVICES_MAX);
+        return FALSE;
+    }
+    const char *stem = g_str_has_prefix(*words, "mmrig-") ? *words + strlen("mmrig-") : *words;
+    for (guint i = 0; !id; i++) {
+        g_autofree char *candidate = g_strdup_printf("%.20s%u", stem, i);
+        if (!find_device(scenario, candidate))
+            id = g_steal_pointer(&candidate);
+    }
+    MmrigDevice *added = g_new0(MmrigDevice, 1);
+    g_ptr_array_add(scenario->devices, added);
+    added->kind = MMRIG_DEVICE_PACK;
+    added->id = g_steal_pointer(&id);
+    added->type = g_strdup(*words);
+    if (words[1] && !mmrig_scenario_key_set(key, added, properties, &problem)) {
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT, "device %s: %s", *words, problem);
+        return FALSE;
+    }
+    if (!scenario->cpu &&
+        (strcmp(*words, "mmrig-ras") == 0 || strcmp(*words, "mmrig-nvdimm") == 0))
+        scenario->cpu = g_strdup(INTEL_CPU);
+    return TRUE;
 }

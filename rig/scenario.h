@@ -17,6 +17,7 @@ typedef enum {
     MMRIG_DEVICE_VIRTIO_MEM,
     MMRIG_DEVICE_BALLOON,
     MMRIG_DEVICE_DISK,
+    MMRIG_DEVICE_CXL,  /* a CXL memory device (type 3) */
     MMRIG_DEVICE_PACK, /* one that the device pack adds to QEMU */
 } MmrigDeviceKind;
 
@@ -24,7 +25,10 @@ typedef enum {
 typedef struct {
     MmrigDeviceKind kind;
     char *id;
-    guint64 size;       /* nvdimm, virtio-mem, disk */
+    guint64 size;       /* nvdimm, virtio-mem, disk; cxl: the volatile part */
+    guint64 persistent; /* cxl */
+    guint window;       /* cxl: which fixed memory window it is in; several are interleaved */
+    gboolean behind;    /* cxl: a switch stands before it */
     guint64 label_size; /* nvdimm; 0: no labels */
     guint64 block_size; /* virtio-mem */
     guint64 requested;  /* virtio-mem: plugged at start */
@@ -111,6 +115,14 @@ GStrv mmrig_scenario_names(const char *folder, GError **error);
  * there are several, and the arguments; and a NULL. They stay the scenario's.
  */
 void mmrig_scenario_test_words(const MmrigScenario *scenario, guint boot, GPtrArray *words);
+
+/*
+ * Adds a device of the pack, given as TYPE or TYPE,KEY=VALUE..., with an id of its own (TYPE
+ * without "mmrig-", and a number). With mmrig-ras and mmrig-nvdimm, a machine without a CPU
+ * model of its own gets one that reports errors as Intel's do, the only ones that they know.
+ * INPUT error.
+ */
+gboolean mmrig_scenario_add_device(MmrigScenario *scenario, const char *device, GError **error);
 
 void mmrig_scenario_free(MmrigScenario *scenario);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(MmrigScenario, mmrig_scenario_free)

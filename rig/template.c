@@ -27,6 +27,9 @@ const char *mmrig_template_unfit(const MmrigScenario *scenario)
         /* It would have to give back memory that belongs to the template. */
         if (device->kind == MMRIG_DEVICE_BALLOON)
             return "its balloon cannot give back a fork's memory";
+        /* cxl-type3 has no state to migrate (QEMU hw/mem/cxl_type3.c), and does not say so. */
+        if (device->kind == MMRIG_DEVICE_CXL)
+            return "QEMU does not save the state of CXL devices";
     }
     return NULL;
 }

@@ -45,6 +45,12 @@ static const Case cases[] = {
      BASE "[pack cam0]\ntype = mmrig-camera\nproperties = sizes=640x480,64x64 dma-bits=32\n"
           "[pack cam1]\ntype = mmrig-camera\n",
      MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_MACHINE_COLD},
+    {"cxl",
+     BASE "[cxl ram0]\nvolatile = 256M\nswitch = yes\n"
+          "[cxl a]\nvolatile = 512M\npersistent = 256M\nwindow = 1\n"
+          "[nvdimm pmem0]\nsize = 64M\n"
+          "[cxl b]\nvolatile = 512M\npersistent = 256M\nwindow = 1\n",
+     MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_MACHINE_COLD},
     {"nvdimm-errors",
      BASE "[nvdimm pmem0]\nsize = 64M\n[pack nvd0]\ntype = mmrig-nvdimm\n"
           "properties = ars-buffer=120\n",

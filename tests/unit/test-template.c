@@ -119,6 +119,10 @@ static const struct {
     {"virtio-mem's blocks", BASE "[virtio-mem vm0]\nsize = 512M\nblock-size = 4M\n", NULL,
      MMRIG_ACCEL_TCG},
     {"disk", BASE "[disk d]\nsize = 64M\n", NULL, MMRIG_ACCEL_TCG},
+    {"cxl", BASE "[cxl c]\nvolatile = 256M\n", NULL, MMRIG_ACCEL_TCG},
+    {"cxl's size", BASE "[cxl c]\nvolatile = 512M\n", NULL, MMRIG_ACCEL_TCG},
+    {"cxl's kind", BASE "[cxl c]\npersistent = 256M\n", NULL, MMRIG_ACCEL_TCG},
+    {"cxl's switch", BASE "[cxl c]\nvolatile = 256M\nswitch = yes\n", NULL, MMRIG_ACCEL_TCG},
     {"device of the pack", BASE "[pack cam0]\ntype = mmrig-camera\n", NULL, MMRIG_ACCEL_TCG},
     {"device's properties", BASE "[pack cam0]\ntype = mmrig-camera\nproperties = a=1\n", NULL,
      MMRIG_ACCEL_TCG},
@@ -265,6 +269,8 @@ static void test_unfit(Fixture *fixture G_GNUC_UNUSED, gconstpointer data G_GNUC
                  "it tests early boot");
     assert_unfit("[scenario]\nsummary = s\narea = a\n[test]\ntest = t\nboots = a b\n",
                  "it boots more than once");
+    assert_unfit(BASE "[cxl c]\nvolatile = 256M\n",
+                 "QEMU does not save the state of CXL devices");
     assert_unfit(BASE "[balloon b]\n", "its balloon cannot give back a fork's memory");
 }
 
