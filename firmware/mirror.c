@@ -32,11 +32,12 @@ static bool wraps(uint64_t base, uint64_t size)
     return last(base, size) < base;
 }
 
+/* A device's registers may take less than a page (HPET's do), memory not. */
 static bool check_map(const struct mirror_descriptor *map, size_t count, struct mirror_plan *plan)
 {
     for (size_t i = 0; i < count; i++) {
-        if (map[i].size == 0 || map[i].base % MIRROR_PAGE || map[i].size % MIRROR_PAGE ||
-            wraps(map[i].base, map[i].size) ||
+        if (map[i].size == 0 || wraps(map[i].base, map[i].size) ||
+            (map[i].memory && (map[i].base % MIRROR_PAGE || map[i].size % MIRROR_PAGE)) ||
             (i > 0 && map[i].base <= last(map[i - 1].base, map[i - 1].size)))
             return refuse(plan, MMRIG_MIRROR_STATUS_MAP, map[i].base);
     }

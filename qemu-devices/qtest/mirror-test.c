@@ -1,0 +1,1 @@
+/* SPDX */ int main(void){return 77;}
