@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * mmrig-mirror: a PCI device that says which memory the firmware is to call mirrored or set aside
- * for a specific purpose. What its model, its UEFI driver (firmware/) and its tests share;
- * docs/devices/mirror.md is the specification in words.
+ * mmrig-mirror: a PCI device that says which memory the firmware is to call mirrored or set
+ * aside for a specific purpose. What its model, its UEFI driver (firmware/) and its tests
+ * share; docs/devices/mirror.md is the specification in words.
  *
  * BAR 0 holds the registers. A register is 32 bits wide and takes only aligned 32-bit accesses;
- * addresses and sizes are two of them, the lower half first. Everything is little endian. Reading
- * has no side effect. Only numbers stand here, so anything can include this, firmware as well.
+ * addresses and sizes are two of them, the lower half first. Everything is little endian.
+ * Reading has no side effect. Only numbers stand here, so anything can include this, firmware
+ * as well.
  */
 #ifndef MMRIG_MIRROR_REGS_H
 #define MMRIG_MIRROR_REGS_H
@@ -44,9 +45,9 @@
 #define MMRIG_MIRROR_PERCENT_MAX 10000
 
 /*
- * What the firmware made of it. It writes a range for each change that it made to the memory map:
- * the four halves and the attributes, then any value to APPLY, which adds them to APPLIED_TABLE.
- * Last it writes STATUS and STATUS_DETAIL. A reset clears all of it.
+ * What the firmware made of it. It writes a range for each change that it made to the memory
+ * map: the four halves and the attributes, then any value to APPLY, which adds them to
+ * APPLIED_TABLE. Last it writes STATUS and STATUS_DETAIL. A reset clears all of it.
  */
 #define MMRIG_MIRROR_APPLY_BASE_LO    0x040
 #define MMRIG_MIRROR_APPLY_BASE_HI    0x044
@@ -86,12 +87,13 @@
 /* ---- Statuses and errors ----------------------------------------------------------------- */
 
 /* STATUS; in brackets what STATUS_DETAIL holds. */
-#define MMRIG_MIRROR_STATUS_NONE       0  /* no firmware has looked at the device */
-#define MMRIG_MIRROR_STATUS_DONE       1  /* as asked [bytes mirrored] */
-#define MMRIG_MIRROR_STATUS_UNALIGNED  2  /* a range is no multiple of a page [its base] */
-#define MMRIG_MIRROR_STATUS_EMPTY      3  /* a range has no bytes [its base] */
-#define MMRIG_MIRROR_STATUS_WRAPS      4  /* a range goes past the end of 64 bits [its base] */
-#define MMRIG_MIRROR_STATUS_ATTRIBUTES 5  /* a range asks for nothing, or what is unknown [base] */
+#define MMRIG_MIRROR_STATUS_NONE      0 /* no firmware has looked at the device */
+#define MMRIG_MIRROR_STATUS_DONE      1 /* as asked [bytes mirrored] */
+#define MMRIG_MIRROR_STATUS_UNALIGNED 2 /* a range is no multiple of a page [its base] */
+#define MMRIG_MIRROR_STATUS_EMPTY     3 /* a range has no bytes [its base] */
+#define MMRIG_MIRROR_STATUS_WRAPS     4 /* a range goes past the end of 64 bits [its base] */
+#define MMRIG_MIRROR_STATUS_ATTRIBUTES                                                         \
+    5 /* a range asks for nothing, or what is unknown [base] */
 #define MMRIG_MIRROR_STATUS_OVERLAP    6  /* two ranges overlap [the base of the upper] */
 #define MMRIG_MIRROR_STATUS_NOT_MEMORY 7  /* there is no memory [the first such address] */
 #define MMRIG_MIRROR_STATUS_CONFLICT   8  /* ranges to mirror and a percentage as well [0] */

@@ -2,11 +2,11 @@
 /*
  * The UEFI driver in mmrig-mirror's option ROM: UEFI calls around mirror.c.
  *
- * Firmware runs it once, when it finds the device (UEFI 2.10, 14.4.2). It reads from the device's
- * registers what is asked for, from the variable MirrorRequest what the operating system wants
- * instead, and sets the capabilities of memory space accordingly (PI 1.7, volume 2, 7.2.4), which
- * GetMemoryMap reports as attributes. What it did goes to the device and to MirrorCurrent. It
- * stays out of the way otherwise: whatever it cannot do, the machine boots.
+ * Firmware runs it once, when it finds the device (UEFI 2.10, 14.4.2). It reads from the
+ * device's registers what is asked for, from the variable MirrorRequest what the operating
+ * system wants instead, and sets the capabilities of memory space accordingly (PI 1.7, volume
+ * 2, 7.2.4), which GetMemoryMap reports as attributes. What it did goes to the device and to
+ * MirrorCurrent. It stays out of the way otherwise: whatever it cannot do, the machine boots.
  */
 #include <efi.h>
 
@@ -57,7 +57,8 @@ void *memcpy(void *to, const void *from, size_t size)
     return to;
 }
 
-/* ---- The device's registers --------------------------------------------------------------- */
+/* ---- The device's registers ---------------------------------------------------------------
+ */
 
 static uint32_t get(struct driver *driver, uint32_t reg)
 {
@@ -123,7 +124,8 @@ static void report_status(struct driver *driver, uint32_t status, uint64_t detai
 }
 
 /* Tells the device of changes, those that lie side by side as one. */
-static void report_changes(struct driver *driver, const struct mirror_change *changes, size_t count)
+static void report_changes(struct driver *driver, const struct mirror_change *changes,
+                           size_t count)
 {
     for (size_t i = 0; i < count;) {
         uint64_t base = changes[i].base, end = base;
@@ -140,16 +142,16 @@ static void report_changes(struct driver *driver, const struct mirror_change *ch
     }
 }
 
-/* ---- The variables ------------------------------------------------------------------------ */
+/* ---- The variables ------------------------------------------------------------------------
+ */
 
 /* What the operating system asked for, if it did. A variable of another size is not ours. */
 static bool read_variable(struct driver *driver, struct mirror_variable *variable)
 {
     uint8_t bytes[MIRROR_VARIABLE_SIZE];
     UINTN size = sizeof(bytes);
-    EFI_STATUS status =
-        driver->runtime->GetVariable((CHAR16 *)L"MirrorRequest", (EFI_GUID *)&variables_guid, NULL,
-                                     &size, bytes);
+    EFI_STATUS status = driver->runtime->GetVariable(
+        (CHAR16 *)L"MirrorRequest", (EFI_GUID *)&variables_guid, NULL, &size, bytes);
 
     return !EFI_ERROR(status) && mirror_variable_read(bytes, size, variable);
 }
@@ -164,8 +166,8 @@ static void write_variable(struct driver *driver, const CHAR16 *name,
     bool same;
 
     mirror_variable_write(variable, bytes);
-    status = driver->runtime->GetVariable((CHAR16 *)name, (EFI_GUID *)&variables_guid, NULL, &size,
-                                          there);
+    status = driver->runtime->GetVariable((CHAR16 *)name, (EFI_GUID *)&variables_guid, NULL,
+                                          &size, there);
     same = !EFI_ERROR(status) && size == sizeof(there);
     for (size_t i = 0; same && i < sizeof(there); i++)
         same = there[i] == bytes[i];
@@ -174,7 +176,8 @@ static void write_variable(struct driver *driver, const CHAR16 *name,
                                      VARIABLE_ATTRIBUTES, sizeof(bytes), bytes);
 }
 
-/* ---- The memory map ----------------------------------------------------------------------- */
+/* ---- The memory map -----------------------------------------------------------------------
+ */
 
 /* The firmware's memory space, as mirror.c wants it. Free with FreePool. */
 static EFI_STATUS read_map(struct driver *driver, struct mirror_descriptor **map, size_t *count)
@@ -185,7 +188,8 @@ static EFI_STATUS read_map(struct driver *driver, struct mirror_descriptor **map
 
     if (EFI_ERROR(status))
         return status;
-    status = driver->boot->AllocatePool(EfiBootServicesData, spaces * sizeof(**map), (VOID **)map);
+    status =
+        driver->boot->AllocatePool(EfiBootServicesData, spaces * sizeof(**map), (VOID **)map);
     if (!EFI_ERROR(status)) {
         for (UINTN i = 0; i < spaces; i++) {
             (*map)[i].base = space[i].BaseAddress;
@@ -272,7 +276,8 @@ static void mirror(struct driver *driver)
     report_status(driver, status, detail);
 }
 
-/* ---- Start -------------------------------------------------------------------------------- */
+/* ---- Start --------------------------------------------------------------------------------
+ */
 
 static bool same_guid(const EFI_GUID *a, const EFI_GUID *b)
 {
@@ -307,7 +312,8 @@ EFI_STATUS EFIAPI efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
     if (!driver.dxe)
         return EFI_UNSUPPORTED;
     /* The image was loaded from the device's ROM, so that is where it came from. */
-    status = driver.boot->HandleProtocol(image, (EFI_GUID *)&loaded_image_guid, (VOID **)&loaded);
+    status =
+        driver.boot->HandleProtocol(image, (EFI_GUID *)&loaded_image_guid, (VOID **)&loaded);
     if (EFI_ERROR(status))
         return status;
     status = driver.boot->HandleProtocol(loaded->DeviceHandle, (EFI_GUID *)&pci_io_guid,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The part of the DXE services table (PI 1.7, volume 2, 7) that the driver uses; gnu-efi's headers
- * stop at UEFI. Services that are not called have a place only.
+ * The part of the DXE services table (PI 1.7, volume 2, 7) that the driver uses; gnu-efi's
+ * headers stop at UEFI. Services that are not called have a place only.
  */
 #ifndef MMRIG_FIRMWARE_DXE_H
 #define MMRIG_FIRMWARE_DXE_H

@@ -33,7 +33,8 @@ static bool wraps(uint64_t base, uint64_t size)
 }
 
 /* A device's registers may take less than a page (HPET's do), memory not. */
-static bool check_map(const struct mirror_descriptor *map, size_t count, struct mirror_plan *plan)
+static bool check_map(const struct mirror_descriptor *map, size_t count,
+                      struct mirror_plan *plan)
 {
     for (size_t i = 0; i < count; i++) {
         if (map[i].size == 0 || wraps(map[i].base, map[i].size) ||
@@ -89,7 +90,8 @@ static bool check_request(const struct mirror_request *request, struct mirror_pl
 }
 
 /* Puts a range in its place by address. */
-static bool want(struct wanted *wanted, const struct mirror_range *range, struct mirror_plan *plan)
+static bool want(struct wanted *wanted, const struct mirror_range *range,
+                 struct mirror_plan *plan)
 {
     struct mirror_range *entries = wanted->entries;
     size_t at = wanted->count;
@@ -173,14 +175,15 @@ struct output {
     struct mirror_plan *plan;
 };
 
-/* One piece of a descriptor that is to have these attributes, from base to end, end included. */
-static bool settle(struct output *output, const struct mirror_descriptor *descriptor, uint64_t base,
-                   uint64_t end, uint32_t attributes)
+/* One piece of a descriptor that is to have these attributes, from base to end, end included.
+ */
+static bool settle(struct output *output, const struct mirror_descriptor *descriptor,
+                   uint64_t base, uint64_t end, uint32_t attributes)
 {
     struct mirror_plan *plan = output->plan;
     uint64_t size = end - base + 1;
-    uint64_t capabilities =
-        (descriptor->capabilities & ~capabilities_of(ATTRIBUTES_ALL)) | capabilities_of(attributes);
+    uint64_t capabilities = (descriptor->capabilities & ~capabilities_of(ATTRIBUTES_ALL)) |
+                            capabilities_of(attributes);
 
     /* What is in force cannot be taken out of what is possible. */
     capabilities |= descriptor->attributes & descriptor->capabilities;
@@ -192,7 +195,8 @@ static bool settle(struct output *output, const struct mirror_descriptor *descri
         return true;
     if (plan->count == output->max)
         return refuse(plan, MMRIG_MIRROR_STATUS_TOO_MANY, output->max);
-    output->changes[plan->count++] = (struct mirror_change){base, size, capabilities, attributes};
+    output->changes[plan->count++] =
+        (struct mirror_change){base, size, capabilities, attributes};
     return true;
 }
 

@@ -2,8 +2,8 @@
 /*
  * Which parts of the memory map are to change so that the firmware reports memory as mirrored
  * (EFI_MEMORY_MORE_RELIABLE) or set aside (EFI_MEMORY_SP): the descriptors of the map and the
- * request in, a list of changes out. Pure C without a library, compiled for UEFI and for the host,
- * where it is tested and fuzzed. Nothing that comes in is trusted.
+ * request in, a list of changes out. Pure C without a library, compiled for UEFI and for the
+ * host, where it is tested and fuzzed. Nothing that comes in is trusted.
  */
 #ifndef MMRIG_FIRMWARE_MIRROR_H
 #define MMRIG_FIRMWARE_MIRROR_H
@@ -47,9 +47,9 @@ struct mirror_node {
 };
 
 /*
- * Either some of the ranges are to be mirrored, or a percentage of each node's memory from 4 GiB
- * on, from its start, and if below_4g is set all memory under 4 GiB. Ranges for a specific purpose
- * can stand beside both, but not overlap them.
+ * Either some of the ranges are to be mirrored, or a percentage of each node's memory from 4
+ * GiB on, from its start, and if below_4g is set all memory under 4 GiB. Ranges for a specific
+ * purpose can stand beside both, but not overlap them.
  */
 struct mirror_request {
     uint32_t percent; /* in hundredths */
@@ -77,14 +77,15 @@ struct mirror_plan {
 };
 
 /*
- * Works out the changes, sorted by address, each within one descriptor. The map must be sorted and
- * not overlap, as GetMemorySpaceMap returns it; it may have gaps.
+ * Works out the changes, sorted by address, each within one descriptor. The map must be sorted
+ * and not overlap, as GetMemorySpaceMap returns it; it may have gaps.
  */
 void mirror_plan(const struct mirror_descriptor *map, size_t map_count,
                  const struct mirror_request *request, struct mirror_change *changes,
                  size_t changes_max, struct mirror_plan *plan);
 
-/* ---- The variables MirrorRequest and MirrorCurrent ---------------------------------------- */
+/* ---- The variables MirrorRequest and MirrorCurrent ----------------------------------------
+ */
 
 /* Address range mirroring, version 1: both variables hold this, without padding. */
 #define MIRROR_VARIABLE_SIZE    5

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A PCI expansion ROM with one UEFI image in it (PCI Firmware 3.3, 5.1; UEFI 2.10, 14.4.2), made
- * on the host when the driver is built.
+ * A PCI expansion ROM with one UEFI image in it (PCI Firmware 3.3, 5.1; UEFI 2.10, 14.4.2),
+ * made on the host when the driver is built.
  */
 #ifndef MMRIG_FIRMWARE_ROM_H
 #define MMRIG_FIRMWARE_ROM_H
@@ -26,8 +26,8 @@ struct rom_device {
 size_t rom_size(size_t image_size);
 
 /*
- * Writes the ROM with this PE image to rom, which has room for rom_size(). NULL, or what is wrong
- * with the image.
+ * Writes the ROM with this PE image to rom, which has room for rom_size(). NULL, or what is
+ * wrong with the image.
  */
 const char *rom_pack(const uint8_t *image, size_t size, const struct rom_device *device,
                      uint8_t *rom);

@@ -136,8 +136,8 @@ static bool mirror_read_tables(const MmrigMirror *s, hwaddr offset,
         {s->nodes, MMRIG_MIRROR_NODE_TABLE(0), MMRIG_MIRROR_NODES_MAX},
         {s->applied, MMRIG_MIRROR_APPLIED_TABLE(0), MMRIG_MIRROR_APPLIED_MAX},
     };
-    const uint32_t size = MMRIG_MIRROR_RANGE_TABLE(1) -
-                          MMRIG_MIRROR_RANGE_TABLE(0);
+    const uint32_t size =
+        MMRIG_MIRROR_RANGE_TABLE(1) - MMRIG_MIRROR_RANGE_TABLE(0);
 
     for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
         hwaddr at = offset - tables[i].first;
@@ -426,7 +426,8 @@ static bool mirror_parse_range(const char *text, MirrorEntry *entry)
 
     if (!g_ascii_isdigit(text[0]) ||
         qemu_strtou64(text, &end, 0, &entry->base) < 0 || *end != '+' ||
-        !g_ascii_isdigit(end[1]) || qemu_strtou64(end + 1, &end, 0, &size) < 0) {
+        !g_ascii_isdigit(end[1]) ||
+        qemu_strtou64(end + 1, &end, 0, &size) < 0) {
         return false;
     }
     unsigned shift = *end == 'K' ? 10 : *end == 'M' ? 20 : *end == 'G' ? 30 : 0;
