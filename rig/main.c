@@ -12,6 +12,7 @@ static const MmrigCommand commands[] = {
     {"run", "run scenarios and give a verdict on each", mmrig_cmd_run},
     {"list", "show the scenarios there are", mmrig_cmd_list},
     {"shell", "open a shell, or run one command, in a scenario's machine", mmrig_cmd_shell},
+    {"memmap", "show the memory map that a scenario's guest sees", mmrig_cmd_memmap},
     {"doctor", "check this host, and say how to mend what is wrong", mmrig_cmd_doctor},
     {"kernel", "fetch, build and list guest kernels", mmrig_cmd_kernel},
     {"image", "make the initramfs of a guest", mmrig_cmd_image},

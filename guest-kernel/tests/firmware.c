@@ -304,6 +304,36 @@ void mirror_table(uint32_t (*table)(uint32_t), uint32_t count, uint32_t attribut
     }
 }
 
+/* ---- NUMA nodes ----------------------------------------------------------------------------
+ */
+
+struct node_range nodes[NODE_RANGES_MAX];
+size_t nodes_count;
+
+/* "ACPI: SRAT: Node 0 PXM 0 [mem 0x00000000-0x0009ffff]" */
+static bool see_node(const char *line, void *data __attribute__((unused)))
+{
+    struct node_range range;
+    uint64_t end;
+    unsigned domain;
+
+    if (sscanf(line, "ACPI: SRAT: Node %u PXM %u [mem %" SCNx64 "-%" SCNx64 "]", &range.node,
+               &domain, &range.base, &end) != 4 ||
+        end < range.base || strstr(line, "hotplug"))
+        return true;
+    if (nodes_count == NODE_RANGES_MAX)
+        ABORT("more than %d ranges of nodes", NODE_RANGES_MAX);
+    range.size = end - range.base + 1;
+    nodes[nodes_count++] = range;
+    return true;
+}
+
+void nodes_read(void)
+{
+    nodes_count = 0;
+    each_line(see_node, NULL);
+}
+
 /* ---- Zones ---------------------------------------------------------------------------------
  */
 

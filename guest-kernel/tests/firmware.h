@@ -84,6 +84,22 @@ void mirror_table(uint32_t (*table)(uint32_t), uint32_t count, uint32_t attribut
 uint32_t mirror_applied(uint32_t index);
 uint32_t mirror_requested(uint32_t index);
 
+/* ---- NUMA nodes, by the SRAT as the kernel prints it --------------------------------------- */
+
+struct node_range {
+    unsigned node;
+    uint64_t base;
+    uint64_t size;
+};
+
+#define NODE_RANGES_MAX 32
+
+extern struct node_range nodes[NODE_RANGES_MAX];
+extern size_t nodes_count;
+
+/* Fills nodes; a machine without NUMA has none. */
+void nodes_read(void);
+
 /* ---- Zones --------------------------------------------------------------------------------
  */
 

@@ -25,7 +25,7 @@ static bool node_high(unsigned node, struct range *high)
     return false;
 }
 
-static unsigned nodes(void)
+static unsigned node_number(void)
 {
     unsigned most = 0;
 
@@ -73,7 +73,7 @@ FIXTURE_TEARDOWN(zones)
 
 TEST_F(zones, lie_as_marked)
 {
-    for (unsigned node = 0; node < nodes(); node++) {
+    for (unsigned node = 0; node < node_number(); node++) {
         struct zone normal = zone_read(node, "Normal"), movable = zone_read(node, "Movable");
         struct range high;
 
