@@ -16,6 +16,7 @@
  *   request SEQ VERB [ARG...]           a test wants something from outside and waits;
  *                                       ARGs are KEY=VALUE
  *   metric NAME VALUE UNIT              a figure for the report
+ *   point SERIES X X_UNIT Y Y_UNIT      a point of a series, which the report draws
  *   kernel KIND TEXT                    a line of the kernel log that means trouble;
  *                                       KIND is one of MMRIG_KERNEL_*
  *   stderr ID BYTES                     standard error of run ID
@@ -105,7 +106,7 @@
 
 /*
  * How a test program reaches the agent: this descriptor is one end of a stream socket
- * that speaks the control port's request, metric and abort lines (with ID 0 in abort) and
+ * that speaks the control port's request, metric, point and abort lines (with ID 0 in abort) and
  * gets reply lines back.
  *
  * A test that finds MMRIG_TEST_HOLD in its environment says "held" there before it does

@@ -2,6 +2,7 @@
 # under the prefix are fixed.
 
 install(TARGETS mmrig RUNTIME DESTINATION bin)
+install(TARGETS mmrig-image-writer LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/mmrig)
 
 install(TARGETS mmrig-agent RUNTIME DESTINATION libexec/mmrig)
 get_property(guest_tests GLOBAL PROPERTY MMRIG_GUEST_TESTS)

@@ -36,3 +36,16 @@ gboolean mmrig_image_add_packed_file(MmrigImage *image, const char *guest_path,
                                      const char *host_path, guint mode, GError **error);
 gboolean mmrig_image_add_weak_link(MmrigImage *image, const char *guest_path,
                                    const char *target, GError **error);
+
+/*
+ * The files of kernel modules (path in the guest, on the host, whether it is to be
+ * decompressed), MMRIG_GUEST_MODULES, MMRIG_GUEST_BOOT.
+ */
+#define MMRIG_MODULES_TYPE "(a(ssb)ss)"
+
+/* How kept ones are named in the images' folder. */
+#define MMRIG_MODULES_SUFFIX ".modules"
+
+/* Finds them with libkmod, as mmrig_image_add_modules() tells. Returns a floating reference. */
+GVariant *mmrig_image_resolve(const char *folder, const char *const *boot,
+                              const char *const *wanted, GError **error);

@@ -368,8 +368,8 @@ static void drop_old(const char *folder)
     while (dir && (name = g_dir_read_name(dir))) {
         g_autofree char *path = g_build_filename(folder, name, NULL);
         struct stat info;
-        if (g_str_has_suffix(name, ".cpio") && lstat(path, &info) == 0 &&
-            info.st_mtim.tv_sec < now - KEEP_SECONDS)
+        if ((g_str_has_suffix(name, ".cpio") || g_str_has_suffix(name, MMRIG_MODULES_SUFFIX)) &&
+            lstat(path, &info) == 0 && info.st_mtim.tv_sec < now - KEEP_SECONDS)
             unlink(path);
     }
 }

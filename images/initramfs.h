@@ -50,7 +50,8 @@ gboolean mmrig_image_add_program(MmrigImage *image, const char *name, const char
  * lib/modules/RELEASE), decompressed, and writes MMRIG_GUEST_MODULES. Those in boot are
  * listed in MMRIG_GUEST_BOOT. A built-in module is listed without a path. A name that the
  * kernel does not know: UNMET error, or nothing if the name is written with a '?' behind it.
- * With modules_folder NULL, all are taken for built in. Once for each image.
+ * With modules_folder NULL, all are taken for built in. Once for each image. What was found is
+ * kept in the cache until an index of the folder changes.
  */
 gboolean mmrig_image_add_modules(MmrigImage *image, const char *modules_folder,
                                  const char *const *boot, const char *const *wanted,
@@ -73,3 +74,7 @@ gboolean mmrig_image_write(MmrigImage *image, int fd, GError **error);
  * dropped when a new one is made. Returns its path; free with g_free().
  */
 char *mmrig_image_ensure(MmrigImage *image, GError **error);
+
+/* Shows an archive, line by line: mode, size, path. */
+typedef void (*MmrigImageLine)(const char *line, gpointer data);
+gboolean mmrig_image_list(const char *path, MmrigImageLine line, gpointer data, GError **error);

@@ -33,13 +33,13 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(KmodModule, unref_module)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KmodList, unref_modules)
 
 typedef struct {
-    MmrigImage *image;
-    KmodContext *kmod;  /* NULL: all modules are built in */
-    const char *folder; /* on the host */
-    char *guest_folder; /* "/lib/modules/RELEASE" */
-    GString *list;      /* MMRIG_GUEST_MODULES */
-    GHashTable *listed; /* set of names */
-    char *message;      /* the first that libkmod had for us, or NULL */
+    GVariantBuilder *files; /* of MMRIG_MODULES_TYPE */
+    KmodContext *kmod;      /* NULL: all modules are built in */
+    const char *folder;     /* on the host */
+    char *guest_folder;     /* "/lib/modules/RELEASE" */
+    GString *list;          /* MMRIG_GUEST_MODULES */
+    GHashTable *listed;     /* set of names */
+    char *message;          /* the first that libkmod had for us, or NULL */
 } Adding;
 
 /*
@@ -148,9 +148,7 @@ static gboolean add_module(Adding *adding, KmodModule *module, gboolean needed,
                     "module path %s has a character that cannot be in a module list", host);
         return FALSE;
     }
-    if (packed ? !mmrig_image_add_packed_file(adding->image, guest, host, 0644, error)
-               : !mmrig_image_add_file(adding->image, guest, host, 0644, error))
-        return FALSE;
+    g_variant_builder_add(adding->files, "(ssb)", guest, host, packed);
     g_string_append_printf(line, " %s%s", needed ? "" : MMRIG_GUEST_MODULE_SOFT, guest);
 
     kmod_list_foreach(at, after)
@@ -224,28 +222,6 @@ static gboolean add_names(Adding *adding, const char *const *wanted, GString *na
     return TRUE;
 }
 
-/*
- * Tools in the guest (daxctl) load modules by themselves, or ask whether they are built in:
- * libkmod there reads the same indexes.
- */
-static gboolean add_indexes(Adding *adding, GError **error)
-{
-    static const char *const needed[] = {"modules.builtin.bin", "modules.dep.bin"};
-
-    for (gsize i = 0; i < G_N_ELEMENTS(needed); i++) {
-        g_autofree char *host = g_build_filename(adding->folder, needed[i], NULL);
-        g_autofree char *guest = g_build_filename(adding->guest_folder, needed[i], NULL);
-        if (!g_file_test(host, G_FILE_TEST_EXISTS)) {
-            g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
-                        "%s is missing; mend it with: depmod (from package kmod)", host);
-            return FALSE;
-        }
-        if (!mmrig_image_add_file(adding->image, guest, host, 0644, error))
-            return FALSE;
-    }
-    return TRUE;
-}
-
 static gboolean open_folder(Adding *adding, GError **error)
 {
     /* libkmod takes a file for a folder of configuration: the kernel's own soft dependencies.
@@ -255,8 +231,6 @@ static gboolean open_folder(Adding *adding, GError **error)
     g_autofree char *release = g_path_get_basename(adding->folder);
 
     adding->guest_folder = g_build_filename("/lib/modules", release, NULL);
-    if (!add_indexes(adding, error))
-        return FALSE;
     adding->kmod = kmod_new(adding->folder, config);
     if (!adding->kmod) {
         g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG, "cannot read modules of %s",
@@ -267,25 +241,20 @@ static gboolean open_folder(Adding *adding, GError **error)
     return TRUE;
 }
 
-gboolean mmrig_image_add_modules(MmrigImage *image, const char *modules_folder,
-                                 const char *const *boot, const char *const *wanted,
-                                 GError **error)
+GVariant *mmrig_image_resolve(const char *folder, const char *const *boot,
+                              const char *const *wanted, GError **error)
 {
-    g_autofree char *folder =
-        modules_folder ? g_canonicalize_filename(modules_folder, NULL) : NULL;
+    g_auto(GVariantBuilder) files = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("a(ssb)"));
     g_autoptr(GString) list = g_string_new(NULL);
     g_autoptr(GString) boot_list = g_string_new(NULL);
     g_autoptr(GHashTable) listed = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    Adding adding = {.image = image, .folder = folder, .list = list, .listed = listed};
+    Adding adding = {.files = &files, .folder = folder, .list = list, .listed = listed};
 
-    gboolean ok =
-        (!folder || open_folder(&adding, error)) &&
-        add_names(&adding, boot, boot_list, error) && add_names(&adding, wanted, NULL, error) &&
-        mmrig_image_add_bytes(image, MMRIG_GUEST_MODULES, list->str, list->len, 0644, error) &&
-        mmrig_image_add_bytes(image, MMRIG_GUEST_BOOT, boot_list->str, boot_list->len, 0644,
-                              error);
+    gboolean ok = (!folder || open_folder(&adding, error)) &&
+                  add_names(&adding, boot, boot_list, error) &&
+                  add_names(&adding, wanted, NULL, error);
     g_clear_pointer(&adding.kmod, kmod_unref);
     g_free(adding.guest_folder);
     g_free(adding.message);
-    return ok;
+    return ok ? g_variant_new(MMRIG_MODULES_TYPE, &files, list->str, boot_list->str) : NULL;
 }

@@ -36,6 +36,21 @@ static const TypeInfo *const *const devices[] = {
 PACK_EXPORT extern const int qemu_plugin_version;
 const int qemu_plugin_version = 4;
 
+/* Says what the pack is: property qemu-version of /mmrig-pack, by qom-get. */
+static char *pack_version(Object *object, Error **errp)
+{
+    return g_strdup(MMRIG_QEMU_VERSION);
+}
+
+static void pack_announce(void)
+{
+    Object *object = object_new(TYPE_CONTAINER);
+
+    object_property_add_str(object, "qemu-version", pack_version, NULL);
+    object_property_add_child(object_get_root(), "mmrig-pack", object);
+    object_unref(object);
+}
+
 PACK_EXPORT int qemu_plugin_install(uint64_t id, const void *info, int argc,
                                     char **argv);
 
@@ -49,7 +64,16 @@ int qemu_plugin_install(uint64_t id, const void *info, int argc, char **argv)
         exit(1);
     }
     for (size_t i = 0; devices[i]; i++) {
+        if (object_class_by_name((*devices[i])->name)) {
+            fprintf(
+                stderr,
+                "mmrig-devices.so: this QEMU has %s built in; use it without"
+                " the pack\n",
+                (*devices[i])->name);
+            exit(1);
+        }
         type_register_static(*devices[i]);
     }
+    pack_announce();
     return 0;
 }

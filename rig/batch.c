@@ -83,15 +83,23 @@ GPtrArray *mmrig_batch_prepare(const MmrigRig *rig, const GPtrArray *scenarios, 
 
     for (guint i = 0; i < scenarios->len; i++) {
         MmrigBatchItem *item = g_new0(MmrigBatchItem, 1);
+        g_autoptr(GError) cause = NULL;
+
         g_ptr_array_add(items, item);
         item->scenario = g_ptr_array_index(scenarios, i);
         item->unmet = mmrig_rig_unmet(rig, item->scenario);
         if (item->unmet)
             continue;
-        item->image = mmrig_rig_image(rig, item->scenario, NULL, error);
-        if (!item->image)
+        item->image = mmrig_rig_image(rig, item->scenario, NULL, &cause);
+        if (item->image) {
+            find_template(rig, item, cold);
+        } else if (g_error_matches(cause, MMRIG_ERROR, MMRIG_ERROR_UNMET)) {
+            /* The others are not its affair. */
+            item->unmet = g_strdup(cause->message);
+        } else {
+            g_propagate_error(error, g_steal_pointer(&cause));
             return NULL;
-        find_template(rig, item, cold);
+        }
     }
     return g_steal_pointer(&items);
 }

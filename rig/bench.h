@@ -34,3 +34,7 @@ gboolean mmrig_bench_fork_memory(const MmrigRig *rig, double *subject, double *b
 /* Cold boot to agent-ready, against bare QEMU and an init that only powers off. */
 gboolean mmrig_bench_boot(const MmrigRig *rig, double *subject, double *baseline,
                           GError **error);
+
+/* GB/s of mmrig-camera's frames into a guest's memory, against memcpy to the same place. */
+gboolean mmrig_bench_camera(const MmrigRig *rig, double *subject, double *baseline,
+                            GError **error);

@@ -18,6 +18,8 @@ const MmrigBenchCase mmrig_bench_cases[] = {
      mmrig_bench_fork_cold},
     {"fork-memory", "an idle fork's own memory, its guest's aside",
      "bare QEMU that has loaded the same state", "MiB", "mebibytes", mmrig_bench_fork_memory},
+    {"camera", "mmrig-camera writing 4K frames", "memcpy of as many bytes to the same place",
+     "GB/s", "gigabytes-per-second", mmrig_bench_camera},
     {NULL, NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -70,7 +72,7 @@ static gboolean measure(const MmrigBenchCase *bench, const MmrigRig *rig, int ru
 
 static void print_row(const char *what, const MmrigStats *stats, const char *unit)
 {
-    g_print("  %-52s %7.3f %-3s (%.3f to %.3f; middle half %.3f to %.3f)\n", what,
+    g_print("  %-52s %7.3f %-4s (%.3f to %.3f; middle half %.3f to %.3f)\n", what,
             stats->median, unit, stats->least, stats->most, stats->low, stats->high);
 }
 
@@ -82,7 +84,7 @@ static void print_figures(const MmrigBenchCase *bench, const MmrigRig *rig,
             rig->kernel->release ? rig->kernel->release : "", rig->qemu->version);
     print_row(bench->subject, &figures->subject, bench->unit);
     print_row(bench->baseline, &figures->baseline, bench->unit);
-    print_row("ratio of each pair", &figures->ratio, " ");
+    print_row("ratio of each pair", &figures->ratio, "");
 }
 
 static void add_stats(JsonBuilder *builder, const char *name, const MmrigStats *stats)
@@ -146,7 +148,8 @@ MmrigExit mmrig_cmd_bench(int argc, char **argv)
         {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &names, NULL, NULL},
         {NULL, 0, 0, 0, NULL, NULL, NULL},
     };
-    g_autoptr(GOptionContext) context = g_option_context_new("boot|fork|fork-cold|fork-memory");
+    g_autoptr(GOptionContext) context =
+        g_option_context_new("boot|fork|fork-cold|fork-memory|camera");
     Figures figures;
 
     g_option_context_set_summary(context,

@@ -2,8 +2,6 @@
 /* mmrig image: builds the image that a machine boots, and shows what is in it. */
 #include "command.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <gio/gio.h>
@@ -13,6 +11,7 @@
 #include <unistd.h>
 
 #include "guest-image.h"
+#include "initramfs.h"
 
 #define COPY_SIZE (1024 * 1024)
 
@@ -156,42 +155,12 @@ static gboolean copy(const char *from_path, const char *to_path, GError **error)
     return ok;
 }
 
-/* ---- Listing -------------------------------------------------------------------------- */
-
-static void print_entry(struct archive_entry *entry)
-{
-    g_autofree char *size = NULL;
-    const char *target = archive_entry_symlink(entry);
-
-    if (archive_entry_filetype(entry) == AE_IFCHR || archive_entry_filetype(entry) == AE_IFBLK)
-        size = g_strdup_printf("%u,%u", (guint)archive_entry_rdevmajor(entry),
-                               (guint)archive_entry_rdevminor(entry));
-    else
-        size = g_strdup_printf("%" G_GINT64_FORMAT, (gint64)archive_entry_size(entry));
-    /* strmode's form, which archive_entry_strmode() gives with a blank at its end. */
-    printf("%s%10s /%s%s%s\n", archive_entry_strmode(entry), size,
-           archive_entry_pathname(entry), target ? " -> " : "", target ? target : "");
-}
-
-static gboolean print_list(const char *path, GError **error)
-{
-    struct archive *archive = archive_read_new();
-    struct archive_entry *entry;
-    int code;
-
-    archive_read_support_format_cpio(archive);
-    code = archive_read_open_filename(archive, path, COPY_SIZE);
-    while (code == ARCHIVE_OK &&
-           (code = archive_read_next_header(archive, &entry)) == ARCHIVE_OK)
-        print_entry(entry);
-    if (code != ARCHIVE_EOF)
-        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG, "%s: %s", path,
-                    archive_error_string(archive));
-    archive_read_free(archive);
-    return code == ARCHIVE_EOF;
-}
-
 /* ---- The command ---------------------------------------------------------------------- */
+
+static void print_line(const char *line, G_GNUC_UNUSED gpointer data)
+{
+    printf("%s\n", line);
+}
 
 static gboolean run(const Options *options, GError **error)
 {
@@ -210,7 +179,7 @@ static gboolean run(const Options *options, GError **error)
     if (!image || (options->output && !copy(image, options->output, error)))
         return FALSE;
     printf("%s\n", options->output ? options->output : image);
-    if (options->list && !print_list(image, error))
+    if (options->list && !mmrig_image_list(image, print_line, NULL, error))
         return FALSE;
     if (fflush(stdout) != 0)
         return failed(error, MMRIG_ERROR_RIG, "standard output", errno);

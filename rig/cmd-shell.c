@@ -231,6 +231,7 @@ static void on_message(const MmrigGuestMessage *message, gpointer data)
                                                 "`mmrig shell` carries out no requests", NULL});
         break;
     case MMRIG_GUEST_METRIC:
+    case MMRIG_GUEST_POINT:
     case MMRIG_GUEST_KERNEL:
     case MMRIG_GUEST_ABORT:
     case MMRIG_GUEST_KEPT:

@@ -13,6 +13,7 @@ typedef struct {
 
 MmrigExit mmrig_cmd_bench(int argc, char **argv);
 MmrigExit mmrig_cmd_cache(int argc, char **argv);
+MmrigExit mmrig_cmd_devices(int argc, char **argv);
 MmrigExit mmrig_cmd_doctor(int argc, char **argv);
 MmrigExit mmrig_cmd_image(int argc, char **argv);
 MmrigExit mmrig_cmd_kernel(int argc, char **argv);

@@ -11,6 +11,7 @@
 #include "guest-image.h"
 #include "kernel.h"
 #include "kvm.h"
+#include "pack.h"
 #include "paths.h"
 
 static MmrigAmount free_bytes(const char *path)
@@ -99,6 +100,24 @@ static void gather_kvm(MmrigHost *host, const MmrigKernel *kernel)
         mmrig_kvm_state(host->qemu, image ? kernel->image : NULL, image, &host->kvm_reason);
 }
 
+static void gather_pack(MmrigHost *host)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(MmrigPack) pack = mmrig_pack_load(host->qemu, mmrig_path_pack(), &error);
+    g_autoptr(GString) names = g_string_new(NULL);
+
+    if (!pack) {
+        host->pack_problem = g_strdup(error->message);
+        return;
+    }
+    for (guint i = 0; i < pack->devices->len; i++) {
+        const MmrigPackDevice *device = g_ptr_array_index(pack->devices, i);
+        g_string_append_printf(names, "%s%s", i > 0 ? ", " : "", device->name);
+    }
+    host->pack = g_strdup(names->str);
+    host->pack_qemu = g_strdup(pack->version);
+}
+
 MmrigHost *mmrig_host_gather(gboolean boot)
 {
     MmrigHost *host = g_new0(MmrigHost, 1);
@@ -117,6 +136,7 @@ MmrigHost *mmrig_host_gather(gboolean boot)
         host->qemu_problem = g_strdup(error->message);
         return host;
     }
+    gather_pack(host);
     host->kvm_tried = boot;
     gather_kvm(host, kernel);
     return host;
@@ -129,6 +149,9 @@ void mmrig_host_free(MmrigHost *host)
     g_free(host->root);
     g_clear_pointer(&host->qemu, mmrig_qemu_free);
     g_free(host->qemu_problem);
+    g_free(host->pack);
+    g_free(host->pack_qemu);
+    g_free(host->pack_problem);
     g_free(host->kvm_reason);
     g_free(host->kernels);
     g_free(host->cache);

@@ -116,6 +116,23 @@ static void check_devices(const MmrigHost *host, MmrigFinding *finding)
             "QEMU lacks%s: scenarios that use them are skipped", missing->str);
 }
 
+static void check_pack(const MmrigHost *host, MmrigFinding *finding)
+{
+    if (!host->qemu) {
+        say(finding, MMRIG_CHECK_INFO, NULL, "not known without QEMU");
+    } else if (host->pack) {
+        say(finding, MMRIG_CHECK_OK, NULL, "QEMU loads mmrig's devices, built for QEMU %s: %s",
+            host->pack_qemu, host->pack);
+    } else {
+        /* One line that has its remedy at its end, as an error message has. */
+        const char *mend = g_strrstr(host->pack_problem, "; ");
+        gsize length = mend ? (gsize)(mend - host->pack_problem) : strlen(host->pack_problem);
+        say(finding, MMRIG_CHECK_WARN, mend ? mend + strlen("; ") : NULL,
+            "%.*s: scenarios with mmrig's own devices cannot run", (int)length,
+            host->pack_problem);
+    }
+}
+
 static void check_kvm(const MmrigHost *host, MmrigFinding *finding)
 {
     const char *reason = host->kvm_reason ? host->kvm_reason : "no reason known";
@@ -377,6 +394,7 @@ static const struct {
 } checks[] = {
     {"qemu", check_qemu},
     {"devices", check_devices},
+    {"pack", check_pack},
     {"kvm", check_kvm},
     {"accuracy", check_accuracy},
     {"kernels", check_kernels},

@@ -38,6 +38,10 @@ typedef struct {
     MmrigQemu *qemu; /* or NULL with qemu_problem */
     char *qemu_problem;
 
+    char *pack;      /* its devices, or NULL with pack_problem (or without QEMU) */
+    char *pack_qemu; /* the version of QEMU that it was built for */
+    char *pack_problem;
+
     gboolean kvm_tried; /* else only whether it is there was looked at */
     MmrigKvmState kvm;
     char *kvm_reason;

@@ -105,6 +105,19 @@ static gboolean parse_metric(struct mmrig_line *line, MmrigGuestMessage *message
     return TRUE;
 }
 
+static gboolean parse_point(struct mmrig_line *line, MmrigGuestMessage *message)
+{
+    struct mmrig_word *words = line->words;
+
+    if (!is_name(&words[1]) || !as_value(&words[2], &message->point.x) || !is_name(&words[3]) ||
+        !as_value(&words[4], &message->point.y) || !is_name(&words[5]))
+        return FALSE;
+    message->point.series = words[1].data;
+    message->point.x_unit = words[3].data;
+    message->point.y_unit = words[5].data;
+    return TRUE;
+}
+
 static gboolean parse_kernel(struct mmrig_line *line, MmrigGuestMessage *message)
 {
     static const struct {
@@ -196,6 +209,7 @@ static const struct {
     {"ready", MMRIG_GUEST_READY, 4, 4, parse_ready},
     {"request", MMRIG_GUEST_REQUEST, 3, MMRIG_WORDS_MAX, parse_request},
     {"metric", MMRIG_GUEST_METRIC, 4, 4, parse_metric},
+    {"point", MMRIG_GUEST_POINT, 6, 6, parse_point},
     {"kernel", MMRIG_GUEST_KERNEL, 3, 3, parse_kernel},
     {"stderr", MMRIG_GUEST_STDERR, 3, 3, parse_stderr},
     {"abort", MMRIG_GUEST_ABORT, 5, 5, parse_abort},

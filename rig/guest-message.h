@@ -13,6 +13,7 @@ typedef enum {
     MMRIG_GUEST_READY,
     MMRIG_GUEST_REQUEST,
     MMRIG_GUEST_METRIC,
+    MMRIG_GUEST_POINT,
     MMRIG_GUEST_KERNEL,
     MMRIG_GUEST_STDERR,
     MMRIG_GUEST_ABORT,
@@ -54,6 +55,10 @@ typedef struct {
             double value;
             const char *unit;
         } metric;
+        struct {
+            const char *series, *x_unit, *y_unit;
+            double x, y;
+        } point;
         struct {
             MmrigKlogKind kind;
             const char *text;

@@ -8,31 +8,41 @@
 /* A configuration is some 300 KiB; a bigger file is something else. */
 #define CONFIG_SIZE_MAX (16 * 1024 * 1024)
 
+static gboolean starts_with(const char *at, const char *end, const char *prefix)
+{
+    gsize length = strlen(prefix);
+
+    return (gsize)(end - at) >= length && memcmp(at, prefix, length) == 0;
+}
+
 /*
  * One line of a .config or fragment: TRUE if it says something of an option. value is "n"
  * for "# CONFIG_X is not set". Both are to be freed.
  */
-static gboolean parse_line(const char *line, char **option, char **value)
+static gboolean parse_line(const char *line, const char *end, char **option, char **value)
 {
     static const char off[] = " is not set";
-    g_autofree char *text = g_strstrip(g_strdup(line));
-    const char *name = g_str_has_prefix(text, "# CONFIG_") ? text + 2 : text;
-    const char *end;
 
-    if (!g_str_has_prefix(name, "CONFIG_"))
+    while (line < end && g_ascii_isspace(*line))
+        line++;
+    while (line < end && g_ascii_isspace(end[-1]))
+        end--;
+    gboolean comment = starts_with(line, end, "# CONFIG_");
+    const char *name = comment ? line + 2 : line, *rest = name;
+    if (!starts_with(name, end, "CONFIG_"))
         return FALSE;
-    end =
-        name + strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_");
-    if (name != text) {
-        if (strcmp(end, off) != 0)
+    while (rest < end && (g_ascii_isalnum(*rest) || *rest == '_'))
+        rest++;
+    if (comment) {
+        if ((gsize)(end - rest) != strlen(off) || !starts_with(rest, end, off))
             return FALSE;
         *value = g_strdup("n");
     } else {
-        if (*end != '=')
+        if (rest == end || *rest != '=')
             return FALSE;
-        *value = g_strdup(end + 1);
+        *value = g_strndup(rest + 1, (gsize)(end - rest - 1));
     }
-    *option = g_strndup(name, (gsize)(end - name));
+    *option = g_strndup(name, (gsize)(rest - name));
     return TRUE;
 }
 
@@ -40,20 +50,21 @@ static gboolean parse_line(const char *line, char **option, char **value)
 static GHashTable *parse(const char *text, gboolean keep_off)
 {
     GHashTable *table = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
 
-    for (guint i = 0; lines[i]; i++) {
+    while (*text != '\0') {
+        const char *end = strchrnul(text, '\n');
         char *option, *value;
 
-        if (!parse_line(lines[i], &option, &value))
-            continue;
-        if (keep_off || strcmp(value, "n") != 0) {
-            g_hash_table_insert(table, option, value);
-        } else {
-            g_hash_table_remove(table, option);
-            g_free(option);
-            g_free(value);
+        if (parse_line(text, end, &option, &value)) {
+            if (keep_off || strcmp(value, "n") != 0) {
+                g_hash_table_insert(table, option, value);
+            } else {
+                g_hash_table_remove(table, option);
+                g_free(option);
+                g_free(value);
+            }
         }
+        text = *end == '\0' ? end : end + 1;
     }
     return table;
 }

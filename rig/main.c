@@ -14,6 +14,7 @@ static const MmrigCommand commands[] = {
     {"shell", "open a shell, or run one command, in a scenario's machine", mmrig_cmd_shell},
     {"memmap", "show the memory map that a scenario's guest sees", mmrig_cmd_memmap},
     {"doctor", "check this host, and say how to mend what is wrong", mmrig_cmd_doctor},
+    {"devices", "list the devices that mmrig adds to QEMU", mmrig_cmd_devices},
     {"kernel", "fetch, build and list guest kernels", mmrig_cmd_kernel},
     {"image", "make the initramfs of a guest", mmrig_cmd_image},
     {"cache", "show, check and clear what the rig has kept", mmrig_cmd_cache},
@@ -32,7 +33,9 @@ static void print_help(void)
 
 int main(int argc, char **argv)
 {
-    setlocale(LC_ALL, "");
+    /* Characters and messages; numbers and times are written in one way everywhere. */
+    setlocale(LC_CTYPE, "");
+    setlocale(LC_MESSAGES, "");
     /* A reader that goes away early (`mmrig list | head`) is an error to report, not a death.
      */
     signal(SIGPIPE, SIG_IGN);

@@ -220,6 +220,17 @@ static MmrigResult *take_waiting(MmrigOutput *output, guint number)
     return result;
 }
 
+/* Where the test measured something along the way. */
+static gboolean save_series(const MmrigResult *result, GError **error)
+{
+    if (result->points->len == 0)
+        return TRUE;
+    g_autofree char *table = mmrig_report_series_csv(result);
+    g_autofree char *picture = mmrig_report_series_svg(result);
+    return save_text(result->folder, "series.csv", table, error) &&
+           save_text(result->folder, "series.svg", picture, error);
+}
+
 gboolean mmrig_output_add(MmrigOutput *output, guint number, MmrigResult *result,
                           GError **error)
 {
@@ -227,7 +238,8 @@ gboolean mmrig_output_add(MmrigOutput *output, guint number, MmrigResult *result
     /* At once: should the rig be killed, it is there to read. */
     if (result->folder) {
         g_autoptr(JsonNode) node = mmrig_report_json(result);
-        if (!save_json(result->folder, "result.json", node, error))
+        if (!save_series(result, error) ||
+            !save_json(result->folder, "result.json", node, error))
             return FALSE;
     }
     while ((result = take_waiting(output, output->next))) {

@@ -6,6 +6,7 @@
  *   OUT/junit.xml  OUT/results.json  OUT/environment.json
  *   OUT/NAME[.TWIN][.N]/  qemu.argv console.log qmp.log qemu.log test.ktap stderr.log
  *                         result.json environment.json
+ *                         series.csv series.svg
  */
 #pragma once
 

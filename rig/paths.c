@@ -7,12 +7,14 @@
 
 #include "error.h"
 
-#define PACK "mmrig-devices.so"
+#define PACK          "mmrig-devices.so"
+#define IMAGE_LIBRARY "mmrig-image.so"
 
 typedef struct {
     char *data;
     char *guest;
     char *pack;
+    char *image_library;
 } Parts;
 
 /* MMRIG_BUILD_DIR as the kernel sees it, so that it compares with /proc/self/exe. */
@@ -47,6 +49,7 @@ static Parts *parts_find(void)
     parts->data = g_build_filename(prefix, "share", "mmrig", NULL);
     parts->guest = g_build_filename(prefix, "libexec", "mmrig", NULL);
     parts->pack = g_build_filename(prefix, MMRIG_LIBDIR, "mmrig", PACK, NULL);
+    parts->image_library = g_build_filename(prefix, MMRIG_LIBDIR, "mmrig", IMAGE_LIBRARY, NULL);
     if (exe && !g_file_test(parts->data, G_FILE_TEST_IS_DIR) && is_within_build(exe)) {
         g_free(parts->data);
         g_free(parts->guest);
@@ -54,6 +57,8 @@ static Parts *parts_find(void)
         parts->guest = g_strdup(MMRIG_BUILD_GUEST_DIR);
         g_free(parts->pack);
         parts->pack = g_build_filename(MMRIG_BUILD_DIR, "qemu-devices", PACK, NULL);
+        g_free(parts->image_library);
+        parts->image_library = g_build_filename(MMRIG_BUILD_DIR, "images", IMAGE_LIBRARY, NULL);
     }
     if (data && *data) {
         g_free(parts->data);
@@ -96,6 +101,11 @@ const char *mmrig_path_guest(void)
 const char *mmrig_path_pack(void)
 {
     return parts_get()->pack;
+}
+
+const char *mmrig_path_image_library(void)
+{
+    return parts_get()->image_library;
 }
 
 char *mmrig_path_cache(const char *part, GError **error)

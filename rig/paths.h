@@ -24,6 +24,12 @@ const char *mmrig_path_guest(void);
 const char *mmrig_path_pack(void);
 
 /*
+ * The part of mmrig that makes images (images/library.h): images/ in the build folder, or
+ * LIBDIR/mmrig/ in the installation. Owned by the callee.
+ */
+const char *mmrig_path_image_library(void);
+
+/*
  * ${XDG_CACHE_HOME:-~/.cache}/mmrig[/part], made if it is not there. NULL with error (INPUT
  * where the user can mend it). Free with g_free().
  */

@@ -97,9 +97,9 @@ void mmrig_report_ktap_add(GString *out, guint number, const MmrigResult *result
         append_diagnostics(out, "", "metric", line);
     }
     if (result->boot_us >= 0)
-        g_string_append_printf(out, "# booted in %.2f s, %.2f s in all\n",
-                               (double)result->boot_us / USEC_PER_SEC,
-                               (double)result->total_us / USEC_PER_SEC);
+        g_string_append_printf(
+            out, "# %s in %.2f s, %.2f s in all\n", result->forked ? "forked" : "booted",
+            (double)result->boot_us / USEC_PER_SEC, (double)result->total_us / USEC_PER_SEC);
     if (!good) {
         append_diagnostics(out, "", mmrig_cause_name(result->cause),
                            result->message ? result->message : "no reason was given");

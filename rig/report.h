@@ -35,5 +35,9 @@ char *mmrig_report_junit(const GPtrArray *results);
 /* One result as JSON ("schema": 1). Free with json_node_unref(). */
 JsonNode *mmrig_report_json(const MmrigResult *result);
 
+/* The points of a result as comma-separated values, and drawn. Free with g_free(). */
+char *mmrig_report_series_csv(const MmrigResult *result);
+char *mmrig_report_series_svg(const MmrigResult *result);
+
 /* All results with the totals and what came of repetitions, for --json. */
 JsonNode *mmrig_report_json_all(const GPtrArray *results);

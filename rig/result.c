@@ -58,6 +58,16 @@ static void metric_free(gpointer data)
     g_free(metric);
 }
 
+static void point_free(gpointer data)
+{
+    MmrigPoint *point = data;
+
+    g_free(point->series);
+    g_free(point->x_unit);
+    g_free(point->y_unit);
+    g_free(point);
+}
+
 static void ktap_free(gpointer data)
 {
     mmrig_ktap_free(data);
@@ -74,6 +84,7 @@ MmrigResult *mmrig_result_new(void)
     result->cause = MMRIG_CAUSE_RIG;
     result->ktaps = g_ptr_array_new_with_free_func(ktap_free);
     result->metrics = g_ptr_array_new_with_free_func(metric_free);
+    result->points = g_ptr_array_new_with_free_func(point_free);
     return result;
 }
 
@@ -91,6 +102,7 @@ void mmrig_result_free(MmrigResult *result)
     g_free(result->console_tail);
     g_ptr_array_unref(result->ktaps);
     g_ptr_array_unref(result->metrics);
+    g_ptr_array_unref(result->points);
     g_free(result->folder);
     g_free(result);
 }

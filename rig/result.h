@@ -44,6 +44,13 @@ typedef struct {
     char *unit;
 } MmrigMetric;
 
+/* One of a series that the guest measured along the way. */
+typedef struct {
+    char *series;
+    double x, y;
+    char *x_unit, *y_unit;
+} MmrigPoint;
+
 typedef struct {
     char *scenario;
     char *twin; /* NULL for the scenario itself */
@@ -60,6 +67,7 @@ typedef struct {
     char *console_tail; /* last lines of the guest's console where they help, or NULL */
     GPtrArray *ktaps;   /* of MmrigKtap: one for each boot that ran a test */
     GPtrArray *metrics; /* of MmrigMetric */
+    GPtrArray *points;  /* of MmrigPoint */
     gint64
         boot_us; /* from starting QEMU to agent-ready, of the first boot or fork; -1 if never */
     gint64 total_us; /* from starting QEMU to the verdict */

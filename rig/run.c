@@ -22,6 +22,7 @@
 #define KTAP_LIMIT   (16 * 1024 * 1024)
 #define STDERR_LIMIT (1024 * 1024)
 #define METRICS_MAX  1000
+#define POINTS_MAX   10000
 #define CONSOLE_TAIL 20
 #define REQUESTS_MAX 16 /* under way at once; the harness asks one at a time */
 
@@ -295,6 +296,19 @@ static void add_metric(Run *run, const MmrigGuestMessage *message)
     g_ptr_array_add(run->result->metrics, metric);
 }
 
+static void add_point(Run *run, const MmrigGuestMessage *message)
+{
+    if (run->result->points->len >= POINTS_MAX)
+        return;
+    MmrigPoint *point = g_new0(MmrigPoint, 1);
+    point->series = g_strdup(message->point.series);
+    point->x = message->point.x;
+    point->x_unit = g_strdup(message->point.x_unit);
+    point->y = message->point.y;
+    point->y_unit = g_strdup(message->point.y_unit);
+    g_ptr_array_add(run->result->points, point);
+}
+
 static void save_stderr(Run *run, const MmrigGuestMessage *message)
 {
     if (!run->options.folder)
@@ -369,6 +383,9 @@ static void on_message(const MmrigGuestMessage *message, gpointer data)
         break;
     case MMRIG_GUEST_METRIC:
         add_metric(run, message);
+        break;
+    case MMRIG_GUEST_POINT:
+        add_point(run, message);
         break;
     case MMRIG_GUEST_KERNEL:
         record(run, &evidence->oops, "%s", message->kernel.text);

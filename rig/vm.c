@@ -191,8 +191,6 @@ MmrigVm *mmrig_vm_start(const MmrigMachine *machine, const GArray *backings, con
     vm->panic_line = g_string_new(NULL);
     for (int i = 0; i < CHANNELS; i++)
         vm->fds[i] = sources[i] = -1;
-    if (folder && !save_arguments(machine, folder, error))
-        return NULL;
     for (guint i = 0; i < machine->backings->len; i++)
         sources[CHANNELS + i] = g_array_index(backings, int, i);
     for (int i = 0; i < CHANNELS; i++) {
@@ -212,15 +210,15 @@ MmrigVm *mmrig_vm_start(const MmrigMachine *machine, const GArray *backings, con
         close_all(sources, CHANNELS);
         return NULL;
     }
-    pid_t pid = 0;
-    if (connect_host_side(vm, &messages[0], folder, error))
-        pid = spawn(machine, sources, count, messages[1], error);
+    /* The rest is done while QEMU starts; should it fail, vm's end is QEMU's. */
+    vm->pid = spawn(machine, sources, count, messages[1], error);
+    gboolean ready = vm->pid != 0 && connect_host_side(vm, &messages[0], folder, error) &&
+                     (!folder || save_arguments(machine, folder, error));
     close_all(sources, CHANNELS);
     close_all(messages, 2);
-    if (pid == 0)
+    if (!ready)
         return NULL;
-    vm->pid = pid;
-    vm->watch = g_child_watch_add(pid, on_child_exit, vm);
+    vm->watch = g_child_watch_add(vm->pid, on_child_exit, vm);
     vm->ended = ended;
     vm->data = data;
     return g_steal_pointer(&vm);

@@ -163,6 +163,13 @@ static bool request_obey(const struct mmrig_line *line)
         message_send(&message);
         return true;
     }
+    if (word_is(&words[0], "point") && line->count == 6 && word_is_figure(&words[2]) &&
+        word_is_figure(&words[4])) {
+        message_start(&message, "point");
+        message_words(&message, line, 1);
+        message_send(&message);
+        return true;
+    }
     if (word_is(&words[0], "abort") && line->count == 5 && word_number(&words[3], &number)) {
         abort_send(line, NULL);
         return true;

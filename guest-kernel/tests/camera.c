@@ -326,7 +326,7 @@ const char *camera_frame_wrong(const struct camera *camera, const struct camera_
 
 int camera_start(struct camera *camera, unsigned buffers, const char **step)
 {
-    struct camera_frame frame;
+    struct camera_frame frame = {0};
     int error;
 
     *step = "allocate";
@@ -411,6 +411,16 @@ void camera_statistics_reset(void)
         ABORT("cannot write %s: %s", path, strerror(errno));
 }
 
+static void report_bucket(const char *label, const char *what, unsigned long long below,
+                          unsigned long long count)
+{
+    char name[64];
+
+    snprintf(name, sizeof(name), "%s.%s-below-%lluus", label, what, below);
+    if (count > 0)
+        rig_metric(name, (double)count, "buffers");
+}
+
 void camera_report_latency(const char *label)
 {
     char path[512], text[4096], *rest = NULL;
@@ -421,8 +431,16 @@ void camera_report_latency(const char *label)
     for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
         unsigned long long below, succeeded, failed;
 
-        if (sscanf(line, "%llu %llu %llu", &below, &succeeded, &failed) == 3)
-            DIAG("%s: below %llu us: %llu allocated, %llu failed", label, below, succeeded,
-                 failed);
+        if (sscanf(line, "%llu %llu %llu", &below, &succeeded, &failed) != 3)
+            ABORT("%s has a line that is no three numbers: %s", path, line);
+        report_bucket(label, "allocated", below, succeeded);
+        report_bucket(label, "failed", below, failed);
     }
+    uint64_t allocated = camera_statistic("allocations");
+    uint64_t all = allocated + camera_statistic("failures");
+    if (all == 0)
+        return;
+    char name[64];
+    snprintf(name, sizeof(name), "%s.allocated", label);
+    rig_metric(name, 100.0 * (double)allocated / (double)all, "%");
 }

@@ -82,7 +82,10 @@ int camera_start(struct camera *camera, unsigned buffers, const char **step);
 /* A number that the driver or the device counts (debugfs); aborts if there is none. */
 uint64_t camera_statistic(const char *name);
 void camera_statistics_reset(void);
-/* Reports the histogram of allocation times, each bucket as diagnostics. */
+/*
+ * Reports how long allocations took, as a histogram whose buckets each are twice the one
+ * before, and how many of them succeeded.
+ */
 void camera_report_latency(const char *label);
 
 /* CRC32C as the device's, of size bytes. */

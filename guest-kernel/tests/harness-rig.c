@@ -15,6 +15,7 @@
 #include "mmrig-line.h"
 
 static bool have_agent;
+bool harness_holds_later;
 
 void harness_rig_open(void)
 {
@@ -66,7 +67,7 @@ static bool line_add(char *text, size_t *used, const char *word)
     return mmrig_line_add(text, MMRIG_LINE_MAX, used, word, strlen(word));
 }
 
-void harness_rig_hold(void)
+void rig_hold(void)
 {
     char text[MMRIG_LINE_MAX];
     size_t size;
@@ -208,4 +209,24 @@ void rig_metric(const char *name, double value, const char *unit)
     out[used++] = '\n';
     if (!line_send(out, used))
         ABORT("cannot send metric %s: %s", name, strerror(errno));
+}
+
+void rig_point(const char *series, double x, const char *x_unit, double y, const char *y_unit)
+{
+    char out[MMRIG_LINE_MAX], digits[2][64];
+    size_t used = 0;
+
+    if (!isfinite(x) || !isfinite(y))
+        ABORT("a point of %s is not a finite number", series);
+    if (!have_agent)
+        return;
+    snprintf(digits[0], sizeof(digits[0]), "%.17g", x);
+    snprintf(digits[1], sizeof(digits[1]), "%.17g", y);
+    if (!line_add(out, &used, "point") || !line_add(out, &used, series) ||
+        !line_add(out, &used, digits[0]) || !line_add(out, &used, x_unit) ||
+        !line_add(out, &used, digits[1]) || !line_add(out, &used, y_unit))
+        ABORT("series %s: its name or a unit is too long", series);
+    out[used++] = '\n';
+    if (!line_send(out, used))
+        ABORT("cannot send a point of %s: %s", series, strerror(errno));
 }

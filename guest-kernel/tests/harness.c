@@ -318,7 +318,8 @@ static _Noreturn void case_run(const struct harness_case *test_case,
     /* A process group, by which the parent ends what the case leaves behind. */
     setpgid(0, 0);
     current.pid = getpid();
-    harness_rig_hold();
+    if (!harness_holds_later)
+        rig_hold();
     current.fixture = test_case->fixture;
     current.variant = variant ? variant->data : NULL;
     if (current.fixture) {

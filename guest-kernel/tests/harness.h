@@ -224,8 +224,8 @@ int harness_main(int argc, char **argv);
 
 /* In harness-rig.c: finds out whether there is an agent, and tells it that we give up. */
 void harness_rig_open(void);
-/* Waits, where the agent wants it, for the machine to be forked. */
-void harness_rig_hold(void);
+/* Set by HARNESS_HOLDS_LATER. */
+extern bool harness_holds_later;
 void harness_rig_abort(const char *file, int line, const char *text);
 
 /* ---- What a test may ask for ---------------------------------------------------------- */
@@ -261,11 +261,26 @@ struct rig_reply {
 bool rig_request(struct rig_reply *reply, const char *verb, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/*
+ * Where the machine may be forked. By itself that is in front of a program's first case; one
+ * that says HARNESS_HOLDS_LATER has it where it calls this, within seconds of its start.
+ * Returns at once when nobody wants a fork.
+ */
+void rig_hold(void);
+#define HARNESS_HOLDS_LATER                                                                    \
+    __attribute__((constructor)) static void harness_hold_later(void)                          \
+    {                                                                                          \
+        harness_holds_later = true;                                                            \
+    }
+
 /* A field of a reply as a number; aborts the test if it is missing or malformed. */
 uint64_t rig_reply_u64(const struct rig_reply *reply, const char *key);
 
 /* A figure for the report. */
 void rig_metric(const char *name, double value, const char *unit);
+
+/* A point of a series, which the report draws; the units name the axes. */
+void rig_point(const char *series, double x, const char *x_unit, double y, const char *y_unit);
 
 /* ---- Looking at the guest ------------------------------------------------------------- */
 

@@ -110,6 +110,7 @@ TEST(the_driver_fails_cleanly_and_the_camera_reports_it)
     double begin = now_seconds();
     ASSERT_EQ(camera_allocate(&camera, BUFFERS), ENOMEM);
     rig_metric("refused-after", (now_seconds() - begin) * 1e3, "ms");
+    camera_report_latency("fragmented");
     EXPECT_GE(camera_statistic("failures"), 1);
     EXPECT_LT(camera_statistic("allocations"), BUFFERS);
 

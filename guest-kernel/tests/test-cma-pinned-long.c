@@ -92,6 +92,7 @@ TEST(pinned_memory_leaves_the_area_and_the_camera_starts)
     rig_metric("allocate", (double)camera_statistic("total_ns") / 1e6, "ms");
     rig_metric("migrated-by-camera",
                (double)(vmstat("pgmigrate_success") - migrated) * PAGE_BYTES / MIB, "MiB");
+    camera_report_latency("pinned");
     EXPECT_EQ(camera_statistic("timeouts"), 0);
     EXPECT_TRUE(filling_intact(&filling));
     camera_close(&camera);

@@ -138,6 +138,7 @@ TEST(a_camera_starts_during_io_or_says_why_not)
     struct camera camera;
     struct filling filling;
     double worst = 0, ms;
+    uint64_t moved = 0;
 
     camera_open(&camera);
     ASSERT_EQ(camera_format(&camera, 1920, 1080, MMRIG_CAM_FORMAT_YUYV), 0);
@@ -159,13 +160,15 @@ TEST(a_camera_starts_during_io_or_says_why_not)
         ASSERT_TRUE(wait_until(is_in_flight, NULL, 5));
         started += try_start(&camera, &ms);
         worst = ms > worst ? ms : worst;
-        DIAG("%.0f ms; pages migrated: %llu, not: %llu", ms,
-             (unsigned long long)(vmstat("pgmigrate_success") - migrated),
+        migrated = vmstat("pgmigrate_success") - migrated;
+        moved += migrated;
+        DIAG("%.0f ms; pages migrated: %llu, not: %llu", ms, (unsigned long long)migrated,
              (unsigned long long)(vmstat("pgmigrate_fail") - failed));
         stop_io(pid);
     }
     rig_metric("started", 100.0 * started / repeat, "%");
     rig_metric("start-worst", worst, "ms");
+    rig_metric("migrated", (double)moved * PAGE_BYTES / MIB, "MiB");
     rig_metric("allocation-failures", (double)camera_statistic("failures"), "buffers");
     camera_report_latency(io);
 

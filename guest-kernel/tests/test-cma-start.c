@@ -66,6 +66,7 @@ static double start_often(struct fixture_start *self, unsigned times, const char
 {
     char name[64];
     double worst = 0, sum = 0;
+    uint64_t migrated = vmstat("pgmigrate_success");
 
     camera_statistics_reset();
     for (unsigned i = 0; i < times; i++) {
@@ -96,6 +97,9 @@ static double start_often(struct fixture_start *self, unsigned times, const char
     rig_metric(name, (double)camera_statistic("max_ns") / 1e6, "ms");
     snprintf(name, sizeof(name), "%s.camera-waited", label);
     rig_metric(name, (double)camera_statistic("start_wait_ns") / 1e6, "ms");
+    snprintf(name, sizeof(name), "%s.migrated", label);
+    rig_metric(name, (double)(vmstat("pgmigrate_success") - migrated) * PAGE_BYTES / MIB,
+               "MiB");
     camera_report_latency(label);
     return sum / times;
 }
@@ -160,7 +164,6 @@ TEST_F(start, camera_starts_in_time)
 
     struct filling filling = {.fd = -1};
     fill(&filling, self, load);
-    uint64_t migrated = vmstat("pgmigrate_success");
     uint64_t split = vmstat("thp_split_page");
     size_t needed = (size_t)self->buffers * self->camera.format.sizeimage;
 
@@ -175,8 +178,6 @@ TEST_F(start, camera_starts_in_time)
     double loaded = start_often(self, 1, load);
     size_t dropped, moved = filling_moved(&filling, &dropped);
     rig_metric("slower-than-idle", loaded / idle, "x");
-    rig_metric("migrated", (double)(vmstat("pgmigrate_success") - migrated) * PAGE_BYTES / MIB,
-               "MiB");
     rig_metric("dropped", (double)dropped * PAGE_BYTES / MIB, "MiB");
     if (strcmp(load, "huge") == 0)
         rig_metric("huge-pages-split", (double)(vmstat("thp_split_page") - split), "pages");

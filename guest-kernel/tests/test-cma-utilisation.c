@@ -78,6 +78,15 @@ static void draw(size_t taken, uint64_t in_area, uint64_t free_kb, uint64_t tota
          (unsigned long long)free_kb, (unsigned long long)in_area);
 }
 
+/* The same for the report's own picture. */
+static void report(size_t taken, uint64_t in_area, uint64_t free_kb)
+{
+    double x = (double)taken / MIB;
+
+    rig_point("free-in-all", x, "MiB-taken", (double)free_kb / 1024, "MiB");
+    rig_point("free-in-the-area", x, "MiB-taken", (double)in_area / 1024, "MiB");
+}
+
 TEST(the_area_is_used_before_reclaim_begins)
 {
     const char *memory = test_arg("memory") ? test_arg("memory") : "anonymous";
@@ -92,17 +101,19 @@ TEST(the_area_is_used_before_reclaim_begins)
         uint64_t in_area = meminfo_kb("CmaFree"), free_kb = meminfo_kb("MemFree");
 
         used = area_kb - in_area;
+        report(steps * STEP, in_area, free_kb);
         if (steps % 4 == 0)
             draw(steps * STEP, in_area, free_kb, total_kb);
         take_step(pipes);
         steps++;
     }
     draw(steps * STEP, meminfo_kb("CmaFree"), meminfo_kb("MemFree"), total_kb);
+    report(steps * STEP, meminfo_kb("CmaFree"), meminfo_kb("MemFree"));
     ASSERT_LT(steps, STEPS_MAX);
     close(disk);
     rig_metric("area", (double)area_kb / 1024, "MiB");
     rig_metric("area-used-at-reclaim", 100.0 * (double)used / (double)area_kb, "%");
-    rig_metric("taken-at-reclaim", (double)(steps * STEP / MIB), "MiB");
+    rig_metric("taken-at-reclaim", (double)(steps * STEP) / MIB, "MiB");
     rig_metric("free-at-reclaim", (double)meminfo_kb("MemFree") / 1024, "MiB");
     EXPECT_GE(used * 100, area_kb * test_arg_u64("least", 50));
 }

@@ -9,6 +9,7 @@ set -euo pipefail
 
 mmrig=$1
 fake_qemu=$2
+source=$(realpath "$(dirname "$0")/../..")
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -149,6 +150,14 @@ else
     echo "ok $((number += 1)) full-cache # SKIP no mount namespaces here"
     echo "ok $((number += 1)) full-out # SKIP no mount namespaces here"
 fi
+
+# An installation of which a part is missing.
+mkdir -p "$work/installed/bin"
+cp "$mmrig" "$work/installed/bin/mmrig"
+expect no-image-library 2 'installed/lib.*/mmrig/mmrig-image.so.*install mmrig' -- \
+    env MMRIG_DATA_DIR="$source" \
+    MMRIG_GUEST_DIR="$(realpath "$(dirname "$mmrig")/../guest")" \
+    "$work/installed/bin/mmrig" image
 
 # Permission counts only for those who are not root.
 mkdir -m 000 "$work/closed"

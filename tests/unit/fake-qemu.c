@@ -6,6 +6,8 @@
  *   FAKE_QEMU_VERSION  "MAJOR MINOR MICRO", 10 0 2 unless set
  *   FAKE_QEMU_ARCH     x86_64 unless set
  *   FAKE_QEMU_KVM      "false" for one without KVM
+ *   FAKE_QEMU_PACK     what loading a plugin gives: refuses, rubbish (it is no pack), mute (it
+ *                      does not say what it is), odd (answers that make no sense)
  *   FAKE_QEMU_STARTS   a file that grows by one byte with each start
  *   FAKE_QEMU_DOES     besides answering:
  *     nonsense   every answer is the number 5
@@ -52,6 +54,42 @@ static void say(int fd, const char *text)
         exit(3);
 }
 
+static bool has_plugin;
+
+static bool pack_is(const char *what)
+{
+    return has_plugin && strcmp(setting("FAKE_QEMU_PACK", "fits"), what) == 0;
+}
+
+/* What the pack adds; false if the command is not about it. */
+static bool answer_pack(const char *command, char *text, size_t size)
+{
+    if (!has_plugin)
+        return false;
+    if (strcmp(command, "qom-get") == 0)
+        snprintf(text, size, pack_is("mute") ? "5" : "\"10.0.1\"");
+    else if (strcmp(command, "qom-list-types") == 0)
+        snprintf(text, size,
+                 "[{\"name\": \"nvdimm\"}, {\"name\": \"new-b\", \"parent\": \"p\"}, {\"name\":"
+                 " \"new-a\"}]");
+    else if (strcmp(command, "qom-list-properties") == 0)
+        snprintf(text, size, "[{\"name\": \"addr\", \"type\": \"str\"}]");
+    else if (strcmp(command, "device-list-properties") == 0 && pack_is("odd"))
+        snprintf(text, size, "[{\"name\": 5}]");
+    else if (strcmp(command, "device-list-properties") == 0)
+        snprintf(text, size,
+                 "[{\"name\": \"addr\", \"type\": \"str\"}, {\"name\": \"size\", \"type\":"
+                 " \"uint32\", \"default-value\": 7, \"description\": \"how large\"},"
+                 " {\"name\": \"debug\", \"type\": \"bool\", \"default-value\": false}]");
+    else if (strcmp(command, "human-monitor-command") == 0)
+        snprintf(text, size,
+                 "\"Devices:\\r\\nname \\\"new-a\\\", bus PCI, alias \\\"x\\\", desc \\\"the"
+                 " first\\\"\\r\\nname \\\"new-b\\\", bus USB\\r\\n\"");
+    else
+        return false;
+    return true;
+}
+
 /* What the command is answered with, as JSON. */
 static void answer(const char *command, char *text, size_t size)
 {
@@ -59,6 +97,8 @@ static void answer(const char *command, char *text, size_t size)
 
     if (does("nonsense") && strcmp(command, "qmp_capabilities") != 0) {
         snprintf(text, size, "5");
+    } else if (answer_pack(command, text, size)) {
+        return;
     } else if (strcmp(command, "query-version") == 0) {
         if (sscanf(setting("FAKE_QEMU_VERSION", "10 0 2"), "%d %d %d", &major, &minor,
                    &micro) != 3)
@@ -89,7 +129,7 @@ static void answer(const char *command, char *text, size_t size)
     }
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const char *starts = getenv("FAKE_QEMU_STARTS");
     char *line = NULL;
@@ -100,6 +140,16 @@ int main(void)
         int fd = open(starts, O_WRONLY | O_CREAT | O_APPEND, 0600);
         say(fd, "x");
         close(fd);
+    }
+    for (int i = 1; i < argc; i++)
+        has_plugin |= strcmp(argv[i], "-plugin") == 0;
+    if (pack_is("refuses")) {
+        fputs("mmrig-devices.so: this is QEMU 10.0.2; rebuild the pack\n", stderr);
+        return 1;
+    }
+    if (pack_is("rubbish")) {
+        fputs("fake-qemu: Could not load plugin: file too short\n", stderr);
+        return 1;
     }
     if (does("dies")) {
         fputs("fake-qemu: cannot set up the guest's processor\n", stderr);

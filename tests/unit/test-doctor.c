@@ -91,6 +91,8 @@ static void place_make(Place *place, gconstpointer data)
     host->root = g_dir_make_tmp("mmrig-test-XXXXXX", &error);
     g_assert_no_error(error);
     host->qemu = make_qemu();
+    host->pack = g_strdup("mmrig-camera");
+    host->pack_qemu = g_strdup("10.0.2");
     host->kvm_tried = TRUE;
     host->kvm = MMRIG_KVM_WORKS;
     host->kernels = g_strdup("tree (6.12.1)");
@@ -187,6 +189,24 @@ static void test_qemu(Place *place, gconstpointer data)
     check(place, "qemu", MMRIG_CHECK_FAIL, "the disk is on fire", NULL);
     check(place, "devices", MMRIG_CHECK_INFO, "not known", NULL);
     check(place, "kvm", MMRIG_CHECK_INFO, "not known", NULL);
+}
+
+static void test_pack(Place *place, gconstpointer data)
+{
+    MmrigHost *host = place->host;
+
+    (void)data;
+    check(place, "pack", MMRIG_CHECK_OK, "built for QEMU 10.0.2: mmrig-camera", NULL);
+    g_clear_pointer(&host->pack, g_free);
+    set(&host->pack_problem, "/p.so: this is QEMU 10.2.0; rebuild the pack for it: cmake");
+    check(place, "pack", MMRIG_CHECK_WARN,
+          "/p.so: this is QEMU 10.2.0: scenarios with mmrig's own devices cannot run",
+          "rebuild the pack for it: cmake");
+    set(&host->pack_problem, "the disk is on fire");
+    check(place, "pack", MMRIG_CHECK_WARN, "the disk is on fire: scenarios", NULL);
+    g_clear_pointer(&host->qemu, mmrig_qemu_free);
+    set(&host->qemu_problem, "none");
+    check(place, "pack", MMRIG_CHECK_INFO, "not known", NULL);
 }
 
 static void test_kvm(Place *place, gconstpointer data)
@@ -452,6 +472,7 @@ int main(int argc, char **argv)
     g_test_add("/doctor/" path, Place, NULL, place_make, function, place_clear)
     ADD("all-well", test_all_well);
     ADD("qemu", test_qemu);
+    ADD("pack", test_pack);
     ADD("kvm", test_kvm);
     ADD("memory", test_memory);
     ADD("userfaultfd", test_userfaultfd);

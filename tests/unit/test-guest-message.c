@@ -50,6 +50,13 @@ static void test_good(void)
     g_assert_cmpfloat(message.metric.value, ==, -1500.0);
     g_assert_cmpstr(message.metric.unit, ==, "ms");
 
+    message = good("point free 12 MiB-taken 0.5 MiB");
+    g_assert_cmpstr(message.point.series, ==, "free");
+    g_assert_cmpfloat(message.point.x, ==, 12.0);
+    g_assert_cmpstr(message.point.x_unit, ==, "MiB-taken");
+    g_assert_cmpfloat(message.point.y, ==, 0.5);
+    g_assert_cmpstr(message.point.y_unit, ==, "MiB");
+
     message = good("kernel oops BUG:%20bad");
     g_assert_cmpint(message.kernel.kind, ==, MMRIG_KLOG_OOPS);
     g_assert_cmpstr(message.kernel.text, ==, "BUG: bad");
@@ -108,6 +115,9 @@ static void test_hostile(void)
         "request 1 mce%20inject",
         "request 1x mce-inject",
         "request 1%00 mce-inject",
+        "point name 1 MiB nan MiB",
+        "point name 1 MiB 2",
+        "point name 1 Mi%20B 2 MiB",
         "metric name nan s",
         "metric name inf s",
         "metric name 1x s",

@@ -252,6 +252,119 @@ static void test_modules_refused(Fixture *fixture, G_GNUC_UNUSED gconstpointer d
     g_assert_nonnull(strstr(error->message, "depmod"));
 }
 
+/* The one kept list of modules in the cache. */
+static char *kept_list(void)
+{
+    g_autofree char *folder =
+        g_build_filename(g_getenv("XDG_CACHE_HOME"), "mmrig/images", NULL);
+    g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
+    char *found = NULL;
+    const char *name;
+
+    g_assert_nonnull(dir);
+    while ((name = g_dir_read_name(dir))) {
+        if (!g_str_has_suffix(name, ".modules"))
+            continue;
+        g_assert_null(found);
+        found = g_build_filename(folder, name, NULL);
+    }
+    return found;
+}
+
+/* The key of an image with the module "top-most", and its list. */
+static char *top_key(const char *folder, char **list)
+{
+    static const char *const wanted[] = {"top-most", NULL};
+    g_autoptr(MmrigImage) image = mmrig_image_new();
+    g_autoptr(GError) error = NULL;
+
+    mmrig_image_add_modules(image, folder, NULL, wanted, &error);
+    g_assert_no_error(error);
+    g_autofree char *text = contents(image);
+    g_free(*list);
+    *list = entry_text(text, "mmrig/modules.list");
+    char *key = mmrig_image_key(image, &error);
+    g_assert_no_error(error);
+    return key;
+}
+
+/* Changes the first "top-most" of a kept list, with or without a checksum that is right. */
+static void tamper(const char *path, gboolean sealed)
+{
+    g_autofree char *bytes = NULL;
+    g_autoptr(GError) error = NULL;
+    gsize size;
+
+    g_assert_true(g_file_get_contents(path, &bytes, &size, NULL));
+    char *name = memmem(bytes + 64, size - 64, "top-most", strlen("top-most"));
+    g_assert_nonnull(name);
+    /* The last is in the list's text, behind the paths. */
+    for (char *next = name; next;
+         next = memmem(next + 1, size - (gsize)(next + 1 - bytes), "top-most ", 9))
+        name = next;
+    name[0] = 'T';
+    if (sealed) {
+        g_autofree char *digest = g_compute_checksum_for_data(
+            G_CHECKSUM_SHA256, (const guchar *)bytes + 64, size - 64);
+        memcpy(bytes, digest, 64);
+    }
+    g_file_set_contents(path, bytes, (gssize)size, &error);
+    g_assert_no_error(error);
+}
+
+static void test_modules_kept(Fixture *fixture, G_GNUC_UNUSED gconstpointer data)
+{
+    g_autofree char *folder = make_modules(fixture);
+    g_autofree char *list = NULL;
+
+    if (!folder)
+        return;
+    g_autofree char *fresh = top_key(folder, &list);
+    g_autofree char *first = g_strdup(list);
+    g_autofree char *path = kept_list();
+    g_assert_nonnull(path);
+    g_autofree char *kept = top_key(folder, &list);
+    g_assert_cmpstr(fresh, ==, kept);
+    g_assert_cmpstr(first, ==, list);
+
+    /* The kept one is what is used, */
+    tamper(path, TRUE);
+    g_free(top_key(folder, &list));
+    g_assert_true(g_str_has_prefix(list, "Top-most "));
+    /* but not if it is damaged, */
+    tamper(path, FALSE);
+    g_autofree char *mended = top_key(folder, &list);
+    g_assert_cmpstr(fresh, ==, mended);
+    g_assert_cmpstr(first, ==, list);
+    /* cut off, */
+    for (guint left = 0; left <= 70; left += 35) {
+        g_assert_cmpint(truncate(path, (off_t)left), ==, 0);
+        g_autofree char *whole = top_key(folder, &list);
+        g_assert_cmpstr(fresh, ==, whole);
+    }
+    /* or of an index that was changed since; the damage shows that it is not looked at. */
+    static const char *const changed[] = {"modules.dep.bin", "modules.softdep",
+                                          "modules.builtin.bin", "modules.alias.bin"};
+    for (gsize i = 0; i < G_N_ELEMENTS(changed); i++) {
+        g_autofree char *index = g_build_filename(folder, changed[i], NULL);
+        g_autofree char *content = NULL;
+        gsize size;
+        g_autofree char *old = kept_list();
+        tamper(old, TRUE);
+        g_assert_true(g_file_get_contents(index, &content, &size, NULL));
+        g_assert_true(g_file_set_contents(index, content, (gssize)size, NULL));
+        g_free(top_key(folder, &list));
+        g_assert_cmpstr(first, ==, list);
+        g_assert_cmpint(unlink(old), ==, 0);
+    }
+    /* What is in a module is the image's own to look at. */
+    g_autofree char *base = g_build_filename(folder, "kernel/a/base.ko", NULL);
+    g_assert_true(g_file_set_contents(base, "other", -1, NULL));
+    g_autofree char *other = top_key(folder, &list);
+    g_assert_cmpstr(first, ==, list);
+    g_assert_cmpstr(fresh, !=, other);
+}
+
 /* Without a folder every module is listed, and none is loaded. */
 static void test_modules_built_in(Fixture *fixture, G_GNUC_UNUSED gconstpointer data)
 {
@@ -273,6 +386,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     TEST(modules);
     TEST(modules_refused);
+    TEST(modules_kept);
     TEST(modules_built_in);
     return image_tests_run();
 }

@@ -127,6 +127,66 @@ static void test_scenarios(void)
     }
 }
 
+/* A device is five things; the build made the one, and the folders have the others. */
+static void test_devices(void)
+{
+    g_autoptr(GHashTable) devices = words(MMRIG_REGISTRY_DEVICES_LIST);
+    g_autoptr(GHashTable) models = files("qemu-devices", "", ".c");
+    g_autoptr(GHashTable) headers = files("abi", "mmrig-", "-regs.h");
+    g_autoptr(GHashTable) pages = files("docs/devices", "", ".md");
+    g_autoptr(GHashTable) qtests = files("qemu-devices/qtest", "", "-test.c");
+
+    if (!MMRIG_REGISTRY_HAS_DEVICES) {
+        g_test_skip("built with MMRIG_DEVICES=OFF");
+        return;
+    }
+    assert_within(devices, models, "device without qemu-devices/NAME.c");
+    assert_within(devices, headers, "device without abi/mmrig-NAME-regs.h");
+    assert_within(devices, pages, "device without docs/devices/NAME.md");
+    assert_within(devices, qtests, "device without qemu-devices/qtest/NAME-test.c");
+    assert_within(headers, devices, "abi/mmrig-NAME-regs.h of a device that is not built");
+    assert_within(pages, devices, "docs/devices page of a device that is not built");
+}
+
+/* Every file of the pack's folder is compiled into something. */
+static void test_device_files(void)
+{
+    g_autoptr(GHashTable) models = files("qemu-devices", "", ".c");
+    g_autoptr(GHashTable) qtests = files("qemu-devices/qtest", "", ".c");
+    g_autoptr(GError) error = NULL;
+    GHashTableIter iter;
+    gpointer name;
+
+    if (!MMRIG_REGISTRY_HAS_DEVICES) {
+        g_test_skip("built with MMRIG_DEVICES=OFF");
+        return;
+    }
+    for (guint i = 0; i < 2; i++) {
+        g_autofree char *path = g_build_filename(
+            source_dir, "qemu-devices", i == 0 ? "." : "qtest", "CMakeLists.txt", NULL);
+        g_autofree char *text = NULL;
+
+        g_file_get_contents(path, &text, NULL, &error);
+        g_assert_no_error(error);
+        g_auto(GStrv) found = g_strsplit_set(text, " ()\n;", -1);
+        g_hash_table_iter_init(&iter, i == 0 ? models : qtests);
+        while (g_hash_table_iter_next(&iter, &name, NULL)) {
+            g_autofree char *file = g_strconcat(name, ".c", NULL);
+            /* As itself, or as what mmrig_device() and mmrig_qtest() make of it. */
+            gboolean test = g_str_has_suffix(name, "-test");
+            g_autofree char *stem = g_strndup(name, strlen(name) - (test ? 5 : 0));
+            g_autoptr(GHashTable) devices = words(MMRIG_REGISTRY_DEVICES_LIST);
+
+            if (!g_strv_contains((const char *const *)found, file) &&
+                !g_strv_contains((const char *const *)found, name) &&
+                !g_hash_table_contains(devices, stem)) {
+                g_test_message("%s: not named in %s", file, path);
+                g_test_fail();
+            }
+        }
+    }
+}
+
 static void test_commands(void)
 {
     const char *argv[] = {MMRIG_REGISTRY_COMMAND, "--help", NULL};
@@ -178,6 +238,8 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/registry/guest-tests", test_guest_tests);
     g_test_add_func("/registry/scenarios", test_scenarios);
+    g_test_add_func("/registry/devices", test_devices);
+    g_test_add_func("/registry/device-files", test_device_files);
     g_test_add_func("/registry/commands", test_commands);
     g_test_add_func("/registry/host-tests", test_host_tests);
     return g_test_run();

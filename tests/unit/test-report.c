@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -67,6 +68,8 @@ static GPtrArray *sample(void)
     result->console_tail = g_strdup("one\033[2J\r\ntwo \377\n");
     result->folder = g_strdup("mmrig-out/1/fails");
     result->total_us = 500000;
+    result->forked = TRUE;
+    result->boot_us = 250000;
     g_ptr_array_add(results, result);
 
     result = new_result("fails", "broken");
@@ -113,6 +116,7 @@ static void test_ktap(void)
                     "  not ok 2 boot2/group/\\\\\\# <\"&'>\n"
                     "  # timed out\n"
                     "  not ok 3 boot2/group/slow\n"
+                    "# forked in 0.25 s, 0.50 s in all\n"
                     "# assertion: 2 of 3 <failed>\n"
                     "# console: one\357\277\275[2J\n"
                     "# console: two \357\277\275\n"
@@ -283,6 +287,78 @@ static void test_json(void)
     json_node_unref(all);
 }
 
+static void add_point(MmrigResult *result, const char *series, double x, double y)
+{
+    MmrigPoint *point = g_new0(MmrigPoint, 1);
+
+    point->series = g_strdup(series);
+    point->x = x;
+    point->x_unit = g_strdup("s");
+    point->y = y;
+    point->y_unit = g_strdup("MiB");
+    g_ptr_array_add(result->points, point);
+}
+
+static void assert_xml(const char *text)
+{
+    const GMarkupParser parser = {0};
+    GMarkupParseContext *context = g_markup_parse_context_new(&parser, 0, NULL, NULL);
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(g_markup_parse_context_parse(context, text, -1, &error));
+    g_assert_true(g_markup_parse_context_end_parse(context, &error));
+    g_assert_no_error(error);
+    g_markup_parse_context_free(context);
+}
+
+static void test_series(void)
+{
+    g_autoptr(MmrigResult) result = new_result("drawn", "twin");
+
+    add_point(result, "free", 0, 60);
+    add_point(result, "used", 0, 0);
+    add_point(result, "free", 5.5, 10);
+    add_point(result, "used", 5.5, 50);
+    g_autofree char *table = mmrig_report_series_csv(result);
+    g_assert_cmpstr(table, ==,
+                    "series,x,x_unit,y,y_unit\n"
+                    "free,0,s,60,MiB\n"
+                    "used,0,s,0,MiB\n"
+                    "free,5.5,s,10,MiB\n"
+                    "used,5.5,s,50,MiB\n");
+
+    /* Both axes go to the next whole step: 6 s and 60 MiB. */
+    g_autofree char *picture = mmrig_report_series_svg(result);
+    assert_xml(picture);
+    g_assert_nonnull(strstr(picture, ">drawn:twin</text>"));
+    g_assert_nonnull(strstr(picture, "points=\"80.0,60.0 685.0,310.0 \""));
+    g_assert_nonnull(strstr(picture, "points=\"80.0,360.0 685.0,110.0 \""));
+    g_assert_nonnull(strstr(picture, ">60</text>"));
+    g_assert_null(strstr(picture, ">70</text>"));
+    g_assert_nonnull(strstr(picture, ">free</text>"));
+    g_assert_nonnull(strstr(picture, ">used</text>"));
+}
+
+/* What a guest sends may have no extent, or all that there is. */
+static void test_series_odd(void)
+{
+    static const double odd[][2] = {{0, 0}, {7, -7}, {-DBL_MAX, DBL_MAX}, {DBL_MIN, 1e300}};
+
+    for (gsize i = 0; i < G_N_ELEMENTS(odd); i++) {
+        g_autoptr(MmrigResult) result = new_result("odd", NULL);
+
+        add_point(result, "a", odd[i][0], odd[i][1]);
+        g_autofree char *picture = mmrig_report_series_svg(result);
+        assert_xml(picture);
+        g_assert_null(strstr(picture, "nan"));
+        g_assert_null(strstr(picture, "inf"));
+        g_assert_cmpuint(strlen(picture), <, 20000);
+    }
+    g_autoptr(MmrigResult) none = new_result("none", NULL);
+    g_autofree char *picture = mmrig_report_series_svg(none);
+    assert_xml(picture);
+}
+
 static void add_run(GPtrArray *results, const char *scenario, const char *twin, guint repeat,
                     MmrigVerdict verdict)
 {
@@ -392,6 +468,8 @@ int main(int argc, char **argv)
     g_test_add_func("/report/ktap-reads-back", test_ktap_reads_back);
     g_test_add_func("/report/junit", test_junit);
     g_test_add_func("/report/json", test_json);
+    g_test_add_func("/report/series", test_series);
+    g_test_add_func("/report/series-odd", test_series_odd);
     g_test_add_func("/report/exit", test_exit);
     g_test_add_func("/report/repeats", test_repeats);
     g_test_add_func("/report/result", test_result);

@@ -147,8 +147,10 @@ static const struct vb2_ops cam_queue_ops = {
 	.buf_cleanup = cam_buf_cleanup,
 	.start_streaming = cam_start_streaming,
 	.stop_streaming = cam_stop_streaming,
+#ifdef CAM_VB2_OPS_WAIT
 	.wait_prepare = vb2_ops_wait_prepare,
 	.wait_finish = vb2_ops_wait_finish,
+#endif
 };
 
 int cam_queue_init(struct cam_device *cam)

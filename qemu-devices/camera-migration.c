@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* mmrig-camera: its state in a migration stream. */
+#include "camera.h"
+
+#include "hw/pci/msix.h"
+#include "qemu/log.h"
+
+/* The stream comes from outside: as little to be trusted as the guest. */
+static int camera_post_load(void *opaque, int version)
+{
+    MmrigCamera *s = opaque;
+    bool timed =
+        s->state == MMRIG_CAM_STATE_STREAMING ||
+        (s->state == MMRIG_CAM_STATE_STARTING && s->start_timeout_ms > 0);
+
+    if (!camera_listed(s->sizes, s->size_count, s->size) ||
+        !camera_listed(s->formats, s->format_count, s->format) ||
+        s->interval < camera_interval_min(s) || s->interval > INTERVAL_MAX_NS ||
+        s->state > MMRIG_CAM_STATE_FAILED || s->queue_first >= QUEUE_MAX ||
+        s->queue_count > s->queue_depth || s->done_first >= DONE_DEPTH ||
+        s->done_count > DONE_DEPTH || (s->irq_enable & ~MMRIG_CAM_IRQ_ALL) ||
+        (s->irq_status & ~MMRIG_CAM_IRQ_ALL) || s->due < 0 ||
+        s->due > INT64_MAX / 2 || timed != timer_pending(s->timer)) {
+        qemu_log("mmrig-camera: the incoming state does not fit this device;"
+                 " its properties have to be those of the source\n");
+        return -EINVAL;
+    }
+    for (uint32_t i = 0; i < s->queue_count; i++) {
+        const CameraBuffer *b = &s->queue[(s->queue_first + i) % QUEUE_MAX];
+
+        if (b->length < camera_frame_bytes(s) ||
+            b->address > UINT64_MAX - (b->length - 1)) {
+            return -EINVAL;
+        }
+    }
+    camera_renew_pattern(s);
+    return 0;
+}
+
+static const VMStateDescription camera_vmstate_buffer = {
+    .name = "mmrig-camera/buffer",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .fields =
+        (const VMStateField[]){
+            VMSTATE_UINT64(address, CameraBuffer),
+            VMSTATE_UINT32(length, CameraBuffer),
+            VMSTATE_UINT32(cookie, CameraBuffer),
+            VMSTATE_END_OF_LIST(),
+        },
+};
+
+static const VMStateDescription camera_vmstate_done = {
+    .name = "mmrig-camera/done",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .fields =
+        (const VMStateField[]){
+            VMSTATE_UINT64(address, CameraDone),
+            VMSTATE_UINT64(time, CameraDone),
+            VMSTATE_UINT32(cookie, CameraDone),
+            VMSTATE_UINT32(status, CameraDone),
+            VMSTATE_UINT32(sequence, CameraDone),
+            VMSTATE_UINT32(bytes, CameraDone),
+            VMSTATE_UINT32(crc32c, CameraDone),
+            VMSTATE_END_OF_LIST(),
+        },
+};
+
+const VMStateDescription camera_vmstate = {
+    .name = TYPE_MMRIG_CAMERA,
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .post_load = camera_post_load,
+    .fields =
+        (const VMStateField[]){
+            VMSTATE_PCI_DEVICE(parent_obj, MmrigCamera),
+            VMSTATE_MSIX(parent_obj, MmrigCamera),
+            VMSTATE_TIMER_PTR(timer, MmrigCamera),
+            VMSTATE_UINT32(size, MmrigCamera),
+            VMSTATE_UINT32(format, MmrigCamera),
+            VMSTATE_UINT32(interval, MmrigCamera),
+            VMSTATE_UINT32(state, MmrigCamera),
+            VMSTATE_UINT32(result, MmrigCamera),
+            VMSTATE_UINT32(error, MmrigCamera),
+            VMSTATE_UINT64(error_detail, MmrigCamera),
+            VMSTATE_UINT32(generation, MmrigCamera),
+            VMSTATE_UINT32(irq_status, MmrigCamera),
+            VMSTATE_UINT32(irq_enable, MmrigCamera),
+            VMSTATE_UINT64(buf_address, MmrigCamera),
+            VMSTATE_UINT32(buf_length, MmrigCamera),
+            VMSTATE_UINT32(buf_cookie, MmrigCamera),
+            VMSTATE_UINT32(clock_hi, MmrigCamera),
+            VMSTATE_STRUCT_ARRAY(queue, MmrigCamera, QUEUE_MAX, 1,
+                                 camera_vmstate_buffer, CameraBuffer),
+            VMSTATE_UINT32(queue_first, MmrigCamera),
+            VMSTATE_UINT32(queue_count, MmrigCamera),
+            VMSTATE_STRUCT_ARRAY(done, MmrigCamera, DONE_DEPTH, 1,
+                                 camera_vmstate_done, CameraDone),
+            VMSTATE_UINT32(done_first, MmrigCamera),
+            VMSTATE_UINT32(done_count, MmrigCamera),
+            VMSTATE_UINT32(sequence, MmrigCamera),
+            VMSTATE_INT64(started, MmrigCamera),
+            VMSTATE_INT64(due, MmrigCamera),
+            VMSTATE_UINT32(count_frames, MmrigCamera),
+            VMSTATE_UINT32(count_underruns, MmrigCamera),
+            VMSTATE_UINT32(count_dropped, MmrigCamera),
+            VMSTATE_UINT32(count_dma_errors, MmrigCamera),
+            VMSTATE_UINT32(count_queued, MmrigCamera),
+            VMSTATE_UINT32(count_rejected, MmrigCamera),
+            VMSTATE_UINT32(count_start_timeouts, MmrigCamera),
+            VMSTATE_UINT32(count_errors, MmrigCamera),
+            VMSTATE_UINT64(start_latency, MmrigCamera),
+            VMSTATE_UINT64(start_wait, MmrigCamera),
+            VMSTATE_END_OF_LIST(),
+        },
+};
