@@ -35,6 +35,7 @@
 #define MMRIG_MIRROR_VERSION_MINOR 0
 
 #define MMRIG_MIRROR_FEATURE_VARIABLES (1u << 0) /* the MirrorRequest variable is heeded */
+#define MMRIG_MIRROR_FEATURE_COPIES    (1u << 1) /* memory errors are corrected */
 
 /* What is asked for. Read only. */
 #define MMRIG_MIRROR_PERCENT     0x010 /* of memory from 4 GiB on, in hundredths of a percent */
@@ -64,6 +65,13 @@
 /* Any error goes here, and stays until it is written to (any value clears it). */
 #define MMRIG_MIRROR_ERROR        0x070 /* MMRIG_MIRROR_OK or MMRIG_MIRROR_ERR_* */
 #define MMRIG_MIRROR_ERROR_DETAIL 0x074 /* read only */
+
+/* Memory errors in what was applied. Read only; a reset clears them. */
+#define MMRIG_MIRROR_CORRECTED 0x080 /* reads that the other copy answered */
+#define MMRIG_MIRROR_FAILOVERS                                                                 \
+    0x084                          /* reads that found both copies bad: the mirror has failed */
+#define MMRIG_MIRROR_LAST_LO 0x088 /* address of the latest of either */
+#define MMRIG_MIRROR_LAST_HI 0x08c
 
 /* Tables of ranges, of 32 bytes an entry. Read only; from the count on they read as 0. */
 #define MMRIG_MIRROR_RANGE_TABLE(i)   (0x200 + 32 * (i))

@@ -25,6 +25,7 @@
 #include "qom/object.h"
 #include "system/numa.h"
 
+#include "mirror-copies.h"
 #include "mmrig-mirror-regs.h"
 
 #define TYPE_MMRIG_MIRROR "mmrig-mirror"
@@ -58,6 +59,7 @@ struct MmrigMirror {
     uint32_t node_count;
 
     MemoryRegion regs;
+    MirrorCopies *copies; /* NULL: no memory errors on this machine */
 
     /* What the guest wrote; migrated. */
     MirrorEntry apply;
@@ -68,6 +70,7 @@ struct MmrigMirror {
     uint32_t source;
     uint32_t error;
     uint32_t error_detail;
+    MirrorCopiesState errors; /* migrated as well */
 };
 
 static void G_GNUC_PRINTF(2, 3)
@@ -102,6 +105,23 @@ static void mirror_reset(MmrigMirror *s)
     s->source = MMRIG_MIRROR_SOURCE_DEVICE;
     s->error = MMRIG_MIRROR_OK;
     s->error_detail = 0;
+    s->errors = (MirrorCopiesState){0};
+}
+
+/* Whether the firmware has called it mirrored. */
+static bool mirror_holds(void *opaque, hwaddr gpa)
+{
+    const MmrigMirror *s = opaque;
+
+    for (uint32_t i = 0; i < s->applied_count; i++) {
+        const MirrorEntry *entry = &s->applied[i];
+
+        if (entry->word & MMRIG_MIRROR_ATTRIBUTE_MIRROR && gpa >= entry->base &&
+            gpa - entry->base < entry->size) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* ---- Registers ---------------------------------------------------------- */
@@ -162,7 +182,8 @@ static bool mirror_read_any(const MmrigMirror *s, hwaddr offset,
         *value = MMRIG_MIRROR_VERSION_MAJOR << 16 | MMRIG_MIRROR_VERSION_MINOR;
         break;
     case MMRIG_MIRROR_FEATURES:
-        *value = MMRIG_MIRROR_FEATURE_VARIABLES;
+        *value = MMRIG_MIRROR_FEATURE_VARIABLES |
+                 (s->copies ? MMRIG_MIRROR_FEATURE_COPIES : 0);
         break;
     case MMRIG_MIRROR_PERCENT:
         *value = s->percent;
@@ -214,6 +235,18 @@ static bool mirror_read_any(const MmrigMirror *s, hwaddr offset,
         break;
     case MMRIG_MIRROR_ERROR_DETAIL:
         *value = s->error_detail;
+        break;
+    case MMRIG_MIRROR_CORRECTED:
+        *value = s->errors.corrected;
+        break;
+    case MMRIG_MIRROR_FAILOVERS:
+        *value = s->errors.failovers;
+        break;
+    case MMRIG_MIRROR_LAST_LO:
+        *value = s->errors.last;
+        break;
+    case MMRIG_MIRROR_LAST_HI:
+        *value = s->errors.last >> 32;
         break;
     default:
         return mirror_read_tables(s, offset, value);
@@ -382,6 +415,9 @@ static const VMStateDescription mirror_vmstate = {
             VMSTATE_UINT32(source, MmrigMirror),
             VMSTATE_UINT32(error, MmrigMirror),
             VMSTATE_UINT32(error_detail, MmrigMirror),
+            VMSTATE_UINT32(errors.corrected, MmrigMirror),
+            VMSTATE_UINT32(errors.failovers, MmrigMirror),
+            VMSTATE_UINT64(errors.last, MmrigMirror),
             VMSTATE_END_OF_LIST(),
         },
 };
@@ -540,7 +576,29 @@ static void mirror_realize(PCIDevice *pci, Error **errp)
                           "mmrig-mirror-regs", MMRIG_MIRROR_REGS_SIZE);
     pci_register_bar(pci, MMRIG_MIRROR_BAR_REGS, PCI_BASE_ADDRESS_SPACE_MEMORY,
                      &s->regs);
+    s->copies = mirror_copies_new("mirror", mirror_holds, s, &s->errors);
     mirror_reset(s);
+}
+
+static void mirror_exit(PCIDevice *pci)
+{
+    MmrigMirror *s = MMRIG_MIRROR(pci);
+
+    mirror_copies_free(s->copies);
+    s->copies = NULL;
+}
+
+/* BASE+SIZE: the second copy of it goes bad. */
+static void mirror_spoil(Object *object, const char *value, Error **errp)
+{
+    MmrigMirror *s = MMRIG_MIRROR(object);
+    MirrorEntry entry;
+
+    if (!mirror_parse_range(value, &entry)) {
+        error_setg(errp, "'%s' is not BASE+SIZE", value);
+        return;
+    }
+    mirror_copies_spoil(s->copies, entry.base, entry.size, errp);
 }
 
 static void mirror_reset_hold(Object *object, ResetType type)
@@ -564,6 +622,11 @@ static void mirror_instance_init(Object *object)
                                    OBJ_PROP_FLAG_READ);
     object_property_add_uint64_ptr(object, "status-detail", &s->status_detail,
                                    OBJ_PROP_FLAG_READ);
+    object_property_add_uint32_ptr(object, "corrected", &s->errors.corrected,
+                                   OBJ_PROP_FLAG_READ);
+    object_property_add_uint32_ptr(object, "failovers", &s->errors.failovers,
+                                   OBJ_PROP_FLAG_READ);
+    object_property_add_str(object, "spoil", NULL, mirror_spoil);
 }
 
 /*
@@ -592,6 +655,7 @@ static void mirror_class_init(ObjectClass *klass, MMRIG_CLASS_DATA *data)
     ResettableClass *reset = RESETTABLE_CLASS(klass);
 
     pci->realize = mirror_realize;
+    pci->exit = mirror_exit;
     pci->romfile = mirror_rom();
     pci->vendor_id = MMRIG_MIRROR_PCI_VENDOR;
     pci->device_id = MMRIG_MIRROR_PCI_DEVICE;

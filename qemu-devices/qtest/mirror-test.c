@@ -277,6 +277,57 @@ static void test_migration(void)
     g_rmdir(folder);
 }
 
+static void set_property(QTest *q, const char *device, const char *property, const char *value)
+{
+    g_autoptr(JsonNode) answer =
+        qtest_qmp(q,
+                  "{'execute':'qom-set','arguments':{'path':'%s','property':'%s',"
+                  "'value':'%s'}}",
+                  device, property, value);
+}
+
+/* One bad copy is made up for by the other; two are an error. */
+static void test_copies(void)
+{
+    QTest *q = qtest_start("-cpu", "qemu64,vendor=GenuineIntel,family=6,model=143,stepping=4",
+                           "-m", "256M", "-device", "mmrig-ras,id=ras0", "-device",
+                           "mmrig-mirror,id=mirror,addr=4", NULL);
+
+    map_mirror(q);
+    g_assert_cmphex(get(q, MMRIG_MIRROR_FEATURES), ==,
+                    MMRIG_MIRROR_FEATURE_VARIABLES | MMRIG_MIRROR_FEATURE_COPIES);
+    apply(q, 0x2000000, 0x2000, MMRIG_MIRROR_ATTRIBUTE_MIRROR);
+    apply(q, 0x2002000, 0x1000, MMRIG_MIRROR_ATTRIBUTE_SPECIFIC);
+    for (uint64_t at = 0x2001000; at < 0x2003000; at += 8)
+        qtest_writeq(q, at, at);
+
+    set_property(q, "ras0", "inject", "kind=poison,gpa=0x2001040,len=64");
+    g_assert_cmphex(qtest_readq(q, 0x2001000), ==, 0x2001000);
+    g_assert_cmpuint(get(q, MMRIG_MIRROR_CORRECTED), ==, 0);
+    g_assert_cmphex(qtest_readq(q, 0x2001048), ==, 0x2001048);
+    g_assert_cmpuint(get(q, MMRIG_MIRROR_CORRECTED), ==, 1);
+    g_assert_cmpuint(get(q, MMRIG_MIRROR_FAILOVERS), ==, 0);
+    g_assert_cmphex(get64(q, MMRIG_MIRROR_LAST_LO), ==, 0x2001048);
+
+    /* The second copy alone is not even read. */
+    set_property(q, "mirror", "spoil", "0x2001080+64");
+    g_assert_cmphex(qtest_readq(q, 0x2001080), ==, 0x2001080);
+    g_assert_cmpuint(get(q, MMRIG_MIRROR_CORRECTED), ==, 1);
+
+    set_property(q, "mirror", "spoil", "0x2001040+64");
+    g_assert_cmphex(qtest_readq(q, 0x2001040), !=, 0x2001040);
+    g_assert_cmpuint(get(q, MMRIG_MIRROR_CORRECTED), ==, 1);
+    g_assert_cmpuint(get(q, MMRIG_MIRROR_FAILOVERS), ==, 1);
+    g_assert_cmphex(get64(q, MMRIG_MIRROR_LAST_LO), ==, 0x2001040);
+
+    /* What is not mirrored has one copy: set aside for a purpose, or nothing at all. */
+    set_property(q, "ras0", "inject", "kind=poison,gpa=0x2002000,len=64");
+    g_assert_cmphex(qtest_readq(q, 0x2002000), !=, 0x2002000);
+    g_assert_cmpuint(get(q, MMRIG_MIRROR_CORRECTED), ==, 1);
+    g_assert_cmpuint(get(q, MMRIG_MIRROR_FAILOVERS), ==, 1);
+    qtest_stop(q);
+}
+
 static void bad_property(const char *property, const char *expected)
 {
     g_autoptr(GPtrArray) argv = qtest_argv(NULL);
@@ -322,6 +373,7 @@ int main(int argc, char **argv)
     g_test_add_func("/mirror/errors", test_errors);
     g_test_add_func("/mirror/rom", test_rom);
     g_test_add_func("/mirror/migration", test_migration);
+    g_test_add_func("/mirror/copies", test_copies);
     g_test_add_func("/mirror/properties", test_properties);
     return g_test_run();
 }
