@@ -84,7 +84,8 @@ void mirror_table(uint32_t (*table)(uint32_t), uint32_t count, uint32_t attribut
 uint32_t mirror_applied(uint32_t index);
 uint32_t mirror_requested(uint32_t index);
 
-/* ---- NUMA nodes, by the SRAT as the kernel prints it --------------------------------------- */
+/* ---- NUMA nodes, by the SRAT as the kernel prints it ---------------------------------------
+ */
 
 struct node_range {
     unsigned node;
