@@ -40,7 +40,7 @@ typedef enum {
 } Look;
 
 static const char *const colours[] = {
-    [LOOK_USABLE] = "#9ecae1",   [LOOK_FIRMWARE] = "#bdbdbd", [LOOK_MIRROR] = "#238b45",
+    [LOOK_USABLE] = "#9ecae1",   [LOOK_FIRMWARE] = "#bdbdbd", [LOOK_MIRROR] = "#74c476",
     [LOOK_SPECIFIC] = "#d95f0e", [LOOK_ONE] = "#c6b9dd",      [LOOK_OTHER] = "#f2d9a0",
 };
 
@@ -124,11 +124,45 @@ static void draw_entries(Picture *picture, const MmrigMemmap *map)
 
         box(picture, 0, entry->base, end, entry->usable ? LOOK_USABLE : LOOK_FIRMWARE,
             entry->type);
-        if (entry->mirrored)
-            box(picture, 1, entry->base, end, LOOK_MIRROR, "mirrored");
-        if (entry->specific)
-            box(picture, 1, entry->base, end, LOOK_SPECIFIC, "specific");
     }
+}
+
+/* What lies side by side with the same attribute is one box, whatever its types are. */
+static void draw_attributes(Picture *picture, const MmrigMemmap *map)
+{
+    for (guint i = 0; i < map->entries->len;) {
+        const MmrigMemmapEntry *first = g_ptr_array_index(map->entries, i);
+        guint64 end = first->base + (first->size - 1);
+
+        for (i++; i < map->entries->len; i++) {
+            const MmrigMemmapEntry *next = g_ptr_array_index(map->entries, i);
+            if (next->base != end + 1 || next->mirrored != first->mirrored ||
+                next->specific != first->specific)
+                break;
+            end = next->base + (next->size - 1);
+        }
+        if (first->mirrored)
+            box(picture, 1, first->base, end, LOOK_MIRROR, "mirrored");
+        if (first->specific)
+            box(picture, 1, first->base, end, LOOK_SPECIFIC, "specific");
+    }
+}
+
+/*
+ * The last byte of what the zone spans, up to where ZONE_MOVABLE of its node begins: the two
+ * overlap, and the part behind is not the zone's in fact.
+ */
+static guint64 zone_end(const MmrigMemmap *map, const MmrigMemmapZone *zone)
+{
+    guint64 end = zone->start + (zone->spanned - 1);
+
+    for (guint i = 0; i < map->zones->len; i++) {
+        const MmrigMemmapZone *other = g_ptr_array_index(map->zones, i);
+        if (other != zone && other->node == zone->node && strcmp(other->name, "Movable") == 0 &&
+            other->start > zone->start)
+            end = MIN(end, other->start - 1);
+    }
+    return end;
 }
 
 static void draw_kernel(Picture *picture, const MmrigMemmap *map)
@@ -139,15 +173,11 @@ static void draw_kernel(Picture *picture, const MmrigMemmap *map)
         box(picture, 2, node->base, node->base + (node->size - 1),
             node->node % 2 ? LOOK_OTHER : LOOK_ONE, name);
     }
-    /* ZONE_MOVABLE overlaps where a zone spans what is not its own: it is drawn last. */
-    for (int movable = 0; movable < 2; movable++) {
-        for (guint i = 0; i < map->zones->len; i++) {
-            const MmrigMemmapZone *zone = g_ptr_array_index(map->zones, i);
-            gboolean is_movable = strcmp(zone->name, "Movable") == 0;
-            if (is_movable == movable)
-                box(picture, 3, zone->start, zone->start + (zone->spanned - 1),
-                    is_movable ? LOOK_OTHER : LOOK_ONE, zone->name);
-        }
+    for (guint i = 0; i < map->zones->len; i++) {
+        const MmrigMemmapZone *zone = g_ptr_array_index(map->zones, i);
+        gboolean movable = strcmp(zone->name, "Movable") == 0;
+        box(picture, 3, zone->start, zone_end(map, zone), movable ? LOOK_OTHER : LOOK_ONE,
+            zone->name);
     }
 }
 
@@ -186,6 +216,7 @@ char *mmrig_memmap_svg(const MmrigMemmap *map, const char *title)
     label(&picture, 2, "node");
     label(&picture, 3, "zone");
     draw_entries(&picture, map);
+    draw_attributes(&picture, map);
     draw_kernel(&picture, map);
     draw_axis(&picture);
     g_string_append(picture.svg, "</svg>\n");
