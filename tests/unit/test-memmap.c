@@ -96,7 +96,7 @@ static void test_shown(void)
     g_assert_true(g_markup_parse_context_end_parse(context, &error));
     g_markup_parse_context_free(context);
     g_assert_nonnull(strstr(svg, "x&lt;y"));
-    g_assert_nonnull(strstr(svg, "mirrored 0x110000000 to 0x11fffffff"));
+    g_assert_nonnull(strstr(svg, "mirrored 0x100000000 to 0x11fffffff"));
 }
 
 static void test_refused(void)
