@@ -34,6 +34,9 @@ int kvm_vcpu_ioctl(CPUState *cpu, unsigned long type, ...);
 #define INTERRUPT_MCE CPU_INTERRUPT_TGT_EXT_4
 #define CR4_MCE (1 << 6)
 
+/* CF_NOIRQ of exec/translation-block.h; the low bits are instructions. */
+#define TB_WITHOUT_INTERRUPT 0x10000
+
 /* Registers of a bank: CTL, STATUS, ADDR, MISC (section 16.3.2). */
 enum { BANK_CTL, BANK_STATUS, BANK_ADDR, BANK_MISC, BANK_REGISTERS };
 
@@ -231,6 +234,46 @@ bool mmrig_mce_deliver(CPUState *cpu, const MmrigMce *mce, Error **errp)
                          RUN_ON_CPU_HOST_PTR(g_memdup2(mce, sizeof(*mce))));
     }
     return true;
+}
+
+/* ---- Fetches ------------------------------------------------------------ */
+
+/*
+ * TCG translates ahead. Code that begins in a bad page is translated by single
+ * instructions, as that page is I/O. But code of a good page that runs into a
+ * bad one is translated from its beginning, with none of it executed yet, when
+ * the fetch from the bad page comes. Then single instructions are asked for,
+ * until it comes for one of them.
+ */
+static GHashTable
+    *stepping; /* CPUState -> the instruction that was asked for */
+
+bool mmrig_mce_fetch_is_due(CPUState *cpu, hwaddr page)
+{
+    uint64_t ip = *mce_register(cpu, "env.eip");
+    MemTxAttrs attrs = {0};
+    uint64_t *asked;
+
+    if (cpu_get_phys_page_attrs_debug(cpu, ip & ~UINT64_C(4095), &attrs) ==
+        page) {
+        return true;
+    }
+    if (!stepping) {
+        stepping = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+    }
+    asked = g_hash_table_lookup(stepping, cpu);
+    if (asked && *asked == ip) {
+        g_hash_table_remove(stepping, cpu);
+        return true;
+    }
+    g_hash_table_insert(stepping, cpu, g_memdup2(&ip, sizeof(ip)));
+    cpu->cflags_next_tb = cpu->tcg_cflags | TB_WITHOUT_INTERRUPT | 1;
+    return false;
+}
+
+void mmrig_mce_retry(CPUState *cpu)
+{
+    cpu_loop_exit(cpu);
 }
 
 /* ---- Poison ------------------------------------------------------------- */

@@ -26,6 +26,14 @@ CPUState *mmrig_mce_cpu(unsigned index);
 unsigned mmrig_mce_banks(CPUState *cpu);
 
 /*
+ * Under TCG: whether a fetch from a bad page belongs to the instruction that
+ * the processor is at. If it does not, the processor has been told to execute
+ * up to that one, and must be left by mmrig_mce_retry().
+ */
+bool mmrig_mce_fetch_is_due(CPUState *cpu, hwaddr page);
+G_NORETURN void mmrig_mce_retry(CPUState *cpu);
+
+/*
  * Tells a processor, from the monitor's thread or its own. With exception set:
  * what the hardware does in place of a machine check that cannot be taken
  * (CR4.MCE off, one in progress) is a shutdown; the machine is reset.

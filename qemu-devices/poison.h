@@ -150,6 +150,12 @@ const char *mmrig_poison_source_name(MmrigPoison *p, int source);
 void mmrig_poison_begin(MmrigPoison *p);
 void mmrig_poison_commit(MmrigPoison *p);
 
+/*
+ * For KVM: bad memory is the host's backing page, made bad, and not a region
+ * over it. A whole page of 4 KiB at a time, and stores do not clear it.
+ */
+void mmrig_poison_set_backing(MmrigPoison *p, bool backing);
+
 void mmrig_poison_set_store(MmrigPoison *p, MmrigPoisonStore store);
 MmrigPoisonStore mmrig_poison_get_store(MmrigPoison *p);
 void mmrig_poison_get_counters(MmrigPoison *p, MmrigPoisonCounters *counters);

@@ -14,6 +14,8 @@
 #include "qemu/log.h"
 #include "qemu/module.h"
 #include "qom/object.h"
+#include "system/kvm.h"
+#include "system/reset.h"
 
 #include "mce.h"
 #include "mmrig-ras-regs.h"
@@ -31,6 +33,7 @@ struct MmrigRas {
 
     char *store_text;
     char *reset_text;
+    char *kvm_text;
     bool debug;
 
     MmrigPoison *poison;
@@ -265,6 +268,14 @@ static void ras_realize(DeviceState *device, Error **errp)
                    s->reset_text);
         return;
     }
+    if (strcmp(s->kvm_text, "overlay") != 0 &&
+        (strcmp(s->kvm_text, "hwpoison") != 0 || !kvm_enabled())) {
+        error_setg(errp,
+                   "kvm-poison: '%s' is neither overlay nor, under KVM only,"
+                   " hwpoison",
+                   s->kvm_text);
+        return;
+    }
     s->reset_clears = strcmp(s->reset_text, "clear") == 0;
     s->poison = mmrig_poison_get(errp);
     if (!s->poison) {
@@ -276,12 +287,16 @@ static void ras_realize(DeviceState *device, Error **errp)
         return;
     }
     mmrig_poison_set_store(s->poison, store);
+    mmrig_poison_set_backing(s->poison, strcmp(s->kvm_text, "hwpoison") == 0);
+    /* Without a bus, nothing else resets it. */
+    qemu_register_resettable(OBJECT(s));
 }
 
 static void ras_unrealize(DeviceState *device)
 {
     MmrigRas *s = MMRIG_RAS(device);
 
+    qemu_unregister_resettable(OBJECT(s));
     mmrig_poison_remove(s->poison, s->source, 0, UINT64_MAX);
     mmrig_poison_leave(s->poison, s->source);
     s->poison = NULL;
@@ -312,6 +327,7 @@ static const VMStateDescription ras_vmstate = {
 static const Property ras_properties[] = {
     DEFINE_PROP_STRING("store-clears", MmrigRas, store_text),
     DEFINE_PROP_STRING("reset", MmrigRas, reset_text),
+    DEFINE_PROP_STRING("kvm-poison", MmrigRas, kvm_text),
     DEFINE_PROP_BOOL("debug", MmrigRas, debug, false),
 };
 
@@ -335,6 +351,7 @@ static void ras_instance_init(Object *object)
 
     s->store_text = g_strdup(store_names[MMRIG_POISON_STORE_FULL_LINE]);
     s->reset_text = g_strdup("keep");
+    s->kvm_text = g_strdup("overlay");
     object_property_add_str(object, "inject", NULL, ras_inject);
     object_property_add_str(object, "clear", NULL, ras_clear);
     object_property_add_str(object, "last", ras_last, NULL);

@@ -4,6 +4,13 @@
  * its test may use ([test] requests); every argument comes from a guest and is checked.
  *
  *   mce-inject gpa=ADDR kind=srao|srar|fatal [cpu=N]   a machine check on one CPU
+ *   ras-inject kind=KIND gpa=ADDR [len=N] [cpu=N] [poison=on|off] [broadcast=on|off] [count=N]
+ *   ras-clear gpa=ADDR [len=N] [source=ras|all]
+ *   ras-count of=COUNTER                               reply: count=N
+ *   ras-last of=consumed                               reply: access=, gpa=, size=, cpu=, or
+ *                                                      nothing; the four ask mmrig-ras
+ *                                                      (docs/devices/ras.md)
+ *   mirror-spoil gpa=ADDR len=N                        the second copy of mirrored memory
  *   balloon-set bytes=N                                the guest's memory, as by QMP balloon
  *   balloon-query                                      reply: actual=BYTES
  *   virtio-mem-set id=ID requested=BYTES

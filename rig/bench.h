@@ -35,6 +35,12 @@ gboolean mmrig_bench_fork_memory(const MmrigRig *rig, double *subject, double *b
 gboolean mmrig_bench_firmware(const MmrigRig *rig, double *subject, double *baseline,
                               GError **error);
 
+/* Going through memory while 1,000 pages, or one, are bad elsewhere, against none. */
+gboolean mmrig_bench_poison(const MmrigRig *rig, double *subject, double *baseline,
+                            GError **error);
+gboolean mmrig_bench_poison_one(const MmrigRig *rig, double *subject, double *baseline,
+                                GError **error);
+
 /* Cold boot to agent-ready, against bare QEMU and an init that only powers off. */
 gboolean mmrig_bench_boot(const MmrigRig *rig, double *subject, double *baseline,
                           GError **error);

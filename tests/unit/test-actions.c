@@ -98,12 +98,14 @@ static void device_free(gpointer data)
     MmrigDevice *device = data;
 
     g_free(device->id);
+    g_free(device->type);
     g_free(device);
 }
 
 static const char *const all_verbs[] = {
     "mce-inject", "balloon-set", "balloon-query", "virtio-mem-set", "virtio-mem-query",
-    "host-rss",   NULL};
+    "host-rss",   "ras-inject",  "ras-clear",     "ras-count",      "ras-last",
+    NULL};
 
 /* A machine of two CPUs and 512 MiB with a balloon and a virtio-mem device of 256 MiB. */
 static MmrigScenario new_scenario(void)
@@ -209,6 +211,75 @@ static void check_all(const Case *rows, gsize count)
 }
 
 #define HMP(line) "human-monitor-command {\"command-line\":\"" line "\"}"
+
+/* ---- mmrig-ras -------------------------------------------------------------------------- */
+
+#define QOM(verb, rest)                                                                        \
+    "qom-" verb " {\"path\":\"/machine/peripheral/ras0\",\"property\":" rest "}"
+
+static void test_ras(void)
+{
+    static const Case rows[] = {
+        {.verb = "ras-inject",
+         .args = "gpa=4096 kind=srao cpu=1 poison=off",
+         .answer = "{}",
+         .command =
+             QOM("set", "\"inject\",\"value\":\"gpa=0x1000,kind=srao,cpu=1,poison=off\""),
+         .reply = ""},
+        {.verb = "ras-clear",
+         .args = "gpa=0x40 len=64",
+         .answer = "{}",
+         .command = QOM("set", "\"clear\",\"value\":\"gpa=0x40,len=64\""),
+         .reply = ""},
+        {.verb = "ras-count",
+         .args = "of=poisoned",
+         .answer = "17",
+         .command = QOM("get", "\"poisoned\""),
+         .reply = "count=17"},
+        {.verb = "ras-count",
+         .args = "of=poisoned",
+         .answer = "-1",
+         .command = QOM("get", "\"poisoned\""),
+         .error = "did not return a number"},
+        {.verb = "ras-last",
+         .args = "of=consumed",
+         .answer = "\"access=load,gpa=0x1234,size=8,cpu=1\"",
+         .command = QOM("get", "\"last\""),
+         .reply = "access=load gpa=0x1234 size=8 cpu=1"},
+        {.verb = "ras-last",
+         .args = "of=consumed",
+         .answer = "[]",
+         .command = QOM("get", "\"last\""),
+         .error = "did not return text"},
+        {.verb = "ras-inject", .args = "kind=poison", .error = "gpa= is missing"},
+        {.verb = "ras-inject", .args = "kind=a,b gpa=0", .error = "kind=a,b has a comma"},
+        {.verb = "ras-inject",
+         .args = "kind=poison gpa=all",
+         .error = "gpa=all is not a number"},
+        {.verb = "ras-count", .args = "of=type", .error = "no counter type"},
+        {.verb = "ras-last", .args = "of=all", .error = "is not of=consumed"},
+    };
+    MmrigScenario scenario = new_scenario();
+
+    check(&scenario, &(const Case){.verb = "ras-inject",
+                                   .args = "kind=poison gpa=0",
+                                   .error = "the machine has no mmrig-ras"});
+    MmrigDevice *device = new_device(MMRIG_DEVICE_PACK, "ras0", 0);
+    device->type = g_strdup("mmrig-ras");
+    g_ptr_array_add(scenario.devices, device);
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++)
+        check(&scenario, &rows[i]);
+
+    scenario.fault.shift = (char *)"ras-inject";
+    scenario.fault.shift_bytes = 64;
+    check(&scenario, &(const Case){.verb = "ras-inject",
+                                   .args = "kind=poison gpa=0x1000",
+                                   .answer = "{}",
+                                   .command = QOM("set", "\"inject\",\"value\":\"gpa=0x1040,"
+                                                         "kind=poison\""),
+                                   .reply = ""});
+    g_ptr_array_unref(scenario.devices);
+}
 
 /* ---- Machine checks --------------------------------------------------------------------- */
 
@@ -631,6 +702,7 @@ static void test_registry(void)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/actions/ras", test_ras);
     g_test_add_func("/actions/mce", test_mce);
     g_test_add_func("/actions/mce-refused", test_mce_refused);
     g_test_add_func("/actions/long", test_long);
