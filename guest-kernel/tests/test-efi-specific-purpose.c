@@ -94,8 +94,29 @@ TEST(not_in_general_use)
         EXPECT_EQ(ranges_within(&ram, wanted.at[i].base, wanted.at[i].size), 0);
 }
 
+/*
+ * Linux's first choice for such a device may be the driver that makes general memory of it
+ * (kmem), on line only if told to. Here it is to be a device.
+ */
+static void bind_as_device(const char *name)
+{
+    char path[320], driver[320];
+    ssize_t size;
+
+    snprintf(path, sizeof(path), DEVICES "/%s/driver", name);
+    size = readlink(path, driver, sizeof(driver) - 1);
+    driver[size > 0 ? size : 0] = '\0';
+    DIAG("%s: driver %s", name, size > 0 ? strrchr(driver, '/') + 1 : "none");
+    if (size > 0 && strstr(driver, "device_dax"))
+        return;
+    if (size > 0)
+        ASSERT_TRUE(file_write("/sys/bus/dax/drivers/kmem/unbind", name));
+    ASSERT_TRUE(file_write("/sys/bus/dax/drivers/device_dax/new_id", name));
+}
+
 static void use_device(const char *name, void *data)
 {
+    bind_as_device(name);
     size_t size = attribute(name, "size");
     unsigned *used = data;
     char path[300];
