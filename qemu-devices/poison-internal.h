@@ -43,6 +43,7 @@ typedef struct PoisonPage {
     hwaddr gpa;
     PoisonSpace *space;
     hwaddr offset; /* in the space */
+    bool laid;     /* the region is over it */
     bool backed;   /* the host's page is bad; there is no region */
     uint64_t bad[MMRIG_POISON_SOURCES_MAX];
     uint64_t any;                   /* bad by at least one source */
@@ -74,6 +75,7 @@ struct MmrigPoison {
     GPtrArray *unused;  /* pages whose regions may be laid anew */
     GPtrArray *leaving; /* taken away in the transaction that is open */
     unsigned depth;     /* of transactions */
+    bool queued;        /* poison_apply() */
     QEMUBH *sweep;
     PoisonSource sources[MMRIG_POISON_SOURCES_MAX];
     bool backing;
@@ -116,12 +118,10 @@ void poison_tell_cleared(MmrigPoison *p, unsigned source,
 
 /* ---- poison-region.c ---------------------------------------------------- */
 
-/* A region over this page, in a transaction. */
+/* A page of the map, good as yet, between begin and commit. */
 PoisonPage *poison_lay(MmrigPoison *p, hwaddr gpa, Error **errp);
-/* Takes it away; the page must be good. */
-void poison_unlay(MmrigPoison *p, PoisonPage *page);
-/* Takes the regions away from pages that are good; a bottom half. */
-void poison_sweep(void *opaque);
+/* Makes the machine's memory as the map says, soon; a bottom half as well. */
+void poison_enforce(void *opaque);
 
 /* ---- poison-access.c ---------------------------------------------------- */
 

@@ -5,15 +5,20 @@
  * poison_read() and poison_write(), which pass what is not bad through to that
  * RAM. Other pages are not slowed down.
  *
+ * The map says what should be; poison_apply() makes the machine's memory so.
+ * It runs while no processor executes guest code: QEMU frees the old memory map
+ * when every thread has been outside of an RCU section, but a processor that
+ * enters one while the map is being changed goes on with the old map until it
+ * is told of the new one. With a few regions nobody ever sees that; with a
+ * thousand, that change every millisecond, QEMU ends in iotlb_to_section()'s
+ * assertion.
+ *
  * Regions cannot be freed while a processor may still have one in its TLB, nor
  * be laid over another page: the stale entry would lead there. A region that is
  * taken away therefore waits (poison_settle) until every processor has done the
  * work that is queued for it, of which the flush of its TLB is the earlier
  * part, and is then used again. There are never more regions than
  * MMRIG_POISON_PAGES_MAX and the few that wait.
- *
- * A store that clears the last bad granule of a page cannot take the region
- * away while the store is going on in it; a bottom half does.
  *
  * RAM is reached by address spaces of our own, one for each region of RAM, so
  * that code translated from it is discarded and migration sees it dirty.
@@ -27,6 +32,7 @@
 #endif
 #include "qapi/error.h"
 #include "qemu/rcu.h"
+#include "system/runstate.h"
 
 #include "ras-backing.h"
 
@@ -117,26 +123,8 @@ PoisonPage *poison_lay(MmrigPoison *p, hwaddr gpa, Error **errp)
         g_ptr_array_add(p->unused, page);
         return NULL;
     }
-    if (!page->backed) {
-        memory_region_add_subregion_overlap(
-            get_system_memory(), gpa, &page->region, POISON_PRIORITY);
-    }
     g_hash_table_insert(p->pages, &page->gpa, page);
     return page;
-}
-
-void poison_unlay(MmrigPoison *p, PoisonPage *page)
-{
-    g_hash_table_remove(p->pages, &page->gpa);
-    if (page->backed) {
-        /* A new page of the host's, with nothing in it. */
-        qemu_ram_remap(memory_region_get_ram_addr(page->space->ram) +
-                       page->offset);
-    } else {
-        memory_region_del_subregion(get_system_memory(), &page->region);
-    }
-    memset(page->stored, 0, sizeof(page->stored));
-    g_ptr_array_add(p->leaving, page);
 }
 
 static void poison_settled(CPUState *cpu, run_on_cpu_data data)
@@ -154,18 +142,9 @@ static void poison_settled(CPUState *cpu, run_on_cpu_data data)
     g_free(batch);
 }
 
-static void poison_nothing(CPUState *cpu, run_on_cpu_data data)
+static GPtrArray *poison_cpus(void)
 {
-}
-
-/*
- * After a change of the memory map: what was taken away can be used again once
- * the processors have forgotten it. Whoever works from outside of them (the
- * monitor) finds the change in force on return.
- */
-static void poison_settle(MmrigPoison *p)
-{
-    g_autoptr(GPtrArray) cpus = g_ptr_array_new();
+    GPtrArray *cpus = g_ptr_array_new();
     CPUState *cpu;
 
     WITH_RCU_READ_LOCK_GUARD()
@@ -175,61 +154,119 @@ static void poison_settle(MmrigPoison *p)
             g_ptr_array_add(cpus, cpu);
         }
     }
-    if (p->leaving->len > 0) {
-        PoisonBatch *batch = g_new0(PoisonBatch, 1);
+    return cpus;
+}
 
-        batch->poison = p;
-        batch->pages = g_steal_pointer(&p->leaving);
-        batch->processors = cpus->len;
-        p->leaving = g_ptr_array_new();
-        for (guint i = 0; i < cpus->len; i++) {
-            async_run_on_cpu(g_ptr_array_index(cpus, i), poison_settled,
-                             RUN_ON_CPU_HOST_PTR(batch));
-        }
-    }
-    if (current_cpu) {
+/* What was taken away can be used again once no processor remembers it. */
+static void poison_settle(MmrigPoison *p)
+{
+    g_autoptr(GPtrArray) cpus = poison_cpus();
+    PoisonBatch *batch;
+
+    if (p->leaving->len == 0) {
         return;
     }
+    batch = g_new0(PoisonBatch, 1);
+    batch->poison = p;
+    batch->pages = g_steal_pointer(&p->leaving);
+    batch->processors = cpus->len;
+    p->leaving = g_ptr_array_new();
     for (guint i = 0; i < cpus->len; i++) {
-        run_on_cpu(g_ptr_array_index(cpus, i), poison_nothing, RUN_ON_CPU_NULL);
+        async_run_on_cpu(g_ptr_array_index(cpus, i), poison_settled,
+                         RUN_ON_CPU_HOST_PTR(batch));
+    }
+}
+
+/* Takes away what is over a page that is good. */
+static void poison_unlay(MmrigPoison *p, PoisonPage *page)
+{
+    memset(page->stored, 0, sizeof(page->stored));
+    if (page->laid) {
+        memory_region_del_subregion(get_system_memory(), &page->region);
+        page->laid = false;
+        g_ptr_array_add(p->leaving, page);
+        return;
+    }
+    if (page->backed) {
+        /* A new page of the host's, with nothing in it. */
+        qemu_ram_remap(memory_region_get_ram_addr(page->space->ram) +
+                       page->offset);
+        page->backed = false;
+    }
+    g_ptr_array_add(p->unused, page);
+}
+
+/* The machine's memory as the map says. No processor executes guest code. */
+static void poison_apply(MmrigPoison *p)
+{
+    GHashTableIter iter;
+    PoisonPage *page;
+
+    memory_region_transaction_begin();
+    g_hash_table_iter_init(&iter, p->pages);
+    while (g_hash_table_iter_next(&iter, NULL, (void **)&page)) {
+        if (!page->any) {
+            g_hash_table_iter_remove(&iter);
+            poison_unlay(p, page);
+        } else if (!page->laid && !page->backed) {
+            memory_region_add_subregion_overlap(get_system_memory(), page->gpa,
+                                                &page->region, POISON_PRIORITY);
+            page->laid = true;
+        }
+    }
+    memory_region_transaction_commit();
+    poison_settle(p);
+}
+
+/* Between two instructions of this processor, while the others wait. */
+static void poison_apply_work(CPUState *cpu, run_on_cpu_data data)
+{
+    MmrigPoison *p = data.host_ptr;
+
+    bql_lock();
+    p->queued = false;
+    poison_apply(p);
+    bql_unlock();
+}
+
+void poison_enforce(void *opaque)
+{
+    MmrigPoison *p = opaque;
+    CPUState *cpu = current_cpu ? current_cpu : first_cpu;
+
+    if (!runstate_is_running() || !cpu) {
+        poison_apply(p);
+    } else if (!p->queued) {
+        p->queued = true;
+        async_safe_run_on_cpu(cpu, poison_apply_work, RUN_ON_CPU_HOST_PTR(p));
     }
 }
 
 void mmrig_poison_begin(MmrigPoison *p)
 {
-    if (p->depth++ == 0) {
-        memory_region_transaction_begin();
-    }
+    p->depth++;
 }
 
 void mmrig_poison_commit(MmrigPoison *p)
 {
     g_assert(p->depth > 0);
     if (--p->depth == 0) {
-        memory_region_transaction_commit();
-        poison_settle(p);
+        poison_enforce(p);
     }
 }
 
-void poison_sweep(void *opaque)
+static void poison_nothing(CPUState *cpu, run_on_cpu_data data)
 {
-    MmrigPoison *p = opaque;
-    g_autoptr(GPtrArray) good = g_ptr_array_new();
-    GHashTableIter iter;
-    PoisonPage *page;
+}
 
-    g_hash_table_iter_init(&iter, p->pages);
-    while (g_hash_table_iter_next(&iter, NULL, (void **)&page)) {
-        if (!page->any) {
-            g_ptr_array_add(good, page);
-        }
+void mmrig_poison_wait(MmrigPoison *p)
+{
+    g_autoptr(GPtrArray) cpus = poison_cpus();
+
+    g_assert(!current_cpu);
+    /* Twice: the first work may have queued more, on other processors. */
+    for (guint i = 0; i < 2 * cpus->len; i++) {
+        run_on_cpu(g_ptr_array_index(cpus, i % cpus->len), poison_nothing,
+                   RUN_ON_CPU_NULL);
     }
-    if (good->len == 0) {
-        return;
-    }
-    mmrig_poison_begin(p);
-    for (guint i = 0; i < good->len; i++) {
-        poison_unlay(p, g_ptr_array_index(good, i));
-    }
-    mmrig_poison_commit(p);
 }

@@ -96,6 +96,8 @@ static int poison_post_load(void *opaque, int version)
     for (int s = 0; s < MMRIG_POISON_SOURCES_MAX; s++) {
         mmrig_poison_remove(p, s, 0, UINT64_MAX);
     }
+    mmrig_poison_commit(p);
+    mmrig_poison_begin(p);
     for (int32_t i = 0; i < p->record_count && result == 0; i++) {
         const PoisonRecord *record = &p->records[i];
         PoisonPage *page = NULL;

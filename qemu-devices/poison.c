@@ -121,8 +121,6 @@ bool mmrig_poison_add(MmrigPoison *p, int source, hwaddr gpa, uint64_t length,
 
             page->bad[source] |= mask;
             poison_sum(p, page);
-        } else if (page && !page->any) {
-            poison_unlay(p, page);
         }
     }
     mmrig_poison_commit(p);
@@ -165,9 +163,6 @@ uint64_t mmrig_poison_remove(MmrigPoison *p, int source, hwaddr gpa,
             }
         }
         poison_sum(p, page);
-        if (!page->any) {
-            poison_unlay(p, page);
-        }
     }
     mmrig_poison_commit(p);
     return before - p->counters.granules;
@@ -340,7 +335,7 @@ static void poison_instance_init(Object *object)
     p->spaces = g_ptr_array_new();
     p->unused = g_ptr_array_new();
     p->leaving = g_ptr_array_new();
-    p->sweep = qemu_bh_new(poison_sweep, p);
+    p->sweep = qemu_bh_new(poison_enforce, p);
 }
 
 static const TypeInfo poison_info = {

@@ -145,10 +145,15 @@ const char *mmrig_poison_source_name(MmrigPoison *p, int source);
 
 /*
  * Many changes at once: between these the map changes, and what the machine
- * sees of it at the end. They nest.
+ * sees of it at the end. They nest. While the machine runs, that is not at once
+ * but before the next instruction of the processor that made the change, or
+ * soon, if it is of another thread; mmrig_poison_wait() waits for it, in a
+ * thread that is none of a processor (the monitor's). It lets go of the big
+ * lock.
  */
 void mmrig_poison_begin(MmrigPoison *p);
 void mmrig_poison_commit(MmrigPoison *p);
+void mmrig_poison_wait(MmrigPoison *p);
 
 /*
  * For KVM: bad memory is the host's backing page, made bad, and not a region

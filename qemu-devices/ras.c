@@ -116,9 +116,15 @@ static void ras_inject(Object *object, const char *text, Error **errp)
         error_setg(errp, "inject: %s", why);
         return;
     }
-    if (request.poison && !mmrig_poison_add(s->poison, s->source, request.gpa,
-                                            request.length, errp)) {
-        return;
+    if (request.poison) {
+        bool laid = mmrig_poison_add(s->poison, s->source, request.gpa,
+                                     request.length, errp);
+
+        /* It is in force before anybody is told. */
+        mmrig_poison_wait(s->poison);
+        if (!laid) {
+            return;
+        }
     }
     if (request.event && !ras_tell(s, &request, errp)) {
         return;

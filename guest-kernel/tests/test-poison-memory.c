@@ -364,7 +364,8 @@ static void kernel_copy(void)
     EXPECT_TRUE(wait_pages_taken(before + 1));
     EXPECT_TRUE(page_is_taken(physical));
     EXPECT_TRUE(log_wait_page(log, physical, "Recovered"));
-    EXPECT_EQ(poison_count("consumed-loads"), 1);
+    /* Once by the copy in words, and maybe again by its tail in bytes. */
+    EXPECT_GE(poison_count("consumed-loads"), 1);
     EXPECT_EQ(pages_harmed(memory, PAGES, BAD_PAGE), 0);
     expect_bus_error(use(page), page);
 }
