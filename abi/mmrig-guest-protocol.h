@@ -105,8 +105,8 @@
 #define MMRIG_GUEST_MODULE_SOFT "?"
 
 /*
- * How a test program reaches the agent: this descriptor is one end of a stream socket
- * that speaks the control port's request, metric, point and abort lines (with ID 0 in abort) and
+ * How a test program reaches the agent: this descriptor is one end of a stream socket that
+ * speaks the control port's request, metric, point and abort lines (with ID 0 in abort) and
  * gets reply lines back.
  *
  * A test that finds MMRIG_TEST_HOLD in its environment says "held" there before it does

@@ -21,6 +21,7 @@
 #define SEED_BYTES (MMRIG_SEED_DIGITS / 2)
 
 static char nonce[MMRIG_NONCE_DIGITS + 1];
+static int random_fd = -1; /* opened in the template, so that no fork has to */
 
 /* A word of exactly so many hex digits; bytes, if not NULL, gets what they stand for. */
 static bool word_hex(const struct mmrig_word *word, size_t digits, unsigned char *bytes)
@@ -42,6 +43,10 @@ bool fork_template(const struct mmrig_line *line)
     if (line->count < 2 || !word_hex(&line->words[1], MMRIG_NONCE_DIGITS, NULL))
         return false;
     memcpy(nonce, line->words[1].data, sizeof(nonce));
+    if (random_fd < 0)
+        random_fd = open("/dev/urandom", O_WRONLY | O_CLOEXEC);
+    if (random_fd < 0)
+        agent_fail("cannot open /dev/urandom: %s", strerror(errno));
     if (line->count == 2 || !job_hold(line, 2))
         fork_kept();
     return true;
@@ -69,15 +74,12 @@ static bool reseed(const unsigned char *seed)
         struct rand_pool_info info;
         unsigned char bytes[sizeof(struct rand_pool_info) + SEED_BYTES];
     } entropy = {.info = {.entropy_count = 8 * SEED_BYTES, .buf_size = SEED_BYTES}};
-    int fd = open("/dev/urandom", O_WRONLY | O_CLOEXEC);
 
     memcpy(entropy.bytes + offsetof(struct rand_pool_info, buf), seed, SEED_BYTES);
     bool done =
-        fd >= 0 && ioctl(fd, RNDADDENTROPY, &entropy) == 0 && ioctl(fd, RNDRESEEDCRNG) == 0;
+        ioctl(random_fd, RNDADDENTROPY, &entropy) == 0 && ioctl(random_fd, RNDRESEEDCRNG) == 0;
     if (!done)
         agent_fail("cannot reseed the random numbers: %s", strerror(errno));
-    if (fd >= 0)
-        close(fd);
     return done;
 }
 

@@ -323,6 +323,7 @@ bool job_hold(const struct mmrig_line *line, size_t first)
 
     if (job.state != JOB_NONE)
         return false;
+    kmsg_start();
     job_clear(0);
     job.test = true;
     if (test_make(line, first, argv, path) || !job_start(JOB_HELD, HOLD_MS, argv))
@@ -375,8 +376,9 @@ static bool job_release(uint64_t id, uint64_t limit_ms, const struct mmrig_line 
     job.id = id;
     job.limit_ms = limit_ms;
     job.state = JOB_RUNNING;
-    timer_set(limit_ms);
+    /* First, as the test has a processor of its own to go on with. */
     request_release(id);
+    timer_set(limit_ms);
     return true;
 }
 
@@ -384,9 +386,10 @@ void job_run(uint64_t id, uint64_t limit_ms, const struct mmrig_line *line, size
 {
     char *argv[MMRIG_WORDS_MAX + 1], path[TEST_PATH_MAX];
 
-    kmsg_start();
+    /* The log is watched from the test's start on. */
     if (job_release(id, limit_ms, line, first))
         return;
+    kmsg_start();
     job_clear(id);
     job.test = true;
     const char *why = test_make(line, first, argv, path);
