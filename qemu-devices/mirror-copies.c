@@ -112,5 +112,10 @@ bool mirror_copies_spoil(MirrorCopies *c, hwaddr gpa, uint64_t length,
             break;
         }
     }
-    return mmrig_poison_add(c->poison, c->source, gpa, length, errp);
+    if (!mmrig_poison_add(c->poison, c->source, gpa, length, errp)) {
+        return false;
+    }
+    /* In force when the request is answered; it comes from the monitor. */
+    mmrig_poison_wait(c->poison);
+    return true;
 }
