@@ -10,7 +10,7 @@
 static void replace_test(MmrigScenario *scenario)
 {
     g_free(scenario->test);
-    scenario->test = g_strdup("boot-smoke");
+    scenario->test = g_strdup("memmap");
     g_clear_pointer(&scenario->args, g_strfreev);
 }
 
