@@ -167,7 +167,7 @@ static void test_report(void)
     g_assert_cmpint(json_node_get_int(detail), ==, 0x0123456789abcdef);
 
     /* A reset forgets all of it. */
-    g_autoptr(JsonNode) done = qtest_qmp(q, "{\"execute\": \"system_reset\"}");
+    json_node_unref(qtest_qmp(q, "{\"execute\": \"system_reset\"}"));
     map_mirror(q);
     g_assert_cmpuint(get(q, MMRIG_MIRROR_APPLIED_COUNT), ==, 0);
     g_assert_cmpuint(get(q, MMRIG_MIRROR_STATUS), ==, MMRIG_MIRROR_STATUS_NONE);
@@ -256,8 +256,8 @@ static void test_migration(void)
     /* Half of the next one, and an error. */
     set(q, MMRIG_MIRROR_APPLY_BASE_HI, 9);
     set(q, MMRIG_MIRROR_PERCENT, 1);
-    g_autoptr(JsonNode) begun =
-        qtest_qmp(q, "{\"execute\": \"migrate\", \"arguments\": {\"uri\": \"%s\"}}", uri);
+    json_node_unref(
+        qtest_qmp(q, "{\"execute\": \"migrate\", \"arguments\": {\"uri\": \"%s\"}}", uri));
     qtest_migrated(q);
     qtest_stop(q);
 
@@ -279,11 +279,10 @@ static void test_migration(void)
 
 static void set_property(QTest *q, const char *device, const char *property, const char *value)
 {
-    g_autoptr(JsonNode) answer =
-        qtest_qmp(q,
-                  "{'execute':'qom-set','arguments':{'path':'%s','property':'%s',"
-                  "'value':'%s'}}",
-                  device, property, value);
+    json_node_unref(qtest_qmp(q,
+                              "{'execute':'qom-set','arguments':{'path':'%s','property':'%s',"
+                              "'value':'%s'}}",
+                              device, property, value));
 }
 
 /* One bad copy is made up for by the other; two are an error. */
