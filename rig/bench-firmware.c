@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What mmrig-mirror's option ROM costs a boot: the machine of mirror-kernelcore from starting
+ * What mmrig-mirror's option ROM costs a boot: the machine of mirror-map from starting
  * QEMU until the agent is ready, with the ROM and without, and nothing else that differs.
  */
 #include "bench.h"
@@ -40,7 +40,7 @@ static gboolean measure(const MmrigRig *rig, gboolean rom, double *seconds, GErr
 {
     g_autofree char *folder = g_build_filename(mmrig_path_data(), "scenarios", NULL);
     g_autoptr(MmrigScenario) scenario =
-        mmrig_scenario_load(folder, "mirror-kernelcore", NULL, error);
+        mmrig_scenario_load(folder, "mirror-map", NULL, error);
 
     if (!scenario || (!rom && !take_rom(scenario, error)))
         return FALSE;
