@@ -50,6 +50,7 @@ extern const MmrigAction mmrig_action_virtio_mem_query;
 extern const MmrigAction mmrig_action_host_rss;
 extern const MmrigAction mmrig_action_cxl_poison;
 extern const MmrigAction mmrig_action_cxl_event;
+extern const MmrigAction mmrig_action_mirror_spoil;
 extern const MmrigAction mmrig_action_ras_inject;
 extern const MmrigAction mmrig_action_ras_clear;
 extern const MmrigAction mmrig_action_ras_count;

@@ -14,6 +14,7 @@
  *   pmem-clear id=ID offset=N length=N
  *   pmem-count of=COUNTER                              reply: count=N; the three ask
  *                                                      mmrig-nvdimm (docs/devices/nvdimm.md)
+ *   mirror-spoil gpa=ADDR len=N                        the second copy of mirrored memory
  *   balloon-set bytes=N                                the guest's memory, as by QMP balloon
  *   balloon-query                                      reply: actual=BYTES
  *   virtio-mem-set id=ID requested=BYTES

@@ -151,8 +151,7 @@ static gboolean dry_run(const MmrigRig *rig, const GPtrArray *scenarios, GError 
         g_autofree char *image = mmrig_rig_image(rig, scenario, NULL, error);
         if (!image)
             return FALSE;
-        MmrigParts parts = {rig->qemu->path, rig->accel,         rig->kernel->image,
-                            image,           MMRIG_MACHINE_COLD, mmrig_path_pack()};
+        MmrigParts parts = mmrig_rig_parts(rig, image, MMRIG_MACHINE_COLD);
         g_autoptr(MmrigMachine) machine = mmrig_machine_plan(scenario, &parts, error);
         if (!machine)
             return FALSE;

@@ -350,8 +350,7 @@ static int run_shell(const MmrigRig *rig, const MmrigScenario *scenario,
     g_autofree char *image = mmrig_rig_image(rig, scenario, "shell", error);
     if (!image)
         return -1;
-    MmrigParts parts = {rig->qemu->path, rig->accel,         rig->kernel->image,
-                        image,           MMRIG_MACHINE_COLD, mmrig_path_pack()};
+    MmrigParts parts = mmrig_rig_parts(rig, image, MMRIG_MACHINE_COLD);
     g_autoptr(MmrigMachine) machine = mmrig_machine_plan(scenario, &parts, error);
     g_autoptr(GArray) backings = machine ? mmrig_backings_new(machine, error) : NULL;
     if (!backings)

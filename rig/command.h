@@ -19,5 +19,6 @@ MmrigExit mmrig_cmd_image(int argc, char **argv);
 MmrigExit mmrig_cmd_inject(int argc, char **argv);
 MmrigExit mmrig_cmd_kernel(int argc, char **argv);
 MmrigExit mmrig_cmd_list(int argc, char **argv);
+MmrigExit mmrig_cmd_memmap(int argc, char **argv);
 MmrigExit mmrig_cmd_run(int argc, char **argv);
 MmrigExit mmrig_cmd_shell(int argc, char **argv);

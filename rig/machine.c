@@ -30,6 +30,7 @@ static void backing_free(gpointer data)
     MmrigBacking *backing = data;
 
     g_free(backing->device);
+    g_free(backing->source);
     g_free(backing);
 }
 
@@ -134,9 +135,14 @@ static void add_machine(GPtrArray *argv, const MmrigScenario *scenario, const Mm
      * Leaving out HPET, SATA or SMBus as well was not to be told from noise.
      */
     g_autofree char *windows = cxl_windows(scenario);
-    add_format(argv, "-machine", MMRIG_MACHINE ",i8042=off%s%s%s",
+    g_autofree char *below = scenario->memory_below
+                                 ? g_strdup_printf(",max-ram-below-4g=%" G_GUINT64_FORMAT "M",
+                                                   scenario->memory_below / MIB)
+                                 : g_strdup("");
+    add_format(argv, "-machine", MMRIG_MACHINE ",i8042=off%s%s%s%s%s",
                has_device(scenario, MMRIG_DEVICE_NVDIMM) ? ",nvdimm=on" : "", windows,
-               own_ram ? ",memory-backend=rig.ram" : "");
+               own_ram ? ",memory-backend=rig.ram" : "", below,
+               scenario->firmware ? ",pflash0=rig.code,pflash1=rig.variables" : "");
     add_pair(argv, "-accel", mmrig_accel_name(parts->accel));
     add_pair(argv, "-cpu",
              scenario->cpu                     ? scenario->cpu
@@ -150,6 +156,13 @@ static void add_ram(GPtrArray *argv, const MmrigScenario *scenario, MmrigMachine
 {
     guint64 size = scenario->memory;
 
+    if (scenario->node_memory) {
+        /* Never forked: see template.c. */
+        for (guint node = 0; node < scenario->nodes; node++)
+            add_format(argv, "-object", "memory-backend-ram,id=rig.ram%u,size=%s", node,
+                       scenario->node_memory[node]);
+        return;
+    }
     if (kind == MMRIG_MACHINE_COLD) {
         if (scenario->nodes > 0)
             add_format(argv, "-object",
@@ -187,9 +200,14 @@ static void add_memory(GPtrArray *argv, const MmrigScenario *scenario, MmrigMach
     add_ram(argv, scenario, kind, backings);
     if (scenario->nodes == 0)
         return;
-    add_format(argv, "-numa", "node,nodeid=0,cpus=0-%u,memdev=rig.ram", scenario->cpus - 1);
-    for (guint node = 1; node < scenario->nodes; node++)
-        add_format(argv, "-numa", "node,nodeid=%u", node);
+    add_format(argv, "-numa", "node,nodeid=0,cpus=0-%u,memdev=rig.ram%s", scenario->cpus - 1,
+               scenario->node_memory ? "0" : "");
+    for (guint node = 1; node < scenario->nodes; node++) {
+        if (scenario->node_memory)
+            add_format(argv, "-numa", "node,nodeid=%u,memdev=rig.ram%u", node, node);
+        else
+            add_format(argv, "-numa", "node,nodeid=%u", node);
+    }
 }
 
 static void add_channels(GPtrArray *argv)
@@ -226,6 +244,23 @@ static char *escape(const char *value)
     g_auto(GStrv) parts = g_strsplit(value, ",", -1);
 
     return g_strjoinv(",,", parts);
+}
+
+/* The code is everybody's, the variables are the machine's own. */
+static void add_firmware(GPtrArray *argv, const MmrigScenario *scenario,
+                         const MmrigParts *parts, GPtrArray *backings)
+{
+    g_autofree char *code =
+        escape(scenario->firmware_code ? scenario->firmware_code : parts->firmware);
+    int fd = add_backing(backings, MMRIG_BACKING_VARIABLES, 0);
+    MmrigBacking *backing = g_ptr_array_index(backings, backings->len - 1);
+
+    backing->source = g_strdup(scenario->firmware_variables ? scenario->firmware_variables
+                                                            : parts->variables);
+    add_format(argv, "-blockdev",
+               "driver=file,node-name=rig.code,filename=%s,read-only=on,locking=off", code);
+    add_format(argv, "-blockdev",
+               "driver=file,node-name=rig.variables,filename=/proc/self/fd/%d,locking=off", fd);
 }
 
 static void add_disk(GPtrArray *argv, const MmrigDevice *device, GPtrArray *backings)
@@ -405,7 +440,7 @@ static void add_kernel(GPtrArray *argv, const MmrigScenario *scenario, const Mmr
         g_string_append_printf(line, " %s", scenario->cmdline);
 
     /* These three take their value as it is: a comma is no separator in them. */
-    add_pair(argv, "-kernel", parts->kernel);
+    add_pair(argv, "-kernel", scenario->firmware ? parts->efi_kernel : parts->kernel);
     add_pair(argv, "-initrd", parts->initrd);
     add_pair(argv, "-append", line->str);
 }
@@ -424,7 +459,13 @@ MmrigMachine *mmrig_machine_plan(const MmrigScenario *scenario, const MmrigParts
     if (!check_path("QEMU", parts->qemu, error) ||
         !check_path("kernel", parts->kernel, error) ||
         !check_path("initramfs", parts->initrd, error) ||
-        (mmrig_machine_needs_pack(scenario) && !check_path("device pack", parts->pack, error)))
+        (mmrig_machine_needs_pack(scenario) &&
+         !check_path("device pack", parts->pack, error)) ||
+        (scenario->firmware &&
+         (!check_path("kernel that firmware can start", parts->efi_kernel, error) ||
+          (!scenario->firmware_code &&
+           (!check_path("firmware", parts->firmware, error) ||
+            !check_path("template of variables", parts->variables, error))))))
         return NULL;
 
     g_autoptr(GPtrArray) argv = g_ptr_array_new_with_free_func(g_free);
@@ -450,6 +491,8 @@ MmrigMachine *mmrig_machine_plan(const MmrigScenario *scenario, const MmrigParts
     }
     add_machine(argv, scenario, parts);
     add_memory(argv, scenario, parts->kind, machine->backings);
+    if (scenario->firmware)
+        add_firmware(argv, scenario, parts, machine->backings);
     add_channels(argv);
     /* Each QEMU picks a new number for it, and a kernel that sees it change was forked. */
     if (scenario->vmgenid)

@@ -543,10 +543,9 @@ static void judge_boot(Run *run)
         g_ptr_array_add(run->result->ktaps, g_steal_pointer(&run->ktap));
 }
 
-static void apply_truncation(Run *run)
+/* Makes this device's backing what it was at first; device may be NULL. */
+static void renew_backing(Run *run, const char *device)
 {
-    const char *device = run->options.scenario->fault.truncate;
-
     for (guint i = 0; device && i < run->machine->backings->len; i++) {
         const MmrigBacking *backing = g_ptr_array_index(run->machine->backings, i);
         g_autoptr(GError) error = NULL;
@@ -609,7 +608,9 @@ static void on_ended(MmrigVm *vm G_GNUC_UNUSED, gpointer data)
         finish(task);
         return;
     }
-    apply_truncation(run);
+    renew_backing(run, run->options.scenario->fault.truncate);
+    if (!run->options.scenario->keep_variables)
+        renew_backing(run, MMRIG_BACKING_VARIABLES);
     start_boot(task);
 }
 

@@ -76,6 +76,9 @@ void mmrig_scenario_free(MmrigScenario *scenario)
     g_strfreev(scenario->requests);
     g_free(scenario->panic);
     g_free(scenario->cpu);
+    g_strfreev(scenario->node_memory);
+    g_free(scenario->firmware_code);
+    g_free(scenario->firmware_variables);
     g_strfreev(scenario->config);
     g_strfreev(scenario->modules);
     g_free(scenario->cmdline);
@@ -504,6 +507,40 @@ static gboolean check_fault_verb(Parser *parser, const char *key, const char *ve
         "'%s' is not among the requests that the test may make ([test] requests)", verb);
 }
 
+static gboolean check_machine(Parser *parser, GError **error)
+{
+    const MmrigScenario *scenario = parser->scenario;
+    guint64 sum = 0;
+
+    for (char **word = scenario->node_memory; word && *word; word++) {
+        guint64 bytes = 0;
+        if (!mmrig_size_parse(*word, &bytes, error))
+            return FALSE;
+        sum += bytes;
+    }
+    if (scenario->node_memory && g_strv_length(scenario->node_memory) != scenario->nodes)
+        return wrong_value(parser, error, "machine", "node-memory",
+                           "%u sizes for %u nodes; write one for each",
+                           g_strv_length(scenario->node_memory), scenario->nodes);
+    if (scenario->node_memory && sum != scenario->memory)
+        return wrong_value(parser, error, "machine", "node-memory",
+                           "together %" G_GUINT64_FORMAT
+                           " bytes, and memory is %" G_GUINT64_FORMAT,
+                           sum, scenario->memory);
+    if (!scenario->firmware_code != !scenario->firmware_variables)
+        return wrong_value(parser, error, "firmware",
+                           scenario->firmware_code ? "variables" : "code",
+                           "missing; code and variables belong together");
+    if (scenario->firmware == MMRIG_FIRMWARE_NONE &&
+        (scenario->firmware_code || scenario->keep_variables))
+        return wrong_value(parser, error, "firmware", "type",
+                           "no firmware has code or variables; write ovmf");
+    if (scenario->keep_variables && !scenario->boots)
+        return wrong_value(parser, error, "firmware", "keep-variables",
+                           "from one boot to the next, and there is one ([test] boots)");
+    return TRUE;
+}
+
 static gboolean check_together(Parser *parser, GError **error)
 {
     MmrigScenario *scenario = parser->scenario;
@@ -523,6 +560,8 @@ static gboolean check_together(Parser *parser, GError **error)
     if (scenario->forked && scenario->boots)
         return wrong_value(parser, error, "scenario", "forked",
                            "a scenario with boots is never forked; remove this or boots");
+    if (!check_machine(parser, error))
+        return FALSE;
     for (guint i = 0; i < scenario->devices->len; i++) {
         const MmrigDevice *device = g_ptr_array_index(scenario->devices, i);
         g_autofree char *group =
@@ -559,7 +598,7 @@ static gboolean check_together(Parser *parser, GError **error)
 MmrigScenario *mmrig_scenario_parse(const char *text, gsize size, const char *name,
                                     const char *path, const char *twin, GError **error)
 {
-    static const char *const plain[] = {"scenario", "test",  "machine",
+    static const char *const plain[] = {"scenario", "test",  "machine", "firmware",
                                         "kernel",   "image", "fault"};
     g_autoptr(MmrigScenario) scenario = g_new0(MmrigScenario, 1);
     g_autoptr(GKeyFile) file = NULL;

@@ -42,6 +42,13 @@ typedef struct {
 gboolean mmrig_device_wants_store(const MmrigDevice *device);
 
 typedef enum {
+    MMRIG_FIRMWARE_NONE, /* QEMU starts the kernel itself */
+    MMRIG_FIRMWARE_OVMF,
+} MmrigFirmwareKind;
+
+#define MMRIG_NODES_MAX 8
+
+typedef enum {
     MMRIG_EXPECT_PASS,
     MMRIG_EXPECT_PANIC,
 } MmrigExpect;
@@ -75,10 +82,18 @@ typedef struct {
 
     /* [machine] */
     guint cpus;
-    guint64 memory; /* bytes */
-    guint nodes;    /* NUMA nodes; node 0 has all CPUs and memory; 0: no NUMA */
-    char *cpu;      /* QEMU CPU model, or NULL for the default of the accelerator */
+    guint64 memory;       /* bytes */
+    guint nodes;          /* NUMA nodes; node 0 has all CPUs, and all memory unless: */
+    GStrv node_memory;    /* sizes that add up to memory, one for each node, or NULL */
+    guint64 memory_below; /* how much of it lies below 4 GiB; 0: as QEMU does it */
+    char *cpu;            /* QEMU CPU model, or NULL for the default of the accelerator */
     gboolean vmgenid;
+
+    /* [firmware] */
+    MmrigFirmwareKind firmware;
+    char *firmware_code;      /* the image to run, and what its variables begin as; NULL: */
+    char *firmware_variables; /* the host's */
+    gboolean keep_variables;  /* from one boot to the next */
 
     /* [kernel] */
     GStrv config;  /* options that the kernel must have, else skip */

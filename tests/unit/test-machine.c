@@ -71,6 +71,12 @@ static const Case cases[] = {
      MMRIG_MACHINE_FORK},
     {"vmgenid", BASE "[machine]\nvmgenid = yes\n", MMRIG_ACCEL_TCG, "/boot/vmlinux",
      MMRIG_MACHINE_FORK},
+    {"ovmf",
+     BASE "[machine]\nmemory = 2G\nnodes = 2\nnode-memory = 512M 1536M\nmemory-below-4g = 1G\n"
+          "[firmware]\ntype = ovmf\n[nvdimm pmem0]\nsize = 64M\n",
+     MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_MACHINE_COLD},
+    {"ovmf-own", BASE "[firmware]\ntype = ovmf\ncode = /a,b/code.fd\nvariables = /a/vars.fd\n",
+     MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_MACHINE_COLD},
     {"fork-nodes", BASE "[machine]\nnodes = 2\n", MMRIG_ACCEL_TCG, "/boot/vmlinux",
      MMRIG_MACHINE_FORK},
 };
@@ -88,9 +94,15 @@ static MmrigScenario *parse(const char *text, const char *name)
 static MmrigMachine *plan(const MmrigScenario *scenario, const Case *one)
 {
     g_autoptr(GError) error = NULL;
-    MmrigParts parts = {
-        "/usr/bin/qemu-system-x86_64", one->accel, one->kernel, "/cache/x.cpio", one->kind,
-        "/lib/a,b/mmrig-devices.so"};
+    MmrigParts parts = {.qemu = "/usr/bin/qemu-system-x86_64",
+                        .accel = one->accel,
+                        .kernel = one->kernel,
+                        .initrd = "/cache/x.cpio",
+                        .kind = one->kind,
+                        .pack = "/lib/a,b/mmrig-devices.so",
+                        .efi_kernel = "/boot/bzImage",
+                        .firmware = "/usr/share/OVMF/CODE.fd",
+                        .variables = "/usr/share/OVMF/VARS.fd"};
     MmrigMachine *machine = mmrig_machine_plan(scenario, &parts, &error);
 
     g_assert_no_error(error);
@@ -198,13 +210,26 @@ static void test_quote(void)
 
 static void test_parts_missing(void)
 {
-    const MmrigParts missing[] = {
-        {NULL, MMRIG_ACCEL_TCG, "k", "i", MMRIG_MACHINE_COLD, "p"},
-        {"q", MMRIG_ACCEL_TCG, NULL, "i", MMRIG_MACHINE_COLD, "p"},
-        {"q", MMRIG_ACCEL_TCG, "k", "", MMRIG_MACHINE_COLD, "p"},
-        {"q", MMRIG_ACCEL_TCG, "k", "i", MMRIG_MACHINE_COLD, NULL},
-    };
-    g_autoptr(MmrigScenario) scenario = parse(BASE "[pack a]\ntype = mmrig-camera\n", "plain");
+    const MmrigParts whole = {.qemu = "q",
+                              .kernel = "k",
+                              .initrd = "i",
+                              .pack = "p",
+                              .efi_kernel = "e",
+                              .firmware = "f",
+                              .variables = "v"};
+    MmrigParts missing[7];
+
+    for (gsize i = 0; i < G_N_ELEMENTS(missing); i++)
+        missing[i] = whole;
+    missing[0].qemu = NULL;
+    missing[1].kernel = NULL;
+    missing[2].initrd = "";
+    missing[3].pack = NULL;
+    missing[4].efi_kernel = NULL;
+    missing[5].firmware = NULL;
+    missing[6].variables = NULL;
+    g_autoptr(MmrigScenario) scenario =
+        parse(BASE "[pack a]\ntype = mmrig-camera\n[firmware]\ntype = ovmf\n", "plain");
 
     for (gsize i = 0; i < G_N_ELEMENTS(missing); i++) {
         g_autoptr(GError) error = NULL;
