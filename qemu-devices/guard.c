@@ -16,6 +16,7 @@
 
 #include "hw/boards.h"
 #include "hw/core/cpu.h"
+#include "hw/i386/x86.h"
 #include "hw/pci/pci_device.h"
 #include "hw/qdev-core.h"
 #include "hw/qdev-properties.h"
@@ -58,6 +59,8 @@ static const SizedType sized_types[] = {
     {TYPE_MEMORY_REGION, "MemoryRegion", sizeof(MemoryRegion), 0},
     {TYPE_CPU, "CPUState", sizeof(CPUState), sizeof(CPUClass)},
     {TYPE_MACHINE, "MachineState", sizeof(MachineState), sizeof(MachineClass)},
+    {TYPE_X86_MACHINE, "X86MachineState", sizeof(X86MachineState),
+     sizeof(X86MachineClass)},
 };
 
 typedef struct SizedSymbol {

@@ -38,7 +38,23 @@
 
 #include <sys/mman.h>
 
-/* The RAM at an address, as an address space of ours, and where in it. */
+/*
+ * A CXL window is no RAM, but an I/O region that finds the device and has the
+ * access there (QEMU hw/i386/pc.c); it is passed on to all the same.
+ */
+static bool poison_is_memory(const MemoryRegionSection *section)
+{
+    MemoryRegion *mr = section->mr;
+
+    if (mr && !memory_region_is_ram(mr)) {
+        return g_strcmp0(memory_region_name(mr), "cxl-fixed-memory-region") ==
+               0;
+    }
+    return mr && !section->readonly && !memory_region_is_rom(mr) &&
+           !memory_region_is_romd(mr) && !memory_region_is_ram_device(mr);
+}
+
+/* The memory at an address, as an address space of ours, and where in it. */
 static PoisonSpace *poison_find_space(MmrigPoison *p, hwaddr gpa,
                                       hwaddr *offset, Error **errp)
 {
@@ -46,9 +62,7 @@ static PoisonSpace *poison_find_space(MmrigPoison *p, hwaddr gpa,
         memory_region_find(get_system_memory(), gpa, PAGE_SIZE_);
     PoisonSpace *space = NULL;
 
-    if (!section.mr || !memory_region_is_ram(section.mr) || section.readonly ||
-        memory_region_is_rom(section.mr) || memory_region_is_romd(section.mr) ||
-        memory_region_is_ram_device(section.mr) ||
+    if (!poison_is_memory(&section) ||
         section.offset_within_address_space != gpa ||
         int128_lt(section.size, int128_make64(PAGE_SIZE_))) {
         error_setg(errp, "there is no RAM at 0x%" HWADDR_PRIx, gpa);
@@ -82,7 +96,13 @@ out:
 /* Makes the host's page bad that is behind a page. */
 static bool poison_spoil(PoisonPage *page, Error **errp)
 {
-    uint8_t *host = memory_region_get_ram_ptr(page->space->ram);
+    uint8_t *host;
+
+    if (!memory_region_is_ram(page->space->ram)) {
+        error_setg(errp, "CXL memory has no page of the host's to make bad");
+        return false;
+    }
+    host = memory_region_get_ram_ptr(page->space->ram);
     g_autofree char *why =
         ras_backing_spoil(host + page->offset, PAGE_SIZE_, madvise);
 

@@ -351,6 +351,32 @@ static const struct {
     {"cleared", offsetof(MmrigPoisonCounters, cleared)},
 };
 
+/* What `mmrig devices` says of each property. */
+static const struct {
+    const char *name;
+    const char *text;
+} ras_help[] = {
+    {"store-clears", "stores that make a bad line good: full-line, any, never "
+                     "(default full-line)"},
+    {"reset", "what a reset does to bad memory: keep, clear (default keep)"},
+    {"kvm-poison", "how memory goes bad under KVM: overlay, hwpoison "
+                   "(default overlay)"},
+    {"debug", "tell in QEMU's log what it does"},
+    {"inject", "write only: kind=KIND,gpa=ADDR[,len=N][,cpu=N]..."},
+    {"clear", "write only: gpa=ADDR[,len=N][,source=ras], or all"},
+    {"poison", "read only: the bad ranges"},
+    {"last", "read only: the last use of bad memory"},
+    {"injected", "read only: errors reported since the last reset"},
+    {"poisoned", "read only: bad lines of 64 bytes"},
+    {"pages", "read only: pages that they are in"},
+    {"consumed-loads", "read only: loads of bad data"},
+    {"consumed-fetches", "read only: fetches of bad instructions"},
+    {"consumed-dma", "read only: reads of bad data by devices"},
+    {"filtered", "read only: uses that another device made good"},
+    {"stores", "read only: stores into bad lines"},
+    {"cleared", "read only: lines that stores made good"},
+};
+
 static void ras_instance_init(Object *object)
 {
     MmrigRas *s = MMRIG_RAS(object);
@@ -368,6 +394,10 @@ static void ras_instance_init(Object *object)
         object_property_add(object, ras_counters[i].name, "uint64", ras_counter,
                             NULL, NULL,
                             (void *)(uintptr_t)ras_counters[i].offset);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(ras_help); i++) {
+        object_property_set_description(object, ras_help[i].name,
+                                        ras_help[i].text);
     }
 }
 

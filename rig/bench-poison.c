@@ -35,8 +35,7 @@ static gboolean measure(const MmrigRig *rig, const char *with, double *subject,
 
     if (!image)
         return FALSE;
-    MmrigParts parts = {rig->qemu->path, rig->accel,         rig->kernel->image,
-                        image,           MMRIG_MACHINE_COLD, mmrig_path_pack()};
+    MmrigParts parts = mmrig_rig_parts(rig, image, MMRIG_MACHINE_COLD);
     MmrigRunOptions options = {.scenario = scenario, .parts = &parts, .repeat = 1};
     g_autoptr(MmrigResult) result = mmrig_run(&options, NULL, error);
     if (!result)

@@ -28,7 +28,7 @@
 /* How long a killed process may take to end before the machine is given up. */
 #define GRACE_MS 5000
 /* How long a test may take to get to where it is held; one that does not is not held. */
-#define HOLD_MS 20000
+#define HOLD_MS 60000
 /* A line of input is decoded at once, so that much room is always left. */
 #define STDIN_RESERVE MMRIG_LINE_MAX
 #define TEST_PATH_MAX (sizeof(MMRIG_GUEST_TESTS) + 128)

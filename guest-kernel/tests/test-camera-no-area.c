@@ -125,7 +125,7 @@ TEST(the_driver_fails_cleanly_and_the_camera_reports_it)
     close(ring);
     ASSERT_EQ(camera_allocate(&camera, 0), 0);
     /* The ring gives its pages back when the kernel comes to it. */
-    ASSERT_TRUE(wait_until(is_whole_again, NULL, 20));
+    ASSERT_TRUE(wait_until(is_whole_again, NULL, 60));
     int error = camera_start(&camera, BUFFERS, &step);
     if (error)
         DIAG("after that: %s: %s", step, strerror(error));

@@ -362,6 +362,13 @@ void qtest_read(QTest *q, uint64_t address, void *to, size_t size)
     memcpy(to, bytes, size);
 }
 
+void qtest_write(QTest *q, uint64_t address, const void *from, size_t size)
+{
+    g_autofree char *text = g_base64_encode(from, size);
+
+    g_free(command(q, "b64write 0x%" PRIx64 " 0x%zx %s\n", address, size, text));
+}
+
 void qtest_fill(QTest *q, uint64_t address, size_t size, uint8_t value)
 {
     g_free(command(q, "memset 0x%" PRIx64 " 0x%zx 0x%x\n", address, size, value));

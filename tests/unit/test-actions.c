@@ -102,10 +102,19 @@ static void device_free(gpointer data)
     g_free(device);
 }
 
-static const char *const all_verbs[] = {
-    "mce-inject", "balloon-set", "balloon-query", "virtio-mem-set", "virtio-mem-query",
-    "host-rss",   "ras-inject",  "ras-clear",     "ras-count",      "ras-last",
-    NULL};
+static const char *const all_verbs[] = {"mce-inject",
+                                        "balloon-set",
+                                        "balloon-query",
+                                        "virtio-mem-set",
+                                        "virtio-mem-query",
+                                        "host-rss",
+                                        "ras-inject",
+                                        "ras-clear",
+                                        "ras-count",
+                                        "ras-last",
+                                        "cxl-poison",
+                                        "cxl-event",
+                                        NULL};
 
 /* A machine of two CPUs and 512 MiB with a balloon and a virtio-mem device of 256 MiB. */
 static MmrigScenario new_scenario(void)
@@ -278,6 +287,61 @@ static void test_ras(void)
                                    .command = QOM("set", "\"inject\",\"value\":\"gpa=0x1040,"
                                                          "kind=poison\""),
                                    .reply = ""});
+    g_ptr_array_unref(scenario.devices);
+}
+
+/* ---- CXL devices ------------------------------------------------------------------------ */
+
+static void test_cxl(void)
+{
+    static const Case rows[] = {
+        {.verb = "cxl-poison",
+         .args = "id=mem0 dpa=0x1000 len=128",
+         .command = "cxl-inject-poison {\"path\":\"/machine/peripheral/mem0\",\"start\":4096,"
+                    "\"length\":128}",
+         .reply = ""},
+        {.verb = "cxl-event",
+         .args = "id=mem0 log=fatal dpa=64",
+         .command = "cxl-inject-general-media-event {\"path\":\"/machine/peripheral/mem0\","
+                    "\"log\":\"fatal\",\"flags\":1,\"dpa\":64,\"descriptor\":1,\"type\":0,"
+                    "\"transaction-type\":5,\"channel\":3,\"rank\":17}",
+         .reply = ""},
+        {.verb = "cxl-poison", .args = "id=mem1 dpa=0", .error = "no such device: mem1"},
+        {.verb = "cxl-poison", .args = "id=b0 dpa=0", .error = "no such device: b0"},
+        {.verb = "cxl-poison", .args = "dpa=0", .error = "id= is missing"},
+        {.verb = "cxl-poison", .args = "id=mem0", .error = "dpa= is missing"},
+        {.verb = "cxl-poison", .args = "id=mem0 dpa=32", .error = "not a multiple of 64"},
+        {.verb = "cxl-poison", .args = "id=mem0 dpa=0x10000000", .error = "not a number of 0"},
+        {.verb = "cxl-poison", .args = "id=mem0 dpa=0xfffffc0 len=128", .error = "len=128"},
+        {.verb = "cxl-poison", .args = "id=mem0 dpa=0 len=96", .error = "not a multiple of 64"},
+        {.verb = "cxl-event", .args = "id=mem0 log=all dpa=0", .error = "log=all is none of"},
+        {.verb = "cxl-event",
+         .args = "id=mem0 log=fatal dpa=-1",
+         .error = "dpa=-1 is not a number"},
+        {.verb = "cxl-poison",
+         .args = "id=mem0 dpa=0",
+         .answer = "{\"class\":\"GenericError\",\"desc\":\"full\"}",
+         .is_error = TRUE,
+         .command = "cxl-inject-poison {\"path\":\"/machine/peripheral/mem0\",\"start\":0,"
+                    "\"length\":64}",
+         .error = "full"},
+    };
+    MmrigScenario scenario = new_scenario();
+
+    g_ptr_array_add(scenario.devices, new_device(MMRIG_DEVICE_CXL, "mem0", 256 << 20));
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++)
+        check(&scenario, &rows[i]);
+    scenario.fault.shift = (char *)"cxl-poison";
+    scenario.fault.shift_bytes = 64;
+    check(&scenario,
+          &(const Case){.verb = "cxl-poison",
+                        .args = "id=mem0 dpa=0",
+                        .command = "cxl-inject-poison {\"path\":\"/machine/peripheral/mem0\","
+                                   "\"start\":64,\"length\":64}",
+                        .reply = ""});
+    check(&scenario, &(const Case){.verb = "cxl-poison",
+                                   .args = "id=mem0 dpa=0xfffffc0",
+                                   .error = "within the device"});
     g_ptr_array_unref(scenario.devices);
 }
 
@@ -703,6 +767,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/actions/ras", test_ras);
+    g_test_add_func("/actions/cxl", test_cxl);
     g_test_add_func("/actions/mce", test_mce);
     g_test_add_func("/actions/mce-refused", test_mce_refused);
     g_test_add_func("/actions/long", test_long);
