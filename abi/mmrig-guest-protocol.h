@@ -28,6 +28,8 @@
  *                                       be stopped and become a template
  *   forked BOOT_ID NONCE                this is a fork of that template, and waits for work
  *                                       under an identity of its own
+ *   translated SEQ ok ADDRESS           the guest physical address, decimal
+ *   translated SEQ error TEXT           there is none just now
  *   fail TEXT                           the agent itself cannot go on (a module did not
  *                                       load, a mount failed)
  *
@@ -48,6 +50,8 @@
  *   fork SEED MICROSECONDS              in a fork, before anything else: mix SEED (64 hex
  *                                       digits) into the entropy, set the clock to so long
  *                                       after the epoch, and take a new boot id
+ *   translate SEQ PID VADDR             at any time: what memory that process has at that
+ *                                       address, both decimal
  *   poweroff                            sync and power off
  *
  * One run or exec at a time. ID and SEQ are decimal and never repeat within a boot.

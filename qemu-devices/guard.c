@@ -15,6 +15,8 @@
 #include <malloc.h>
 
 #include "hw/boards.h"
+#include "hw/core/cpu.h"
+#include "hw/i386/x86.h"
 #include "hw/pci/pci_device.h"
 #include "hw/qdev-core.h"
 #include "hw/qdev-properties.h"
@@ -55,7 +57,10 @@ static const SizedType sized_types[] = {
      sizeof(PCIDeviceClass)},
     {TYPE_BUS, "BusState", sizeof(BusState), sizeof(BusClass)},
     {TYPE_MEMORY_REGION, "MemoryRegion", sizeof(MemoryRegion), 0},
+    {TYPE_CPU, "CPUState", sizeof(CPUState), sizeof(CPUClass)},
     {TYPE_MACHINE, "MachineState", sizeof(MachineState), sizeof(MachineClass)},
+    {TYPE_X86_MACHINE, "X86MachineState", sizeof(X86MachineState),
+     sizeof(X86MachineClass)},
 };
 
 typedef struct SizedSymbol {

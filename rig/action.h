@@ -9,7 +9,7 @@
 #include "actions.h"
 #include "error.h"
 
-#define MMRIG_ACTION_KEYS_MAX 4
+#define MMRIG_ACTION_KEYS_MAX 8
 
 /* A request: its arguments, known to be those that the verb takes. */
 typedef struct {
@@ -48,6 +48,16 @@ extern const MmrigAction mmrig_action_balloon_query;
 extern const MmrigAction mmrig_action_virtio_mem_set;
 extern const MmrigAction mmrig_action_virtio_mem_query;
 extern const MmrigAction mmrig_action_host_rss;
+extern const MmrigAction mmrig_action_cxl_poison;
+extern const MmrigAction mmrig_action_cxl_event;
+extern const MmrigAction mmrig_action_mirror_spoil;
+extern const MmrigAction mmrig_action_ras_inject;
+extern const MmrigAction mmrig_action_ras_clear;
+extern const MmrigAction mmrig_action_ras_count;
+extern const MmrigAction mmrig_action_ras_last;
+extern const MmrigAction mmrig_action_pmem_inject;
+extern const MmrigAction mmrig_action_pmem_clear;
+extern const MmrigAction mmrig_action_pmem_count;
 
 /* The value of a key, or NULL where an optional one was not given. */
 const char *mmrig_request_text(const MmrigRequest *request, const char *key);

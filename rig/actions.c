@@ -15,6 +15,10 @@ enum { ARGUMENT_MAX = 256 };
 static const MmrigAction *const actions[] = {
     &mmrig_action_mce_inject,     &mmrig_action_balloon_set,      &mmrig_action_balloon_query,
     &mmrig_action_virtio_mem_set, &mmrig_action_virtio_mem_query, &mmrig_action_host_rss,
+    &mmrig_action_ras_inject,     &mmrig_action_ras_clear,        &mmrig_action_ras_count,
+    &mmrig_action_ras_last,       &mmrig_action_pmem_inject,      &mmrig_action_pmem_clear,
+    &mmrig_action_pmem_count,     &mmrig_action_cxl_poison,       &mmrig_action_cxl_event,
+    &mmrig_action_mirror_spoil,
 };
 
 static const MmrigAction *find_action(const char *verb)

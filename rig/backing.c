@@ -20,10 +20,35 @@ GArray *mmrig_backing_array(void)
     return fds;
 }
 
+static gboolean copy_source(const MmrigBacking *backing, int fd, GError **error)
+{
+    g_autofree char *contents = NULL;
+    g_autoptr(GError) cause = NULL;
+    gsize size;
+
+    if (!g_file_get_contents(backing->source, &contents, &size, &cause)) {
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT, "cannot use %s: %s", backing->source,
+                    cause->message);
+        return FALSE;
+    }
+    for (gsize done = 0; done < size;) {
+        gssize part = pwrite(fd, contents + done, size - done, (off_t)done);
+        if (part < 0 && errno == EINTR)
+            continue;
+        if (part <= 0) {
+            g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG, "cannot copy %s: %s",
+                        backing->source, g_strerror(errno));
+            return FALSE;
+        }
+        done += (gsize)part;
+    }
+    return TRUE;
+}
+
 gboolean mmrig_backing_empty(const MmrigBacking *backing, int fd, GError **error)
 {
     if (ftruncate(fd, 0) == 0 && ftruncate(fd, (off_t)backing->size) == 0)
-        return TRUE;
+        return !backing->source || copy_source(backing, fd, error);
     g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG,
                 "cannot make %" G_GUINT64_FORMAT " bytes of backing for %s: %s", backing->size,
                 backing->device, g_strerror(errno));

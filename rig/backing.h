@@ -17,5 +17,5 @@ GArray *mmrig_backing_array(void);
  */
 GArray *mmrig_backings_new(const MmrigMachine *machine, GError **error);
 
-/* Makes the file all zeroes again. */
+/* Makes the file what it was at first: all zeroes, or a copy of its source. */
 gboolean mmrig_backing_empty(const MmrigBacking *backing, int fd, GError **error);

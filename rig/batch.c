@@ -45,9 +45,7 @@ static void item_free(gpointer data)
 
 static MmrigTemplate *obtain(const MmrigRig *rig, const MmrigBatchItem *item, GError **error)
 {
-    const MmrigParts parts = {rig->qemu->path,        rig->accel,
-                              rig->kernel->image,     item->image,
-                              MMRIG_MACHINE_TEMPLATE, mmrig_path_pack()};
+    const MmrigParts parts = mmrig_rig_parts(rig, item->image, MMRIG_MACHINE_TEMPLATE);
     gboolean live = mmrig_term_is_terminal(STDERR_FILENO);
 
     if (live)
@@ -189,8 +187,7 @@ static gboolean start_first(Batch *batch)
     member->number = batch->next++;
     member->load = load;
     member->folder = mmrig_output_folder(batch->output, item->scenario, repeat, &error);
-    member->parts = (MmrigParts){rig->qemu->path, rig->accel,         rig->kernel->image,
-                                 item->image,     MMRIG_MACHINE_COLD, mmrig_path_pack()};
+    member->parts = mmrig_rig_parts(rig, item->image, MMRIG_MACHINE_COLD);
     member->options = (MmrigRunOptions){
         .scenario = item->scenario,
         .parts = &member->parts,
@@ -199,6 +196,9 @@ static gboolean start_first(Batch *batch)
         .folder = member->folder,
         .kernel = rig->kernel->spec,
         .repeat = repeat,
+        .keep = options->kept != NULL,
+        .kept = options->kept,
+        .keep_name = options->keep_name,
     };
     if (!member->folder)
         stop(batch, error);

@@ -34,6 +34,10 @@ typedef struct {
     guint repeat;           /* each is run so often, from 1 */
     guint jobs;             /* machines at once; 0: as many as keep the host's CPUs busy */
     guint timeout;          /* seconds; 0: the scenario's own */
+    /* Machines are kept when their tests are over (run.h), and this says so; NULL: they are not
+     */
+    void (*kept)(const MmrigResult *result, const char *name);
+    const char *keep_name; /* or NULL: after the scenario */
 } MmrigBatchOptions;
 
 /*

@@ -130,8 +130,7 @@ gboolean mmrig_bench_boot(const MmrigRig *rig, double *subject, double *baseline
 
     if (!image)
         return FALSE;
-    MmrigParts parts = {rig->qemu->path, rig->accel,         rig->kernel->image,
-                        image,           MMRIG_MACHINE_COLD, mmrig_path_pack()};
+    MmrigParts parts = mmrig_rig_parts(rig, image, MMRIG_MACHINE_COLD);
     return measure_baseline(scenario, &parts, baseline, error) &&
            measure_subject(scenario, &parts, subject, error);
 }

@@ -115,8 +115,7 @@ static gboolean measure_load(const MmrigRig *rig, double *seconds, GError **erro
 
     if (!image)
         return FALSE;
-    MmrigParts parts = {rig->qemu->path, rig->accel,         rig->kernel->image,
-                        image,           MMRIG_MACHINE_FORK, mmrig_path_pack()};
+    MmrigParts parts = mmrig_rig_parts(rig, image, MMRIG_MACHINE_FORK);
     g_autoptr(MmrigTemplate) template = mmrig_template_obtain(scenario, &parts, error);
     g_autoptr(MmrigMachine) machine =
         template ? mmrig_machine_plan(scenario, &parts, error) : NULL;

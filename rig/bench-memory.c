@@ -224,10 +224,7 @@ static gboolean prepare(Bench *bench, const MmrigRig *rig, GError **error)
 
     if (!image)
         return FALSE;
-    MmrigParts parts = {
-        rig->qemu->path, rig->accel,         rig->kernel->image,
-        image,           MMRIG_MACHINE_FORK, mmrig_path_pack(),
-    };
+    MmrigParts parts = mmrig_rig_parts(rig, image, MMRIG_MACHINE_FORK);
     bench->template = mmrig_template_obtain(scenario, &parts, error);
     if (bench->template)
         bench->machine = mmrig_machine_plan(scenario, &parts, error);

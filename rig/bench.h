@@ -31,6 +31,16 @@ gboolean mmrig_bench_fork_cold(const MmrigRig *rig, double *subject, double *bas
 gboolean mmrig_bench_fork_memory(const MmrigRig *rig, double *subject, double *baseline,
                                  GError **error);
 
+/* A boot by OVMF with mmrig-mirror's option ROM, against one without it. */
+gboolean mmrig_bench_firmware(const MmrigRig *rig, double *subject, double *baseline,
+                              GError **error);
+
+/* Going through memory while 1,000 pages, or one, are bad elsewhere, against none. */
+gboolean mmrig_bench_poison(const MmrigRig *rig, double *subject, double *baseline,
+                            GError **error);
+gboolean mmrig_bench_poison_one(const MmrigRig *rig, double *subject, double *baseline,
+                                GError **error);
+
 /* Cold boot to agent-ready, against bare QEMU and an init that only powers off. */
 gboolean mmrig_bench_boot(const MmrigRig *rig, double *subject, double *baseline,
                           GError **error);

@@ -20,6 +20,12 @@ const MmrigBenchCase mmrig_bench_cases[] = {
      "bare QEMU that has loaded the same state", "MiB", "mebibytes", mmrig_bench_fork_memory},
     {"camera", "mmrig-camera writing 4K frames", "memcpy of as many bytes to the same place",
      "GB/s", "gigabytes-per-second", mmrig_bench_camera},
+    {"firmware", "a boot by OVMF with mmrig-mirror's option ROM", "the same without the ROM",
+     "s", "seconds", mmrig_bench_firmware},
+    {"poison", "going through memory, 1,000 bad pages elsewhere", "the same without bad pages",
+     "s", "seconds", mmrig_bench_poison},
+    {"poison-one", "going through memory, one bad page elsewhere", "the same without bad pages",
+     "s", "seconds", mmrig_bench_poison_one},
     {NULL, NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -148,8 +154,8 @@ MmrigExit mmrig_cmd_bench(int argc, char **argv)
         {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &names, NULL, NULL},
         {NULL, 0, 0, 0, NULL, NULL, NULL},
     };
-    g_autoptr(GOptionContext) context =
-        g_option_context_new("boot|fork|fork-cold|fork-memory|camera");
+    g_autoptr(GOptionContext) context = g_option_context_new(
+        "boot|fork|fork-cold|fork-memory|camera|firmware|poison|poison-one");
     Figures figures;
 
     g_option_context_set_summary(context,

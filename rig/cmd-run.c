@@ -6,6 +6,7 @@
 
 #include "batch.h"
 #include "command.h"
+#include "keeper.h"
 #include "output.h"
 #include "paths.h"
 #include "rig.h"
@@ -14,7 +15,9 @@
 typedef struct {
     char **names;
     char *area, *kernel, *accel, *out, *scenarios, *jobs_text;
-    gboolean all, twins, json, dry_run, cold;
+    gboolean all, twins, json, dry_run, cold, keep;
+    char *name;     /* for --keep, or NULL */
+    char **devices; /* to add, or NULL */
     int timeout, repeat;
     guint jobs; /* 0: not said */
 } RunArguments;
@@ -28,6 +31,8 @@ static void free_arguments(RunArguments *arguments)
     g_free(arguments->out);
     g_free(arguments->scenarios);
     g_free(arguments->jobs_text);
+    g_free(arguments->name);
+    g_strfreev(arguments->devices);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(RunArguments, free_arguments)
 
@@ -70,6 +75,14 @@ static gboolean parse_arguments(int argc, char **argv, RunArguments *arguments, 
         {"json", 0, 0, G_OPTION_ARG_NONE, &arguments->json, "Print the results as JSON", NULL},
         {"cold", 0, 0, G_OPTION_ARG_NONE, &arguments->cold,
          "Boot every machine instead of forking a booted one", NULL},
+        {"keep", 0, 0, G_OPTION_ARG_NONE, &arguments->keep,
+         "Let the machine run on after its test, for `mmrig inject`, until interrupted", NULL},
+        {"name", 0, 0, G_OPTION_ARG_STRING, &arguments->name,
+         "What `mmrig inject` is to know the kept machine by (default: its scenario's name)",
+         "RUN"},
+        {"device", 0, 0, G_OPTION_ARG_STRING_ARRAY, &arguments->devices,
+         "Add a device of mmrig's pack, such as mmrig-ras (may be given several times)",
+         "TYPE[,KEY=VALUE...]"},
         {"dry-run", 'n', 0, G_OPTION_ARG_NONE, &arguments->dry_run,
          "Print QEMU's command lines and start nothing", NULL},
         {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &arguments->names, NULL, NULL},
@@ -95,6 +108,36 @@ static gboolean parse_arguments(int argc, char **argv, RunArguments *arguments, 
     return FALSE;
 }
 
+/* Adds what --device says; --keep is for one machine. */
+static gboolean add_devices(const RunArguments *arguments, const GPtrArray *scenarios,
+                            GError **error)
+{
+    if (arguments->keep && (scenarios->len != 1 || arguments->repeat != 1)) {
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
+                    "--keep keeps one machine: name one scenario, and do not repeat it");
+        return FALSE;
+    }
+    if (arguments->name && !arguments->keep) {
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT, "--name goes with --keep");
+        return FALSE;
+    }
+    if (arguments->name && !mmrig_keeper_name_free(arguments->name, error))
+        return FALSE;
+    for (guint i = 0; i < scenarios->len; i++)
+        for (char **device = arguments->devices; device && *device; device++)
+            if (!mmrig_scenario_add_device(g_ptr_array_index(scenarios, i), *device, error))
+                return FALSE;
+    return TRUE;
+}
+
+static void say_kept(const MmrigResult *result, const char *name)
+{
+    g_printerr("mmrig: %s%s%s; the machine is kept as \"%s\" until Ctrl-C; `mmrig inject %s "
+               "list` reaches it\n",
+               mmrig_verdict_name(result->verdict), result->message ? ": " : "",
+               result->message ? result->message : "", name, name);
+}
+
 static gboolean on_signal(gpointer data)
 {
     g_cancellable_cancel(data);
@@ -108,8 +151,7 @@ static gboolean dry_run(const MmrigRig *rig, const GPtrArray *scenarios, GError 
         g_autofree char *image = mmrig_rig_image(rig, scenario, NULL, error);
         if (!image)
             return FALSE;
-        MmrigParts parts = {rig->qemu->path, rig->accel,         rig->kernel->image,
-                            image,           MMRIG_MACHINE_COLD, mmrig_path_pack()};
+        MmrigParts parts = mmrig_rig_parts(rig, image, MMRIG_MACHINE_COLD);
         g_autoptr(MmrigMachine) machine = mmrig_machine_plan(scenario, &parts, error);
         if (!machine)
             return FALSE;
@@ -170,6 +212,8 @@ MmrigExit mmrig_cmd_run(int argc, char **argv)
     g_autoptr(GPtrArray) scenarios = mmrig_rig_select(&selection, &error);
     if (!scenarios)
         return mmrig_error_report(error);
+    if (!add_devices(&arguments, scenarios, &error))
+        return mmrig_error_report(error);
     g_autoptr(MmrigRig) rig =
         mmrig_rig_open(arguments.kernel, arguments.accel ? arguments.accel : "auto", &error);
     if (!rig)
@@ -190,6 +234,8 @@ MmrigExit mmrig_cmd_run(int argc, char **argv)
         .repeat = (guint)arguments.repeat,
         .jobs = arguments.jobs,
         .timeout = (guint)arguments.timeout,
+        .kept = arguments.keep ? say_kept : NULL,
+        .keep_name = arguments.name,
     };
     gboolean whole = run_all(&options, output, &error);
     /* What was found before an interruption is worth keeping. */

@@ -15,6 +15,7 @@
 #include "backing.h"
 #include "channel.h"
 #include "command.h"
+#include "keeper.h"
 #include "paths.h"
 #include "rig.h"
 #include "run.h"
@@ -34,6 +35,10 @@ typedef struct {
     MmrigVm *vm;
     MmrigChannel *channel;
     MmrigTap *output;
+    const MmrigScenario *scenario;
+    const char *name; /* for `mmrig inject`, or NULL */
+    GCancellable *over;
+    MmrigKeeper *keeper; /* once QEMU can be asked */
     const char *const *command;
     gboolean terminal;
     struct termios saved;
@@ -230,6 +235,10 @@ static void on_message(const MmrigGuestMessage *message, gpointer data)
         send_words(shell, (const char *const[]){"reply", number, "error",
                                                 "`mmrig shell` carries out no requests", NULL});
         break;
+    case MMRIG_GUEST_TRANSLATED:
+        if (shell->keeper)
+            mmrig_keeper_translated(shell->keeper, message);
+        break;
     case MMRIG_GUEST_METRIC:
     case MMRIG_GUEST_POINT:
     case MMRIG_GUEST_KERNEL:
@@ -277,6 +286,26 @@ static gboolean on_signal(gpointer data)
     return G_SOURCE_CONTINUE;
 }
 
+/* From now on `mmrig inject` reaches the machine. That it cannot is no reason to end it. */
+static void on_connected(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    gboolean connected = mmrig_qmp_connect_finish(MMRIG_QMP(source), result, &error);
+    Shell *shell = data;
+
+    /* Else the machine is ending, or the shell is: that is told elsewhere. */
+    if (!connected)
+        return;
+    const MmrigKept kept = {shell->scenario, mmrig_vm_qmp(shell->vm), mmrig_vm_pid(shell->vm),
+                            shell->channel, shell->name};
+    shell->keeper = mmrig_keeper_new(&kept, &error);
+    if (!shell->keeper)
+        g_printerr("mmrig: `mmrig inject` cannot reach this machine: %s\n", error->message);
+    else if (shell->terminal)
+        g_printerr("mmrig: for `mmrig inject`, this machine is \"%s\"\r\n",
+                   mmrig_keeper_name(shell->keeper));
+}
+
 static gboolean open_guest(Shell *shell, const MmrigMachine *machine, const GArray *backings,
                            GError **error)
 {
@@ -289,7 +318,11 @@ static gboolean open_guest(Shell *shell, const MmrigMachine *machine, const GArr
         return FALSE;
     shell->channel =
         mmrig_channel_new(mmrig_vm_take_control(shell->vm), &channel_calls, shell, error);
-    return shell->channel != NULL;
+    if (!shell->channel)
+        return FALSE;
+    mmrig_qmp_connect_async(mmrig_vm_qmp(shell->vm), MMRIG_QMP_TIMEOUT, shell->over,
+                            on_connected, shell);
+    return TRUE;
 }
 
 static void close_guest(Shell *shell)
@@ -300,6 +333,8 @@ static void close_guest(Shell *shell)
     }
     g_clear_handle_id(&shell->boot_timer, g_source_remove);
     g_clear_handle_id(&shell->input_pause, g_source_remove);
+    g_cancellable_cancel(shell->over);
+    mmrig_keeper_free(shell->keeper);
     mmrig_channel_free(shell->channel);
     mmrig_tap_free(shell->output);
     mmrig_vm_free(shell->vm);
@@ -308,15 +343,14 @@ static void close_guest(Shell *shell)
 
 /* The guest command's exit status, or one of the contract's with error. */
 static int run_shell(const MmrigRig *rig, const MmrigScenario *scenario,
-                     const char *const *command, GError **error)
+                     const char *const *command, const char *name, GError **error)
 {
     static const char *const sh[] = {"sh", NULL};
     Shell shell = {.command = *command ? command : sh, .status = MMRIG_EXIT_RIG};
     g_autofree char *image = mmrig_rig_image(rig, scenario, "shell", error);
     if (!image)
         return -1;
-    MmrigParts parts = {rig->qemu->path, rig->accel,         rig->kernel->image,
-                        image,           MMRIG_MACHINE_COLD, mmrig_path_pack()};
+    MmrigParts parts = mmrig_rig_parts(rig, image, MMRIG_MACHINE_COLD);
     g_autoptr(MmrigMachine) machine = mmrig_machine_plan(scenario, &parts, error);
     g_autoptr(GArray) backings = machine ? mmrig_backings_new(machine, error) : NULL;
     if (!backings)
@@ -324,6 +358,9 @@ static int run_shell(const MmrigRig *rig, const MmrigScenario *scenario,
 
     shell.terminal = !*command && mmrig_term_is_terminal(STDIN_FILENO) &&
                      mmrig_term_is_terminal(STDOUT_FILENO);
+    shell.scenario = scenario;
+    shell.name = name;
+    shell.over = g_cancellable_new();
     shell.loop = g_main_loop_new(NULL, FALSE);
     guint sources[] = {
         g_unix_signal_add(SIGINT, on_signal, &shell),
@@ -339,6 +376,10 @@ static int run_shell(const MmrigRig *rig, const MmrigScenario *scenario,
     close_guest(&shell);
     for (gsize i = 0; i < G_N_ELEMENTS(sources); i++)
         g_source_remove(sources[i]);
+    /* What was cancelled tells so, while what it speaks of is still here. */
+    while (g_main_context_iteration(NULL, FALSE))
+        ;
+    g_object_unref(shell.over);
     g_main_loop_unref(shell.loop);
     if (!shell.error)
         return shell.status;
@@ -350,8 +391,8 @@ static int run_shell(const MmrigRig *rig, const MmrigScenario *scenario,
 
 MmrigExit mmrig_cmd_shell(int argc, char **argv)
 {
-    g_autofree char *kernel = NULL, *accel = NULL, *scenarios = NULL;
-    g_auto(GStrv) rest = NULL;
+    g_autofree char *kernel = NULL, *accel = NULL, *scenarios = NULL, *name = NULL;
+    g_auto(GStrv) rest = NULL, devices = NULL;
     g_autoptr(GError) error = NULL;
     const GOptionEntry entries[] = {
         {"kernel", 'k', 0, G_OPTION_ARG_STRING, &kernel,
@@ -360,6 +401,11 @@ MmrigExit mmrig_cmd_shell(int argc, char **argv)
          "auto (KVM if it is proved to work), kvm or tcg", "ACCEL"},
         {"scenarios", 0, 0, G_OPTION_ARG_FILENAME, &scenarios,
          "Folder with the scenarios (default: those that came with mmrig)", "DIR"},
+        {"name", 0, 0, G_OPTION_ARG_STRING, &name,
+         "What `mmrig inject` is to know the machine by (default: its scenario's name)", "RUN"},
+        {"device", 0, 0, G_OPTION_ARG_STRING_ARRAY, &devices,
+         "Add a device of mmrig's pack, such as mmrig-ras (may be given several times)",
+         "TYPE[,KEY=VALUE...]"},
         {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &rest, NULL, NULL},
         {NULL, 0, 0, 0, NULL, NULL, NULL},
     };
@@ -372,18 +418,25 @@ MmrigExit mmrig_cmd_shell(int argc, char **argv)
     if (!g_option_context_parse(context, &argc, &argv, &error))
         return mmrig_error_report(error);
     const char *const *words = rest ? (const char *const *)rest : no_names;
-    const char *const name[] = {words[0], NULL};
+    const char *const chosen_name[] = {words[0], NULL};
     g_autofree char *installed = g_build_filename(mmrig_path_data(), "scenarios", NULL);
-    MmrigSelection selection = {.folder = scenarios ? scenarios : installed, .names = name};
+    MmrigSelection selection = {.folder = scenarios ? scenarios : installed,
+                                .names = chosen_name};
     g_autoptr(GPtrArray) chosen = mmrig_rig_select(&selection, &error);
     if (!chosen)
         return mmrig_error_report(error);
+    if (name && !mmrig_keeper_name_free(name, &error))
+        return mmrig_error_report(error);
+    for (char **device = devices; device && *device; device++) {
+        if (!mmrig_scenario_add_device(g_ptr_array_index(chosen, 0), *device, &error))
+            return mmrig_error_report(error);
+    }
     g_autoptr(MmrigRig) rig = mmrig_rig_open(kernel, accel ? accel : "auto", &error);
     if (!rig)
         return mmrig_error_report(error);
     const char *const *command = *words ? words + 1 : words;
     if (*command && strcmp(*command, "--") == 0)
         command++;
-    int status = run_shell(rig, g_ptr_array_index(chosen, 0), command, &error);
+    int status = run_shell(rig, g_ptr_array_index(chosen, 0), command, name, &error);
     return status < 0 ? mmrig_error_report(error) : (MmrigExit)status;
 }

@@ -193,6 +193,18 @@ static gboolean parse_forked(struct mmrig_line *line, MmrigGuestMessage *message
            is_hex(&line->words[2], MMRIG_NONCE_DIGITS);
 }
 
+static gboolean parse_translated(struct mmrig_line *line, MmrigGuestMessage *message)
+{
+    struct mmrig_word *words = line->words;
+
+    if (!as_number(&words[1], &message->number))
+        return FALSE;
+    if (strcmp(words[2].data, "ok") == 0)
+        return as_number(&words[3], &message->translated.address);
+    message->translated.problem = as_text(&words[3]);
+    return strcmp(words[2].data, "error") == 0;
+}
+
 static gboolean parse_fail(struct mmrig_line *line, MmrigGuestMessage *message)
 {
     message->fail = as_text(&line->words[1]);
@@ -216,6 +228,7 @@ static const struct {
     {"done", MMRIG_GUEST_DONE, 5, 5, parse_done},
     {"kept", MMRIG_GUEST_KEPT, 1, 1, parse_kept},
     {"forked", MMRIG_GUEST_FORKED, 3, 3, parse_forked},
+    {"translated", MMRIG_GUEST_TRANSLATED, 4, 4, parse_translated},
     {"fail", MMRIG_GUEST_FAIL, 2, 2, parse_fail},
 };
 

@@ -20,6 +20,7 @@ typedef enum {
     MMRIG_GUEST_DONE,
     MMRIG_GUEST_KEPT,
     MMRIG_GUEST_FORKED,
+    MMRIG_GUEST_TRANSLATED,
     MMRIG_GUEST_FAIL,
 } MmrigGuestKind;
 
@@ -41,7 +42,7 @@ typedef enum {
  */
 typedef struct {
     MmrigGuestKind kind;
-    guint64 number; /* request: SEQ; stderr, abort, done: the run's ID */
+    guint64 number; /* request, translated: SEQ; stderr, abort, done: the run's ID */
     union {
         struct {
             const char *boot_id, *release;
@@ -77,6 +78,10 @@ typedef struct {
         struct {
             const char *boot_id, *nonce;
         } forked;
+        struct {
+            guint64 address;
+            const char *problem; /* NULL: address is good */
+        } translated;
         const char *fail;
     };
 } MmrigGuestMessage;

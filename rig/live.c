@@ -18,7 +18,7 @@ struct MmrigLive {
 char *mmrig_live_line(const GPtrArray *items, guint done, guint planned, gint64 now,
                       guint width)
 {
-    static const char *const words[] = {"booting", "testing", "ending"};
+    static const char *const words[] = {"booting", "testing", "kept", "ending"};
     static const char cut[] = "...";
     g_autoptr(GString) line = g_string_new("  ....  ");
 

@@ -9,6 +9,7 @@
 
 #include "error.h"
 #include "mmrig-guest-protocol.h"
+#include "mmrig-nvdimm-regs.h"
 
 #define MIB (G_GUINT64_CONSTANT(1) << 20)
 #define GIB (G_GUINT64_CONSTANT(1) << 30)
@@ -29,6 +30,7 @@ static void backing_free(gpointer data)
     MmrigBacking *backing = data;
 
     g_free(backing->device);
+    g_free(backing->source);
     g_free(backing);
 }
 
@@ -92,6 +94,37 @@ static int add_backing(GPtrArray *backings, const char *device, guint64 size)
     return backing->fd;
 }
 
+/*
+ * CXL: every device has a host bridge of its own (rig.cxlN), so that a window that is
+ * interleaved is so by its host bridges, and nobody has decoders to share.
+ */
+static char *cxl_windows(const MmrigScenario *scenario)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    for (guint window = 0;; window++) {
+        guint bridge = 0, ways = 0;
+        guint64 size = 0;
+        for (guint i = 0; i < scenario->devices->len; i++) {
+            const MmrigDevice *device = g_ptr_array_index(scenario->devices, i);
+            if (device->kind != MMRIG_DEVICE_CXL)
+                continue;
+            if (device->window == window) {
+                g_string_append_printf(text, "%s,cxl-fmw.%u.targets.%u=rig.cxl%u",
+                                       window == 0 && ways == 0 ? ",cxl=on" : "", window, ways,
+                                       bridge);
+                size += device->size + device->persistent;
+                ways++;
+            }
+            bridge++;
+        }
+        if (ways == 0)
+            return g_string_free(g_steal_pointer(&text), FALSE);
+        g_string_append_printf(text, ",cxl-fmw.%u.size=%" G_GUINT64_FORMAT "M", window,
+                               size / MIB);
+    }
+}
+
 static void add_machine(GPtrArray *argv, const MmrigScenario *scenario, const MmrigParts *parts)
 {
     /* With NUMA it is node 0 that names its memory. */
@@ -101,9 +134,15 @@ static void add_machine(GPtrArray *argv, const MmrigScenario *scenario, const Mm
      * Without a keyboard controller the firmware does not wait for one: a tenth of a second.
      * Leaving out HPET, SATA or SMBus as well was not to be told from noise.
      */
-    add_format(argv, "-machine", MMRIG_MACHINE ",i8042=off%s%s",
-               has_device(scenario, MMRIG_DEVICE_NVDIMM) ? ",nvdimm=on" : "",
-               own_ram ? ",memory-backend=rig.ram" : "");
+    g_autofree char *windows = cxl_windows(scenario);
+    g_autofree char *below = scenario->memory_below
+                                 ? g_strdup_printf(",max-ram-below-4g=%" G_GUINT64_FORMAT "M",
+                                                   scenario->memory_below / MIB)
+                                 : g_strdup("");
+    add_format(argv, "-machine", MMRIG_MACHINE ",i8042=off%s%s%s%s%s",
+               has_device(scenario, MMRIG_DEVICE_NVDIMM) ? ",nvdimm=on" : "", windows,
+               own_ram ? ",memory-backend=rig.ram" : "", below,
+               scenario->firmware ? ",pflash0=rig.code,pflash1=rig.variables" : "");
     add_pair(argv, "-accel", mmrig_accel_name(parts->accel));
     add_pair(argv, "-cpu",
              scenario->cpu                     ? scenario->cpu
@@ -117,6 +156,13 @@ static void add_ram(GPtrArray *argv, const MmrigScenario *scenario, MmrigMachine
 {
     guint64 size = scenario->memory;
 
+    if (scenario->node_memory) {
+        /* Never forked: see template.c. */
+        for (guint node = 0; node < scenario->nodes; node++)
+            add_format(argv, "-object", "memory-backend-ram,id=rig.ram%u,size=%s", node,
+                       scenario->node_memory[node]);
+        return;
+    }
     if (kind == MMRIG_MACHINE_COLD) {
         if (scenario->nodes > 0)
             add_format(argv, "-object",
@@ -154,9 +200,14 @@ static void add_memory(GPtrArray *argv, const MmrigScenario *scenario, MmrigMach
     add_ram(argv, scenario, kind, backings);
     if (scenario->nodes == 0)
         return;
-    add_format(argv, "-numa", "node,nodeid=0,cpus=0-%u,memdev=rig.ram", scenario->cpus - 1);
-    for (guint node = 1; node < scenario->nodes; node++)
-        add_format(argv, "-numa", "node,nodeid=%u", node);
+    add_format(argv, "-numa", "node,nodeid=0,cpus=0-%u,memdev=rig.ram%s", scenario->cpus - 1,
+               scenario->node_memory ? "0" : "");
+    for (guint node = 1; node < scenario->nodes; node++) {
+        if (scenario->node_memory)
+            add_format(argv, "-numa", "node,nodeid=%u,memdev=rig.ram%u", node, node);
+        else
+            add_format(argv, "-numa", "node,nodeid=%u", node);
+    }
 }
 
 static void add_channels(GPtrArray *argv)
@@ -195,6 +246,23 @@ static char *escape(const char *value)
     return g_strjoinv(",,", parts);
 }
 
+/* The code is everybody's, the variables are the machine's own. */
+static void add_firmware(GPtrArray *argv, const MmrigScenario *scenario,
+                         const MmrigParts *parts, GPtrArray *backings)
+{
+    g_autofree char *code =
+        escape(scenario->firmware_code ? scenario->firmware_code : parts->firmware);
+    int fd = add_backing(backings, MMRIG_BACKING_VARIABLES, 0);
+    MmrigBacking *backing = g_ptr_array_index(backings, backings->len - 1);
+
+    backing->source = g_strdup(scenario->firmware_variables ? scenario->firmware_variables
+                                                            : parts->variables);
+    add_format(argv, "-blockdev",
+               "driver=file,node-name=rig.code,filename=%s,read-only=on,locking=off", code);
+    add_format(argv, "-blockdev",
+               "driver=file,node-name=rig.variables,filename=/proc/self/fd/%d,locking=off", fd);
+}
+
 static void add_disk(GPtrArray *argv, const MmrigDevice *device, GPtrArray *backings)
 {
     int fd = add_backing(backings, device->id, device->size);
@@ -214,7 +282,67 @@ static void add_disk(GPtrArray *argv, const MmrigDevice *device, GPtrArray *back
                device->rate ? "disk" : "file", device->id, device->id);
 }
 
-static void add_pack_device(GPtrArray *argv, const MmrigDevice *device)
+/* The number of the device among those of its kind. */
+static guint cxl_number(const MmrigScenario *scenario, const MmrigDevice *device)
+{
+    guint number = 0;
+
+    for (guint i = 0; g_ptr_array_index(scenario->devices, i) != device; i++) {
+        const MmrigDevice *other = g_ptr_array_index(scenario->devices, i);
+        number += other->kind == MMRIG_DEVICE_CXL;
+    }
+    return number;
+}
+
+/* A host bridge's first bus; below it are at most a root port's, and a switch's two. */
+#define CXL_BUS(number) (16 + 12 * (number))
+/* Enough for the labels of a namespace. */
+#define CXL_LABELS (G_GUINT64_CONSTANT(256) << 10)
+
+static void add_cxl_backend(GPtrArray *argv, const char *part, const char *id, guint64 size,
+                            GPtrArray *backings)
+{
+    g_autofree char *name = g_strconcat(id, *part ? "." : "", part, NULL);
+
+    add_format(argv, "-object",
+               "memory-backend-file,id=mem.%s,share=on,mem-path=/proc/self/fd/%d,"
+               "size=%" G_GUINT64_FORMAT,
+               name, add_backing(backings, name, size), size);
+}
+
+static void add_cxl(GPtrArray *argv, const MmrigDevice *device, guint number,
+                    GPtrArray *backings)
+{
+    g_autofree char *bus = g_strdup_printf("rig.%s%u", device->behind ? "dsp" : "rp", number);
+    g_autoptr(GString) parts = g_string_new(NULL);
+
+    add_format(argv, "-device", "pxb-cxl,id=rig.cxl%u,bus=pcie.0,bus_nr=%u", number,
+               CXL_BUS(number));
+    add_format(argv, "-device", "cxl-rp,id=rig.rp%u,bus=rig.cxl%u,port=0,chassis=%u,slot=0",
+               number, number, 2 * number + 1);
+    if (device->behind) {
+        add_format(argv, "-device", "cxl-upstream,id=rig.usp%u,bus=rig.rp%u", number, number);
+        add_format(argv, "-device",
+                   "cxl-downstream,id=rig.dsp%u,bus=rig.usp%u,port=0,chassis=%u,slot=0", number,
+                   number, 2 * number + 2);
+    }
+    if (device->size) {
+        add_format(argv, "-object", "memory-backend-ram,id=mem.%s.ram,size=%" G_GUINT64_FORMAT,
+                   device->id, device->size);
+        g_string_append_printf(parts, ",volatile-memdev=mem.%s.ram", device->id);
+    }
+    if (device->persistent) {
+        add_cxl_backend(argv, "", device->id, device->persistent, backings);
+        add_cxl_backend(argv, "labels", device->id, CXL_LABELS, backings);
+        g_string_append_printf(parts, ",persistent-memdev=mem.%s,lsa=mem.%s.labels", device->id,
+                               device->id);
+    }
+    /* Linux tells devices apart by their serial numbers. */
+    add_format(argv, "-device", "cxl-type3,id=%s,bus=%s,sn=%u%s", device->id, bus, number + 1,
+               parts->str);
+}
+
+static void add_pack_device(GPtrArray *argv, const MmrigDevice *device, GPtrArray *backings)
 {
     g_autoptr(GString) text = g_string_new(device->type);
 
@@ -224,6 +352,9 @@ static void add_pack_device(GPtrArray *argv, const MmrigDevice *device)
 
         g_string_append_printf(text, ",%s", escaped);
     }
+    if (mmrig_device_wants_store(device))
+        g_string_append_printf(text, ",store=/proc/self/fd/%d",
+                               add_backing(backings, device->id, MMRIG_NVD_STORE_SIZE));
     add_pair(argv, "-device", text->str);
 }
 
@@ -262,8 +393,10 @@ static void add_device(GPtrArray *argv, const MmrigDevice *device, GPtrArray *ba
     case MMRIG_DEVICE_DISK:
         add_disk(argv, device, backings);
         return;
+    case MMRIG_DEVICE_CXL:
+        g_assert_not_reached(); /* add_devices() has their numbers */
     case MMRIG_DEVICE_PACK:
-        add_pack_device(argv, device);
+        add_pack_device(argv, device, backings);
         return;
     }
     g_assert_not_reached();
@@ -274,7 +407,9 @@ static void add_devices(GPtrArray *argv, const MmrigScenario *scenario, gboolean
 {
     for (guint i = 0; i < scenario->devices->len; i++) {
         const MmrigDevice *device = g_ptr_array_index(scenario->devices, i);
-        if ((device->kind == MMRIG_DEVICE_VIRTIO_MEM) == virtio_mem)
+        if (device->kind == MMRIG_DEVICE_CXL && !virtio_mem)
+            add_cxl(argv, device, cxl_number(scenario, device), backings);
+        else if ((device->kind == MMRIG_DEVICE_VIRTIO_MEM) == virtio_mem)
             add_device(argv, device, backings);
     }
 }
@@ -305,7 +440,7 @@ static void add_kernel(GPtrArray *argv, const MmrigScenario *scenario, const Mmr
         g_string_append_printf(line, " %s", scenario->cmdline);
 
     /* These three take their value as it is: a comma is no separator in them. */
-    add_pair(argv, "-kernel", parts->kernel);
+    add_pair(argv, "-kernel", scenario->firmware ? parts->efi_kernel : parts->kernel);
     add_pair(argv, "-initrd", parts->initrd);
     add_pair(argv, "-append", line->str);
 }
@@ -324,7 +459,13 @@ MmrigMachine *mmrig_machine_plan(const MmrigScenario *scenario, const MmrigParts
     if (!check_path("QEMU", parts->qemu, error) ||
         !check_path("kernel", parts->kernel, error) ||
         !check_path("initramfs", parts->initrd, error) ||
-        (mmrig_machine_needs_pack(scenario) && !check_path("device pack", parts->pack, error)))
+        (mmrig_machine_needs_pack(scenario) &&
+         !check_path("device pack", parts->pack, error)) ||
+        (scenario->firmware &&
+         (!check_path("kernel that firmware can start", parts->efi_kernel, error) ||
+          (!scenario->firmware_code &&
+           (!check_path("firmware", parts->firmware, error) ||
+            !check_path("template of variables", parts->variables, error))))))
         return NULL;
 
     g_autoptr(GPtrArray) argv = g_ptr_array_new_with_free_func(g_free);
@@ -350,6 +491,8 @@ MmrigMachine *mmrig_machine_plan(const MmrigScenario *scenario, const MmrigParts
     }
     add_machine(argv, scenario, parts);
     add_memory(argv, scenario, parts->kind, machine->backings);
+    if (scenario->firmware)
+        add_firmware(argv, scenario, parts, machine->backings);
     add_channels(argv);
     /* Each QEMU picks a new number for it, and a kernel that sees it change was forked. */
     if (scenario->vmgenid)
@@ -438,6 +581,19 @@ GStrv mmrig_machine_types(const MmrigScenario *scenario)
             break;
         case MMRIG_DEVICE_DISK:
             g_ptr_array_add(names, (gpointer) "virtio-blk-pci");
+            break;
+        case MMRIG_DEVICE_CXL:
+            g_ptr_array_add(names, (gpointer) "pxb-cxl");
+            g_ptr_array_add(names, (gpointer) "cxl-rp");
+            g_ptr_array_add(names, (gpointer) "cxl-type3");
+            if (device->behind) {
+                g_ptr_array_add(names, (gpointer) "cxl-upstream");
+                g_ptr_array_add(names, (gpointer) "cxl-downstream");
+            }
+            if (device->persistent)
+                g_ptr_array_add(names, (gpointer) "memory-backend-file");
+            if (device->size)
+                g_ptr_array_add(names, (gpointer) "memory-backend-ram");
             break;
         case MMRIG_DEVICE_PACK:
             break;

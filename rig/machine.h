@@ -49,17 +49,25 @@ typedef struct {
     const char *initrd;
     MmrigMachineKind kind;
     const char *pack; /* the device pack; needed only if the scenario has devices of it */
+    /* Only with firmware: a kernel that it can start, and the host's firmware. */
+    const char *efi_kernel;
+    const char *firmware;  /* the image to run */
+    const char *variables; /* what its variables begin as */
 } MmrigParts;
 
 /* Backings of a template and a fork that belong to no device. */
 #define MMRIG_BACKING_RAM   "rig.ram"
 #define MMRIG_BACKING_STATE "rig.state" /* of size 0; not mapped, but read or written once */
+/* A machine's own copy of its firmware's variables. */
+#define MMRIG_BACKING_VARIABLES "rig.variables"
 
 /* A file that QEMU maps as a device's memory. */
 typedef struct {
     char *device; /* the device's id, or one of MMRIG_BACKING_* */
     guint64 size;
     int fd; /* its number in QEMU */
+    char
+        *source; /* the file that it begins as a copy of, whose size counts; NULL: all zeroes */
 } MmrigBacking;
 
 typedef struct {

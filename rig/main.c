@@ -12,6 +12,8 @@ static const MmrigCommand commands[] = {
     {"run", "run scenarios and give a verdict on each", mmrig_cmd_run},
     {"list", "show the scenarios there are", mmrig_cmd_list},
     {"shell", "open a shell, or run one command, in a scenario's machine", mmrig_cmd_shell},
+    {"inject", "break the memory of a machine that is kept", mmrig_cmd_inject},
+    {"memmap", "show the memory map that a scenario's guest sees", mmrig_cmd_memmap},
     {"doctor", "check this host, and say how to mend what is wrong", mmrig_cmd_doctor},
     {"devices", "list the devices that mmrig adds to QEMU", mmrig_cmd_devices},
     {"kernel", "fetch, build and list guest kernels", mmrig_cmd_kernel},

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "rig.h"
 
+#include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -63,6 +64,54 @@ static gboolean choose_accel(MmrigRig *rig, const char *accel, GError **error)
     return TRUE;
 }
 
+/* A vmlinux has no EFI stub; the bzImage that was built with it has. */
+static char *find_efi_kernel(const MmrigKernel *kernel)
+{
+    g_autofree char *name = g_path_get_basename(kernel->image);
+    g_autofree char *folder = g_path_get_dirname(kernel->image);
+    g_autofree char *beside = g_build_filename(folder, "bzImage", NULL);
+
+    if (strcmp(name, "vmlinux") != 0)
+        return g_strdup(kernel->image);
+    return g_file_test(beside, G_FILE_TEST_IS_REGULAR) ? g_steal_pointer(&beside) : NULL;
+}
+
+MmrigParts mmrig_rig_parts(const MmrigRig *rig, const char *image, MmrigMachineKind kind)
+{
+    return (MmrigParts){
+        .qemu = rig->qemu->path,
+        .accel = rig->accel,
+        .kernel = rig->kernel->image,
+        .initrd = image,
+        .kind = kind,
+        .pack = mmrig_path_pack(),
+        .efi_kernel = rig->efi_kernel,
+        .firmware = rig->firmware ? rig->firmware->code : NULL,
+        .variables = rig->firmware ? rig->firmware->variables : NULL,
+    };
+}
+
+/* As mmrig_rig_unmet(), of firmware. */
+static char *firmware_unmet(const MmrigRig *rig, const MmrigScenario *scenario)
+{
+    const char *const files[] = {scenario->firmware_code, scenario->firmware_variables};
+    g_autoptr(GError) error = NULL;
+    const MmrigKernel *kernel = rig->kernel;
+
+    if (!rig->efi_kernel)
+        return g_strdup_printf(
+            "the kernel \"%s\" has no bzImage beside %s, and firmware starts "
+            "no vmlinux",
+            kernel->spec, kernel->image);
+    for (gsize i = 0; scenario->firmware_code && i < G_N_ELEMENTS(files); i++)
+        if (!g_file_test(files[i], G_FILE_TEST_IS_REGULAR))
+            return g_strdup_printf("there is no %s, which [firmware] names", files[i]);
+    if (scenario->firmware_code || rig->firmware)
+        return NULL;
+    g_autoptr(MmrigFirmware) none = mmrig_firmware_find(NULL, MMRIG_MACHINE, &error);
+    return none ? NULL : g_strdup(error->message);
+}
+
 MmrigRig *mmrig_rig_open(const char *kernel, const char *accel, GError **error)
 {
     static const char *const accels[] = {"auto", "kvm", "tcg", NULL};
@@ -79,6 +128,9 @@ MmrigRig *mmrig_rig_open(const char *kernel, const char *accel, GError **error)
     rig->kernel = find_kernel(kernel, error);
     if (!rig->kernel || !choose_accel(rig, accel, error))
         return NULL;
+    rig->efi_kernel = find_efi_kernel(rig->kernel);
+    /* That there is none is said of a scenario that needs it. */
+    rig->firmware = mmrig_firmware_find(NULL, MMRIG_MACHINE, NULL);
     return g_steal_pointer(&rig);
 }
 
@@ -89,6 +141,8 @@ void mmrig_rig_free(MmrigRig *rig)
     g_clear_pointer(&rig->qemu, mmrig_qemu_free);
     g_clear_pointer(&rig->kernel, mmrig_kernel_free);
     g_free(rig->note);
+    g_free(rig->efi_kernel);
+    mmrig_firmware_free(rig->firmware);
     g_free(rig);
 }
 
@@ -113,6 +167,11 @@ char *mmrig_rig_unmet(const MmrigRig *rig, const MmrigScenario *scenario)
         return g_strdup_printf("mmrig's device pack is not at %s; build it (`cmake --build DIR "
                                "--target mmrig-devices`), or say where it is with MMRIG_PACK",
                                mmrig_path_pack());
+    if (scenario->firmware) {
+        char *unmet = firmware_unmet(rig, scenario);
+        if (unmet)
+            return unmet;
+    }
     lack = mmrig_qemu_lacks(rig->qemu->commands, (const char *const *)commands);
     for (char **verb = scenario->requests; !lack && verb && *verb; verb++)
         lack = mmrig_qemu_lacks(rig->qemu->commands, mmrig_action_commands(*verb));

@@ -7,14 +7,18 @@
 
 #include <json-glib/json-glib.h>
 
+#include "firmware.h"
 #include "kernel.h"
+#include "machine.h"
 #include "qemu.h"
 
 typedef struct {
     MmrigQemu *qemu;
     MmrigKernel *kernel;
     MmrigAccel accel;
-    char *note; /* why auto did not choose KVM, or NULL */
+    char *note;              /* why auto did not choose KVM, or NULL */
+    char *efi_kernel;        /* the kernel as firmware can start it, or NULL */
+    MmrigFirmware *firmware; /* the host's, or NULL */
 } MmrigRig;
 
 /*
@@ -25,6 +29,9 @@ typedef struct {
 MmrigRig *mmrig_rig_open(const char *kernel, const char *accel, GError **error);
 void mmrig_rig_free(MmrigRig *rig);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(MmrigRig, mmrig_rig_free)
+
+/* What a machine of this rig is made of, borrowed from the rig; image may be NULL. */
+MmrigParts mmrig_rig_parts(const MmrigRig *rig, const char *image, MmrigMachineKind kind);
 
 /*
  * Why the scenario cannot run with this kernel and QEMU ("the kernel lacks CONFIG_X"), or

@@ -17,6 +17,7 @@
 #include "backing.h"
 #include "channel.h"
 #include "judge.h"
+#include "keeper.h"
 #include "vm.h"
 
 #define KTAP_LIMIT   (16 * 1024 * 1024)
@@ -46,6 +47,8 @@ typedef struct {
     guint timer;
     guint requests;
     gboolean qmp_ready, agent_ready, ending;
+    MmrigKeeper *keeper;     /* once the test is over, and the machine is kept */
+    gboolean kept;           /* and judged */
     gboolean guest_shutdown; /* QMP said that the guest did it */
     guint64 output_bytes;    /* what "done" said */
     MmrigEvidence evidence;
@@ -60,6 +63,7 @@ static void free_boot(Run *run)
         g_cancellable_cancel(run->boot_over);
     g_clear_object(&run->boot_over);
     g_clear_handle_id(&run->timer, g_source_remove);
+    g_clear_pointer(&run->keeper, mmrig_keeper_free);
     g_clear_pointer(&run->channel, mmrig_channel_free);
     g_clear_pointer(&run->output, mmrig_tap_free);
     g_clear_pointer(&run->vm, mmrig_vm_free);
@@ -68,6 +72,7 @@ static void free_boot(Run *run)
     memset(&run->evidence, 0, sizeof(run->evidence));
     run->requests = 0;
     run->qmp_ready = run->agent_ready = run->ending = run->guest_shutdown = FALSE;
+    run->kept = FALSE;
 }
 
 static void run_free(gpointer data)
@@ -149,10 +154,38 @@ static void set_timer(GTask *task, guint seconds)
     run->timer = g_timeout_add_seconds(seconds, on_time_limit, task);
 }
 
+static void judge_boot(Run *run);
+static void settle(Run *run);
+
+/* The test is over, and so is what is judged; the machine stays. */
+static void keep_machine(Run *run)
+{
+    const MmrigKept kept = {run->options.scenario, mmrig_vm_qmp(run->vm), mmrig_vm_pid(run->vm),
+                            run->channel, run->options.keep_name};
+    g_autoptr(GError) error = NULL;
+
+    g_clear_handle_id(&run->timer, g_source_remove);
+    run->keeper = mmrig_keeper_new(&kept, &error);
+    if (!run->keeper) {
+        break_run(run, error);
+        return;
+    }
+    judge_boot(run);
+    settle(run);
+    run->kept = TRUE;
+    set_stage(run, MMRIG_STAGE_KEPT);
+    if (run->options.kept)
+        run->options.kept(run->result, mmrig_keeper_name(run->keeper));
+}
+
 /* "done" counts once every byte that it announces has come. */
 static void end_if_whole(Run *run)
 {
-    if (run->evidence.done && mmrig_tap_total(run->output) >= run->output_bytes)
+    if (run->kept || !run->evidence.done || mmrig_tap_total(run->output) < run->output_bytes)
+        return;
+    if (run->options.keep && run->boot + 1 == run->boots)
+        keep_machine(run);
+    else
         end_boot(run);
 }
 
@@ -362,7 +395,18 @@ static void on_message(const MmrigGuestMessage *message, gpointer data)
     Run *run = g_task_get_task_data(task);
     MmrigEvidence *evidence = &run->evidence;
 
+    if (message->kind == MMRIG_GUEST_TRANSLATED && run->keeper) {
+        mmrig_keeper_translated(run->keeper, message);
+        return;
+    }
+    /* What a kept machine says is of no test. */
+    if (run->kept)
+        return;
     switch (message->kind) {
+    case MMRIG_GUEST_TRANSLATED:
+        record(run, &evidence->protocol_error, "the agent answered what nobody had asked");
+        end_boot(run);
+        break;
     case MMRIG_GUEST_READY:
         if (run->agent_ready || run->options.template) {
             record(run, &evidence->protocol_error, "the agent was ready when it was not asked");
@@ -499,10 +543,9 @@ static void judge_boot(Run *run)
         g_ptr_array_add(run->result->ktaps, g_steal_pointer(&run->ktap));
 }
 
-static void apply_truncation(Run *run)
+/* Makes this device's backing what it was at first; device may be NULL. */
+static void renew_backing(Run *run, const char *device)
 {
-    const char *device = run->options.scenario->fault.truncate;
-
     for (guint i = 0; device && i < run->machine->backings->len; i++) {
         const MmrigBacking *backing = g_ptr_array_index(run->machine->backings, i);
         g_autoptr(GError) error = NULL;
@@ -513,10 +556,9 @@ static void apply_truncation(Run *run)
     }
 }
 
-static void finish(GTask *task)
+/* The verdict is final. */
+static void settle(Run *run)
 {
-    Run *run = g_task_get_task_data(task);
-
     if (!run->result->settled) {
         run->result->settled = TRUE;
         run->result->verdict = MMRIG_PASS;
@@ -525,6 +567,12 @@ static void finish(GTask *task)
     run->result->total_us = g_get_monotonic_time() - run->start_us;
     if (run->options.scenario->twin)
         mmrig_judge_twin(run->options.scenario, run->result);
+}
+
+static void finish(GTask *task)
+{
+    Run *run = g_task_get_task_data(task);
+
     g_task_return_pointer(task, g_steal_pointer(&run->result),
                           (GDestroyNotify)mmrig_result_free);
     g_object_unref(task);
@@ -540,18 +588,29 @@ static void on_ended(MmrigVm *vm G_GNUC_UNUSED, gpointer data)
     g_cancellable_cancel(run->boot_over);
     mmrig_channel_drain(run->channel);
     mmrig_tap_drain(run->output);
-    judge_boot(run);
+    gboolean kept = run->kept;
+    if (!kept)
+        judge_boot(run);
     free_boot(run);
+    if (kept) {
+        /* Ending it is what the cancellation was for. */
+        g_task_set_check_cancellable(task, FALSE);
+        finish(task);
+        return;
+    }
     if (g_task_return_error_if_cancelled(task)) {
         g_object_unref(task);
         return;
     }
     run->boot++;
     if (run->result->settled || run->boot == run->boots) {
+        settle(run);
         finish(task);
         return;
     }
-    apply_truncation(run);
+    renew_backing(run, run->options.scenario->fault.truncate);
+    if (!run->options.scenario->keep_variables)
+        renew_backing(run, MMRIG_BACKING_VARIABLES);
     start_boot(task);
 }
 
@@ -593,6 +652,7 @@ static void start_boot(GTask *task)
         return;
     mmrig_result_settle(run->result, MMRIG_BROKEN, MMRIG_CAUSE_RIG, "%s", error->message);
     free_boot(run);
+    settle(run);
     finish(task);
 }
 
@@ -640,6 +700,7 @@ void mmrig_run_async(const MmrigRunOptions *options, GCancellable *cancellable,
                             : mmrig_backings_new(run->machine, &error);
     if (!run->backings) {
         mmrig_result_settle(run->result, MMRIG_BROKEN, MMRIG_CAUSE_RIG, "%s", error->message);
+        settle(run);
         finish(task);
         return;
     }

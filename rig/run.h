@@ -15,6 +15,7 @@
 typedef enum {
     MMRIG_STAGE_BOOTING,
     MMRIG_STAGE_TESTING,
+    MMRIG_STAGE_KEPT,
     MMRIG_STAGE_ENDING,
 } MmrigStage;
 
@@ -28,6 +29,14 @@ typedef struct {
     const char *folder;            /* an existing folder for its files, or NULL for none */
     const char *kernel;            /* the kernel's name, for the result */
     guint repeat;
+    /*
+     * After its last boot's test the machine is judged, and stays until it ends by itself or
+     * the run is cancelled, which then is no error; kept() says so. `mmrig inject` reaches it
+     * by its name.
+     */
+    gboolean keep;
+    const char *keep_name; /* or NULL: after the scenario */
+    void (*kept)(const MmrigResult *result, const char *name);
     /* NULL, or called as the run goes on */
     void (*stage)(const MmrigScenario *scenario, MmrigStage stage, gpointer data);
     gpointer stage_data;

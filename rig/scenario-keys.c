@@ -48,10 +48,23 @@ const MmrigScenarioKey mmrig_scenario_keys[] = {
      FALSE, "memory of the machine, without that of its devices"},
     {"machine", "nodes", MMRIG_KEY_NUMBER, IN_SCENARIO(nodes), 0, 8, 0, "0", FALSE,
      "NUMA nodes; node 0 has all CPUs and memory; 0 is a machine without NUMA"},
+    {"machine", "node-memory", MMRIG_KEY_SIZES, IN_SCENARIO(node_memory), 0, MMRIG_NODES_MAX, 0,
+     NULL, FALSE, "a size for each node, together memory; without it node 0 has all"},
+    {"machine", "memory-below-4g", MMRIG_KEY_SIZE, IN_SCENARIO(memory_below), 0, 3072 * MIB,
+     2 * MIB, "0", FALSE, "how much of it lies below 4 GiB at most; 0 is as QEMU does it"},
     {"machine", "cpu", MMRIG_KEY_TEXT, IN_SCENARIO(cpu), 0, 250, 0, NULL, FALSE,
      "QEMU's CPU model with its properties; the default is max, with KVM host"},
     {"machine", "vmgenid", MMRIG_KEY_SWITCH, IN_SCENARIO(vmgenid), 0, 0, 0, "no", FALSE,
      "a device that tells the kernel when it was forked"},
+
+    {"firmware", "type", MMRIG_KEY_FIRMWARE, IN_SCENARIO(firmware), 0, 0, 0, "none", FALSE,
+     "what starts the kernel"},
+    {"firmware", "code", MMRIG_KEY_PATH, IN_SCENARIO(firmware_code), 0, 250, 0, NULL, FALSE,
+     "its image; the default is what the host's descriptor files name"},
+    {"firmware", "variables", MMRIG_KEY_PATH, IN_SCENARIO(firmware_variables), 0, 250, 0, NULL,
+     FALSE, "what the machine's own variables begin as; given with code, and only then"},
+    {"firmware", "keep-variables", MMRIG_KEY_SWITCH, IN_SCENARIO(keep_variables), 0, 0, 0, "no",
+     FALSE, "the variables stay from one of the boots to the next"},
 
     {"kernel", "config", MMRIG_KEY_OPTIONS, IN_SCENARIO(config), 0, 64, 0, NULL, FALSE,
      "options that the kernel must have, else the scenario is skipped"},
@@ -84,6 +97,16 @@ const MmrigScenarioKey mmrig_scenario_keys[] = {
     {"disk", "rate", MMRIG_KEY_SIZE, IN_DEVICE(rate), 0, TIB, KIB, "0", FALSE,
      "bytes that it moves in a second; 0 is as many as it can"},
 
+    {"cxl", "volatile", MMRIG_KEY_SIZE, IN_DEVICE(size), 0, TIB, 256 * MIB, "0", FALSE,
+     "memory that is lost when the machine is switched off"},
+    {"cxl", "persistent", MMRIG_KEY_SIZE, IN_DEVICE(persistent), 0, TIB, 256 * MIB, "0", FALSE,
+     "memory that is kept from boot to boot"},
+    {"cxl", "window", MMRIG_KEY_NUMBER, IN_DEVICE(window), 0, 15, 0, "0", FALSE,
+     "the window of physical addresses it is reached by, from 0; devices of one are "
+     "interleaved"},
+    {"cxl", "switch", MMRIG_KEY_SWITCH, IN_DEVICE(behind), 0, 0, 0, "no", FALSE,
+     "put a CXL switch before it"},
+
     {"pack", "type", MMRIG_KEY_NAME, IN_DEVICE(type), 0, 0, 0, NULL, TRUE,
      "a device of mmrig's device pack, by its name in QEMU"},
     {"pack", "properties", MMRIG_KEY_PROPERTIES, IN_DEVICE(properties), 0, 32, 0, NULL, FALSE,
@@ -102,9 +125,9 @@ const MmrigScenarioKey mmrig_scenario_keys[] = {
 const gsize mmrig_scenario_keys_count = G_N_ELEMENTS(mmrig_scenario_keys);
 
 /* A balloon has no keys of its own. */
-static const char *const sections[] = {"scenario", "test",       "machine", "kernel", "image",
-                                       "nvdimm",   "virtio-mem", "balloon", "disk",   "pack",
-                                       "fault",    "twin",       NULL};
+static const char *const sections[] = {"scenario", "test",   "machine", "firmware",   "kernel",
+                                       "image",    "nvdimm", "cxl",     "virtio-mem", "balloon",
+                                       "disk",     "pack",   "fault",   "twin",       NULL};
 
 const MmrigScenarioKey *mmrig_scenario_key_find(const char *section, const char *key)
 {
@@ -289,6 +312,14 @@ gboolean mmrig_size_parse(const char *text, guint64 *bytes, GError **error)
     return TRUE;
 }
 
+static gboolean size_valid(const char *word)
+{
+    guint64 bytes;
+
+    return mmrig_size_parse(word, &bytes, NULL) && bytes > 0 && bytes <= TIB &&
+           bytes % (2 * MIB) == 0;
+}
+
 /* 134217728 as "128M". */
 static char *size_text(guint64 bytes)
 {
@@ -360,6 +391,14 @@ char *mmrig_scenario_key_values(const MmrigScenarioKey *key)
         return g_strdup("yes or no");
     case MMRIG_KEY_EXPECT:
         return g_strdup("pass or panic");
+    case MMRIG_KEY_FIRMWARE:
+        return g_strdup("none or ovmf");
+    case MMRIG_KEY_PATH:
+        return g_strdup_printf("an absolute path of at most %" G_GUINT64_FORMAT " bytes",
+                               key->max);
+    case MMRIG_KEY_SIZES:
+        return g_strdup_printf("at most %" G_GUINT64_FORMAT " sizes, multiples of 2M",
+                               key->max);
     case MMRIG_KEY_REGEX:
         return g_strdup("a regular expression");
     case MMRIG_KEY_SHIFT:
@@ -523,6 +562,26 @@ gboolean mmrig_scenario_key_set(const MmrigScenarioKey *key, gpointer object, co
         *(MmrigExpect *)field =
             g_str_equal(value, "pass") ? MMRIG_EXPECT_PASS : MMRIG_EXPECT_PANIC;
         return TRUE;
+    case MMRIG_KEY_FIRMWARE:
+        if (!g_str_equal(value, "none") && !g_str_equal(value, "ovmf")) {
+            *problem = g_strdup_printf("'%s' is no firmware; write none or ovmf", value);
+            return FALSE;
+        }
+        *(MmrigFirmwareKind *)field =
+            g_str_equal(value, "none") ? MMRIG_FIRMWARE_NONE : MMRIG_FIRMWARE_OVMF;
+        return TRUE;
+    case MMRIG_KEY_PATH:
+        if (!g_path_is_absolute(value) || strlen(value) > key->max || !printable(value)) {
+            *problem = g_strdup_printf("not an absolute path of at most %" G_GUINT64_FORMAT
+                                       " printable bytes",
+                                       key->max);
+            return FALSE;
+        }
+        text_set(field, value);
+        return TRUE;
+    case MMRIG_KEY_SIZES:
+        return list_set(key, field, value, size_valid, "a size that is a multiple of 2M",
+                        problem);
     case MMRIG_KEY_REGEX: {
         g_autoptr(GError) error = NULL;
         g_autoptr(GRegex) regex = NULL;

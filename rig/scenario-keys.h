@@ -21,8 +21,11 @@ typedef enum {
     MMRIG_KEY_OPTIONS,    /* CONFIG_X or CONFIG_X=value, separated by blanks */
     MMRIG_KEY_NUMBER,
     MMRIG_KEY_SIZE,
-    MMRIG_KEY_SWITCH, /* yes or no */
-    MMRIG_KEY_EXPECT, /* pass or panic */
+    MMRIG_KEY_SWITCH,   /* yes or no */
+    MMRIG_KEY_EXPECT,   /* pass or panic */
+    MMRIG_KEY_FIRMWARE, /* none or ovmf */
+    MMRIG_KEY_PATH,     /* absolute; max: its bytes */
+    MMRIG_KEY_SIZES,    /* sizes separated by blanks; max: how many */
     MMRIG_KEY_REGEX,
     MMRIG_KEY_SHIFT, /* VERB BYTES */
     MMRIG_KEY_CAUSE, /* by which a twin must fail */

@@ -26,7 +26,7 @@ static const struct {
 } device_kinds[] = {
     {"nvdimm", MMRIG_DEVICE_NVDIMM},   {"virtio-mem", MMRIG_DEVICE_VIRTIO_MEM},
     {"balloon", MMRIG_DEVICE_BALLOON}, {"disk", MMRIG_DEVICE_DISK},
-    {"pack", MMRIG_DEVICE_PACK},
+    {"cxl", MMRIG_DEVICE_CXL},         {"pack", MMRIG_DEVICE_PACK},
 };
 
 static const char *device_section(MmrigDeviceKind kind)
@@ -48,6 +48,17 @@ static void device_free(gpointer data)
     g_free(device);
 }
 
+gboolean mmrig_device_wants_store(const MmrigDevice *device)
+{
+    if (device->kind != MMRIG_DEVICE_PACK || g_strcmp0(device->type, "mmrig-nvdimm") != 0)
+        return FALSE;
+    for (char **property = device->properties; property && *property; property++) {
+        if (g_str_has_prefix(*property, "store="))
+            return FALSE;
+    }
+    return TRUE;
+}
+
 void mmrig_scenario_free(MmrigScenario *scenario)
 {
     if (!scenario)
@@ -65,6 +76,9 @@ void mmrig_scenario_free(MmrigScenario *scenario)
     g_strfreev(scenario->requests);
     g_free(scenario->panic);
     g_free(scenario->cpu);
+    g_strfreev(scenario->node_memory);
+    g_free(scenario->firmware_code);
+    g_free(scenario->firmware_variables);
     g_strfreev(scenario->config);
     g_strfreev(scenario->modules);
     g_free(scenario->cmdline);
@@ -427,6 +441,9 @@ static gboolean check_device(Parser *parser, const MmrigDevice *device, GError *
         return wrong_value(parser, error, group, "node",
                            "there is no node %u; the machine has %u ([machine] nodes)",
                            device->node, parser->scenario->nodes);
+    if (device->kind == MMRIG_DEVICE_CXL && device->size == 0 && device->persistent == 0)
+        return wrong(error, parser->path, group, NULL,
+                     "it has no memory; write volatile, persistent or both");
     if (device->kind != MMRIG_DEVICE_VIRTIO_MEM)
         return TRUE;
     if (device->block_size & (device->block_size - 1))
@@ -441,6 +458,42 @@ static gboolean check_device(Parser *parser, const MmrigDevice *device, GError *
     return TRUE;
 }
 
+/* The windows are numbered from 0 without a gap, and CXL interleaves by powers of two. */
+static gboolean check_windows(Parser *parser, GError **error)
+{
+    const GPtrArray *devices = parser->scenario->devices;
+    const MmrigDevice *first[MMRIG_SCENARIO_DEVICES_MAX] = {0};
+    guint ways[MMRIG_SCENARIO_DEVICES_MAX] = {0};
+    guint windows = 0;
+
+    for (guint i = 0; i < devices->len; i++) {
+        const MmrigDevice *device = g_ptr_array_index(devices, i);
+        g_autofree char *group = g_strdup_printf("cxl %s", device->id);
+        if (device->kind != MMRIG_DEVICE_CXL)
+            continue;
+        if (device->window > windows)
+            return wrong_value(parser, error, group, "window",
+                               "the next new window is %u: they are numbered in order",
+                               windows);
+        if (device->window == windows)
+            first[windows++] = device;
+        const MmrigDevice *other = first[device->window];
+        if (other->size != device->size || other->persistent != device->persistent)
+            return wrong_value(parser, error, group, "window",
+                               "devices that are interleaved are of equal sizes, and %s is not",
+                               other->id);
+        ways[device->window]++;
+    }
+    for (guint i = 0; i < windows; i++) {
+        g_autofree char *group = g_strdup_printf("cxl %s", first[i]->id);
+        if (ways[i] > 8 || (ways[i] & (ways[i] - 1)))
+            return wrong_value(parser, error, group, "window",
+                               "%u devices are in it; 1, 2, 4 or 8 can be interleaved",
+                               ways[i]);
+    }
+    return TRUE;
+}
+
 /* A request that a fault breaks must be one that the test may make. */
 static gboolean check_fault_verb(Parser *parser, const char *key, const char *verb,
                                  GError **error)
@@ -452,6 +505,40 @@ static gboolean check_fault_verb(Parser *parser, const char *key, const char *ve
     return wrong_value(
         parser, error, "fault", key,
         "'%s' is not among the requests that the test may make ([test] requests)", verb);
+}
+
+static gboolean check_machine(Parser *parser, GError **error)
+{
+    const MmrigScenario *scenario = parser->scenario;
+    guint64 sum = 0;
+
+    for (char **word = scenario->node_memory; word && *word; word++) {
+        guint64 bytes = 0;
+        if (!mmrig_size_parse(*word, &bytes, error))
+            return FALSE;
+        sum += bytes;
+    }
+    if (scenario->node_memory && g_strv_length(scenario->node_memory) != scenario->nodes)
+        return wrong_value(parser, error, "machine", "node-memory",
+                           "%u sizes for %u nodes; write one for each",
+                           g_strv_length(scenario->node_memory), scenario->nodes);
+    if (scenario->node_memory && sum != scenario->memory)
+        return wrong_value(parser, error, "machine", "node-memory",
+                           "together %" G_GUINT64_FORMAT
+                           " bytes, and memory is %" G_GUINT64_FORMAT,
+                           sum, scenario->memory);
+    if (!scenario->firmware_code != !scenario->firmware_variables)
+        return wrong_value(parser, error, "firmware",
+                           scenario->firmware_code ? "variables" : "code",
+                           "missing; code and variables belong together");
+    if (scenario->firmware == MMRIG_FIRMWARE_NONE &&
+        (scenario->firmware_code || scenario->keep_variables))
+        return wrong_value(parser, error, "firmware", "type",
+                           "no firmware has code or variables; write ovmf");
+    if (scenario->keep_variables && !scenario->boots)
+        return wrong_value(parser, error, "firmware", "keep-variables",
+                           "from one boot to the next, and there is one ([test] boots)");
+    return TRUE;
 }
 
 static gboolean check_together(Parser *parser, GError **error)
@@ -473,6 +560,8 @@ static gboolean check_together(Parser *parser, GError **error)
     if (scenario->forked && scenario->boots)
         return wrong_value(parser, error, "scenario", "forked",
                            "a scenario with boots is never forked; remove this or boots");
+    if (!check_machine(parser, error))
+        return FALSE;
     for (guint i = 0; i < scenario->devices->len; i++) {
         const MmrigDevice *device = g_ptr_array_index(scenario->devices, i);
         g_autofree char *group =
@@ -484,14 +573,18 @@ static gboolean check_together(Parser *parser, GError **error)
                          "a machine has one balloon at most; remove this one");
         balloon |= device->kind == MMRIG_DEVICE_BALLOON;
     }
+    if (!check_windows(parser, error))
+        return FALSE;
     if (!check_fault_verb(parser, "drop", scenario->fault.drop, error) ||
         !check_fault_verb(parser, "shift", scenario->fault.shift, error))
         return FALSE;
     if (scenario->fault.truncate) {
         const MmrigDevice *device = find_device(scenario, scenario->fault.truncate);
-        if (!device || device->kind != MMRIG_DEVICE_NVDIMM)
+        if (!device ||
+            (device->kind != MMRIG_DEVICE_NVDIMM && !mmrig_device_wants_store(device)))
             return wrong_value(parser, error, "fault", "truncate",
-                               "there is no [nvdimm %s], and only those have a backing file",
+                               "there is no [nvdimm %s], and only those have a backing file "
+                               "(and a [pack] with type = mmrig-nvdimm)",
                                scenario->fault.truncate);
         if (!scenario->boots || g_strv_length(scenario->boots) < 2)
             return wrong_value(parser, error, "fault", "truncate",
@@ -505,7 +598,7 @@ static gboolean check_together(Parser *parser, GError **error)
 MmrigScenario *mmrig_scenario_parse(const char *text, gsize size, const char *name,
                                     const char *path, const char *twin, GError **error)
 {
-    static const char *const plain[] = {"scenario", "test",  "machine",
+    static const char *const plain[] = {"scenario", "test",  "machine", "firmware",
                                         "kernel",   "image", "fault"};
     g_autoptr(MmrigScenario) scenario = g_new0(MmrigScenario, 1);
     g_autoptr(GKeyFile) file = NULL;
@@ -546,4 +639,48 @@ void mmrig_scenario_test_words(const MmrigScenario *scenario, guint boot, GPtrAr
     for (char **arg = scenario->args; arg && *arg; arg++)
         g_ptr_array_add(words, *arg);
     g_ptr_array_add(words, NULL);
+}
+
+/* Intel's, and of a model whose errors Linux recovers from. */
+#define INTEL_CPU "max,vendor=GenuineIntel,family=6,model=143,stepping=4"
+
+gboolean mmrig_scenario_add_device(MmrigScenario *scenario, const char *device, GError **error)
+{
+    g_auto(GStrv) words = g_strsplit(device, ",", -1);
+    const MmrigScenarioKey *key = mmrig_scenario_key_find("pack", "properties");
+    g_autofree char *properties = *words ? g_strjoinv(" ", words + 1) : NULL;
+    g_autofree char *problem = NULL;
+    g_autofree char *id = NULL;
+
+    if (!*words || !mmrig_name_check(*words, "device", error)) {
+        if (!*words)
+            g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
+                        "a device is TYPE or TYPE,KEY=VALUE...; `mmrig devices` lists them");
+        return FALSE;
+    }
+    if (scenario->devices->len == MMRIG_SCENARIO_DEVICES_MAX) {
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
+                    "%s has %d devices already, and no machine has more", scenario->name,
+                    MMRIG_SCENARIO_DEVICES_MAX);
+        return FALSE;
+    }
+    const char *stem = g_str_has_prefix(*words, "mmrig-") ? *words + strlen("mmrig-") : *words;
+    for (guint i = 0; !id; i++) {
+        g_autofree char *candidate = g_strdup_printf("%.20s%u", stem, i);
+        if (!find_device(scenario, candidate))
+            id = g_steal_pointer(&candidate);
+    }
+    MmrigDevice *added = g_new0(MmrigDevice, 1);
+    g_ptr_array_add(scenario->devices, added);
+    added->kind = MMRIG_DEVICE_PACK;
+    added->id = g_steal_pointer(&id);
+    added->type = g_strdup(*words);
+    if (words[1] && !mmrig_scenario_key_set(key, added, properties, &problem)) {
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT, "device %s: %s", *words, problem);
+        return FALSE;
+    }
+    if (!scenario->cpu &&
+        (strcmp(*words, "mmrig-ras") == 0 || strcmp(*words, "mmrig-nvdimm") == 0))
+        scenario->cpu = g_strdup(INTEL_CPU);
+    return TRUE;
 }

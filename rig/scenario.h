@@ -17,6 +17,7 @@ typedef enum {
     MMRIG_DEVICE_VIRTIO_MEM,
     MMRIG_DEVICE_BALLOON,
     MMRIG_DEVICE_DISK,
+    MMRIG_DEVICE_CXL,  /* a CXL memory device (type 3) */
     MMRIG_DEVICE_PACK, /* one that the device pack adds to QEMU */
 } MmrigDeviceKind;
 
@@ -24,7 +25,10 @@ typedef enum {
 typedef struct {
     MmrigDeviceKind kind;
     char *id;
-    guint64 size;       /* nvdimm, virtio-mem, disk */
+    guint64 size;       /* nvdimm, virtio-mem, disk; cxl: the volatile part */
+    guint64 persistent; /* cxl */
+    guint window;       /* cxl: which fixed memory window it is in; several are interleaved */
+    gboolean behind;    /* cxl: a switch stands before it */
     guint64 label_size; /* nvdimm; 0: no labels */
     guint64 block_size; /* virtio-mem */
     guint64 requested;  /* virtio-mem: plugged at start */
@@ -33,6 +37,16 @@ typedef struct {
     char *type;         /* pack: its name in QEMU */
     GStrv properties;   /* pack: KEY=VALUE */
 } MmrigDevice;
+
+/* Whether the rig gives a device of the pack a file for what outlives a machine (store=). */
+gboolean mmrig_device_wants_store(const MmrigDevice *device);
+
+typedef enum {
+    MMRIG_FIRMWARE_NONE, /* QEMU starts the kernel itself */
+    MMRIG_FIRMWARE_OVMF,
+} MmrigFirmwareKind;
+
+#define MMRIG_NODES_MAX 8
 
 typedef enum {
     MMRIG_EXPECT_PASS,
@@ -68,10 +82,18 @@ typedef struct {
 
     /* [machine] */
     guint cpus;
-    guint64 memory; /* bytes */
-    guint nodes;    /* NUMA nodes; node 0 has all CPUs and memory; 0: no NUMA */
-    char *cpu;      /* QEMU CPU model, or NULL for the default of the accelerator */
+    guint64 memory;       /* bytes */
+    guint nodes;          /* NUMA nodes; node 0 has all CPUs, and all memory unless: */
+    GStrv node_memory;    /* sizes that add up to memory, one for each node, or NULL */
+    guint64 memory_below; /* how much of it lies below 4 GiB; 0: as QEMU does it */
+    char *cpu;            /* QEMU CPU model, or NULL for the default of the accelerator */
     gboolean vmgenid;
+
+    /* [firmware] */
+    MmrigFirmwareKind firmware;
+    char *firmware_code;      /* the image to run, and what its variables begin as; NULL: */
+    char *firmware_variables; /* the host's */
+    gboolean keep_variables;  /* from one boot to the next */
 
     /* [kernel] */
     GStrv config;  /* options that the kernel must have, else skip */
@@ -108,6 +130,14 @@ GStrv mmrig_scenario_names(const char *folder, GError **error);
  * there are several, and the arguments; and a NULL. They stay the scenario's.
  */
 void mmrig_scenario_test_words(const MmrigScenario *scenario, guint boot, GPtrArray *words);
+
+/*
+ * Adds a device of the pack, given as TYPE or TYPE,KEY=VALUE..., with an id of its own (TYPE
+ * without "mmrig-", and a number). With mmrig-ras and mmrig-nvdimm, a machine without a CPU
+ * model of its own gets one that reports errors as Intel's do, the only ones that they know.
+ * INPUT error.
+ */
+gboolean mmrig_scenario_add_device(MmrigScenario *scenario, const char *device, GError **error);
 
 void mmrig_scenario_free(MmrigScenario *scenario);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(MmrigScenario, mmrig_scenario_free)

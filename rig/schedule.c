@@ -18,7 +18,7 @@ MmrigLoad mmrig_schedule_load(const MmrigScenario *scenario, MmrigAccel accel)
 
     for (guint i = 0; i < scenario->devices->len; i++) {
         const MmrigDevice *device = g_ptr_array_index(scenario->devices, i);
-        load.memory = sum(load.memory, device->size);
+        load.memory = sum(load.memory, sum(device->size, device->persistent));
     }
     return load;
 }

@@ -22,11 +22,18 @@ const char *mmrig_template_unfit(const MmrigScenario *scenario)
         return scenario->cold;
     if (scenario->boots)
         return "it boots more than once";
+    if (scenario->firmware)
+        return "what firmware does happens while the machine starts";
+    if (scenario->node_memory)
+        return "its nodes have memory of their own";
     for (guint i = 0; i < scenario->devices->len; i++) {
         const MmrigDevice *device = g_ptr_array_index(scenario->devices, i);
         /* It would have to give back memory that belongs to the template. */
         if (device->kind == MMRIG_DEVICE_BALLOON)
             return "its balloon cannot give back a fork's memory";
+        /* cxl-type3 has no state to migrate (QEMU hw/mem/cxl_type3.c), and does not say so. */
+        if (device->kind == MMRIG_DEVICE_CXL)
+            return "QEMU does not save the state of CXL devices";
     }
     return NULL;
 }
@@ -62,6 +69,17 @@ static void add_host_cpu(MmrigKey *key)
         mmrig_template_add_cpu(key, text);
 }
 
+static gboolean add_firmware(MmrigKey *key, const MmrigScenario *scenario,
+                             const MmrigParts *parts, GError **error)
+{
+    gboolean own = scenario->firmware_code != NULL;
+
+    return mmrig_key_add_stat(key, parts->efi_kernel, error) &&
+           mmrig_key_add_stat(key, own ? scenario->firmware_code : parts->firmware, error) &&
+           mmrig_key_add_stat(key, own ? scenario->firmware_variables : parts->variables,
+                              error);
+}
+
 char *mmrig_template_name(const MmrigScenario *scenario, const MmrigParts *parts,
                           GError **error)
 {
@@ -81,7 +99,8 @@ char *mmrig_template_name(const MmrigScenario *scenario, const MmrigParts *parts
         mmrig_key_add(key, g_ptr_array_index(words, i));
     if (!mmrig_key_add_stat(key, parts->qemu, error) ||
         !mmrig_key_add_stat(key, parts->kernel, error) ||
-        (mmrig_machine_needs_pack(scenario) && !mmrig_key_add_stat(key, parts->pack, error)))
+        (mmrig_machine_needs_pack(scenario) && !mmrig_key_add_stat(key, parts->pack, error)) ||
+        (scenario->firmware && !add_firmware(key, scenario, parts, error)))
         return NULL;
     /* An image is named by a hash of all that is in it; its times tell of its use. */
     if (parts->accel == MMRIG_ACCEL_KVM)

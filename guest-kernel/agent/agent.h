@@ -187,6 +187,14 @@ void request_handle(void);
 /* Hands a reply line of the rig to the test that waits for it. */
 void request_reply(uint64_t number, const struct mmrig_line *line);
 
+/* ---- translate.c ------------------------------------------------------------------------ */
+
+/*
+ * Answers the rig's question what memory a process has at an address. It takes the process's
+ * lock of its memory map for a moment, as any look at /proc does.
+ */
+void translate(uint64_t number, uint64_t pid, uint64_t address);
+
 /* ---- kmsg.c, kmsg-classify.c ------------------------------------------------------------ */
 
 /* The kernel log from now on counts for the job that starts. */

@@ -189,6 +189,12 @@ static bool control_obey(const struct mmrig_line *line)
     }
     if (line->count < 4 || !word_number(&words[2], &number))
         return false;
+    if (word_is(&words[0], "translate")) {
+        if (line->count != 4 || !word_number(&words[3], &second))
+            return false;
+        translate(id, number, second);
+        return true;
+    }
     if (word_is(&words[0], "resize")) {
         if (!word_number(&words[3], &second) || number > UINT16_MAX || second > UINT16_MAX)
             return false;

@@ -362,6 +362,13 @@ void qtest_read(QTest *q, uint64_t address, void *to, size_t size)
     memcpy(to, bytes, size);
 }
 
+void qtest_write(QTest *q, uint64_t address, const void *from, size_t size)
+{
+    g_autofree char *text = g_base64_encode(from, size);
+
+    g_free(command(q, "b64write 0x%" PRIx64 " 0x%zx %s\n", address, size, text));
+}
+
 void qtest_fill(QTest *q, uint64_t address, size_t size, uint8_t value)
 {
     g_free(command(q, "memset 0x%" PRIx64 " 0x%zx 0x%x\n", address, size, value));
@@ -374,32 +381,60 @@ void qtest_clock_step(QTest *q, int64_t ns)
 
 /* ---- QMP -------------------------------------------------------------------------------- */
 
-JsonNode *qtest_qmp(QTest *q, const char *format, ...)
+/* The reply to one command: an object with "return" or with "error". */
+static JsonNode *qmp_reply(QTest *q, const char *text)
 {
-    g_autofree char *text = NULL;
-    g_autofree char *line = NULL;
-    va_list arguments;
+    g_autofree char *line = g_strconcat(text, "\n", NULL);
 
-    va_start(arguments, format);
-    text = g_strdup_vprintf(format, arguments);
-    va_end(arguments);
-    line = g_strconcat(text, "\n", NULL);
     write_text(q->qmp, line);
     for (;;) {
         g_autofree char *reply = read_line(q->qmp_in, text);
         g_autoptr(GError) error = NULL;
         g_autoptr(JsonNode) node = json_from_string(reply, &error);
-        JsonObject *object;
 
         if (!node || !JSON_NODE_HOLDS_OBJECT(node))
             g_error("%s: QEMU said '%s'", text, reply);
-        object = json_node_get_object(node);
-        if (json_object_has_member(object, "event"))
-            continue;
-        if (!json_object_has_member(object, "return"))
-            g_error("%s: QEMU said '%s'", text, reply);
-        return json_node_ref(json_object_get_member(object, "return"));
+        if (!json_object_has_member(json_node_get_object(node), "event"))
+            return g_steal_pointer(&node);
     }
+}
+
+JsonNode *qtest_qmp(QTest *q, const char *format, ...)
+{
+    g_autofree char *text = NULL;
+    va_list arguments;
+
+    va_start(arguments, format);
+    text = g_strdup_vprintf(format, arguments);
+    va_end(arguments);
+    g_autoptr(JsonNode) reply = qmp_reply(q, text);
+    JsonObject *object = json_node_get_object(reply);
+    if (!json_object_has_member(object, "return")) {
+        g_autofree char *said = json_to_string(reply, FALSE);
+        g_error("%s: QEMU said '%s'", text, said);
+    }
+    return json_node_ref(json_object_get_member(object, "return"));
+}
+
+char *qtest_qmp_error(QTest *q, const char *format, ...)
+{
+    g_autofree char *text = NULL;
+    va_list arguments;
+
+    va_start(arguments, format);
+    text = g_strdup_vprintf(format, arguments);
+    va_end(arguments);
+    g_autoptr(JsonNode) reply = qmp_reply(q, text);
+    JsonObject *object = json_node_get_object(reply);
+    if (!json_object_has_member(object, "error"))
+        return NULL;
+    return g_strdup(
+        json_object_get_string_member(json_object_get_object_member(object, "error"), "desc"));
+}
+
+pid_t qtest_pid(QTest *q)
+{
+    return (pid_t)g_ascii_strtoll(g_subprocess_get_identifier(q->process), NULL, 10);
 }
 
 void qtest_migrated(QTest *q)

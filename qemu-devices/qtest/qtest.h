@@ -11,6 +11,7 @@
 #include <gio/gio.h>
 #include <json-glib/json-glib.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 typedef struct QTest QTest;
 
@@ -22,6 +23,9 @@ QTest *qtest_start(const char *first, ...) G_GNUC_NULL_TERMINATED;
 
 /* Ends QEMU. It must have lived until now, and leave with status 0. */
 void qtest_stop(QTest *q);
+
+/* The process. */
+pid_t qtest_pid(QTest *q);
 
 /* Runs QEMU to its end, which must come by itself, and returns the exit status. */
 int qtest_run(GPtrArray *argv, char **errors);
@@ -41,6 +45,7 @@ void qtest_writeq(QTest *q, uint64_t address, uint64_t value);
 uint32_t qtest_inl(QTest *q, uint16_t port);
 void qtest_outl(QTest *q, uint16_t port, uint32_t value);
 void qtest_read(QTest *q, uint64_t address, void *to, size_t size);
+void qtest_write(QTest *q, uint64_t address, const void *from, size_t size);
 void qtest_fill(QTest *q, uint64_t address, size_t size, uint8_t value);
 
 /* Moves the virtual clock, running whatever is due on the way. */
@@ -48,6 +53,9 @@ void qtest_clock_step(QTest *q, int64_t ns);
 
 /* Executes one QMP command, as JSON text; the reply's "return". Free with json_node_unref(). */
 JsonNode *qtest_qmp(QTest *q, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+/* The same; the text of the error that it ends in, or NULL if it succeeds. */
+char *qtest_qmp_error(QTest *q, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
 /* Waits for the migration that was begun; it must complete. */
 void qtest_migrated(QTest *q);

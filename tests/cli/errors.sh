@@ -73,6 +73,27 @@ expect bad-accel 2 'auto, kvm and tcg' -- "$mmrig" run boot-smoke --accel warp
 expect unknown-area 2 'no scenario in the area "x"' -- "$mmrig" run --area x
 expect unknown-bench 2 'boot' -- "$mmrig" bench fly
 
+# mmrig inject, without any machine to inject into.
+expect inject-nothing 2 'into which machine\?' -- "$mmrig" inject
+expect inject-what 2 'inject what\?' -- "$mmrig" inject boot-smoke
+expect inject-unknown-run 2 'no machine is kept as "no-such"' -- "$mmrig" inject no-such list
+expect inject-bad-run 2 'no machine is kept as' -- "$mmrig" inject ../no list
+expect inject-unknown-target 2 'dram, pmem, cxl or mce' -- "$mmrig" inject x ram --gpa 1
+expect inject-nowhere 2 'say where' -- "$mmrig" inject x dram
+expect inject-twice 2 'say where once' -- "$mmrig" inject x dram --gpa 1 --offset 1
+expect inject-half 2 'go together' -- "$mmrig" inject x dram --pid 1
+expect inject-bad-number 2 '--gpa 12g' -- "$mmrig" inject x dram --gpa 12g
+expect inject-bad-kind 2 'srar, srao, ucna, ce, fatal' -- "$mmrig" inject x dram --gpa 1 --kind bad
+expect inject-mce-kind 2 'use dram' -- "$mmrig" inject x mce --gpa 1 --kind ucna
+expect inject-cxl-where 2 '--offset' -- "$mmrig" inject x cxl --gpa 1
+expect inject-clear-cxl 2 'the guest clears it' -- "$mmrig" inject x clear cxl
+expect keep-many 2 'one scenario' -- "$mmrig" run --all --keep
+expect keep-repeat 2 'do not repeat' -- "$mmrig" run boot-smoke --keep --repeat 2
+expect name-alone 2 'goes with --keep' -- "$mmrig" run boot-smoke --name x
+expect bad-name 2 'lower-case letters' -- "$mmrig" shell boot-smoke --name A/B
+expect bad-device 2 'device' -- "$mmrig" run boot-smoke --device Bad
+expect bad-device-property 2 'KEY=VALUE' -- "$mmrig" shell boot-smoke --device mmrig-ras,x
+
 # Scenarios.
 expect unknown-scenario 2 'no-such' -- run no-such
 good | scenario good

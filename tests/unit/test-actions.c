@@ -98,12 +98,23 @@ static void device_free(gpointer data)
     MmrigDevice *device = data;
 
     g_free(device->id);
+    g_free(device->type);
     g_free(device);
 }
 
-static const char *const all_verbs[] = {
-    "mce-inject", "balloon-set", "balloon-query", "virtio-mem-set", "virtio-mem-query",
-    "host-rss",   NULL};
+static const char *const all_verbs[] = {"mce-inject",
+                                        "balloon-set",
+                                        "balloon-query",
+                                        "virtio-mem-set",
+                                        "virtio-mem-query",
+                                        "host-rss",
+                                        "ras-inject",
+                                        "ras-clear",
+                                        "ras-count",
+                                        "ras-last",
+                                        "cxl-poison",
+                                        "cxl-event",
+                                        NULL};
 
 /* A machine of two CPUs and 512 MiB with a balloon and a virtio-mem device of 256 MiB. */
 static MmrigScenario new_scenario(void)
@@ -209,6 +220,130 @@ static void check_all(const Case *rows, gsize count)
 }
 
 #define HMP(line) "human-monitor-command {\"command-line\":\"" line "\"}"
+
+/* ---- mmrig-ras -------------------------------------------------------------------------- */
+
+#define QOM(verb, rest)                                                                        \
+    "qom-" verb " {\"path\":\"/machine/peripheral/ras0\",\"property\":" rest "}"
+
+static void test_ras(void)
+{
+    static const Case rows[] = {
+        {.verb = "ras-inject",
+         .args = "gpa=4096 kind=srao cpu=1 poison=off",
+         .answer = "{}",
+         .command =
+             QOM("set", "\"inject\",\"value\":\"gpa=0x1000,kind=srao,cpu=1,poison=off\""),
+         .reply = ""},
+        {.verb = "ras-clear",
+         .args = "gpa=0x40 len=64",
+         .answer = "{}",
+         .command = QOM("set", "\"clear\",\"value\":\"gpa=0x40,len=64\""),
+         .reply = ""},
+        {.verb = "ras-count",
+         .args = "of=poisoned",
+         .answer = "17",
+         .command = QOM("get", "\"poisoned\""),
+         .reply = "count=17"},
+        {.verb = "ras-count",
+         .args = "of=poisoned",
+         .answer = "-1",
+         .command = QOM("get", "\"poisoned\""),
+         .error = "did not return a number"},
+        {.verb = "ras-last",
+         .args = "of=consumed",
+         .answer = "\"access=load,gpa=0x1234,size=8,cpu=1\"",
+         .command = QOM("get", "\"last\""),
+         .reply = "access=load gpa=0x1234 size=8 cpu=1"},
+        {.verb = "ras-last",
+         .args = "of=consumed",
+         .answer = "[]",
+         .command = QOM("get", "\"last\""),
+         .error = "did not return text"},
+        {.verb = "ras-inject", .args = "kind=poison", .error = "gpa= is missing"},
+        {.verb = "ras-inject", .args = "kind=a,b gpa=0", .error = "kind=a,b has a comma"},
+        {.verb = "ras-inject",
+         .args = "kind=poison gpa=all",
+         .error = "gpa=all is not a number"},
+        {.verb = "ras-count", .args = "of=type", .error = "no counter type"},
+        {.verb = "ras-last", .args = "of=all", .error = "is not of=consumed"},
+    };
+    MmrigScenario scenario = new_scenario();
+
+    check(&scenario, &(const Case){.verb = "ras-inject",
+                                   .args = "kind=poison gpa=0",
+                                   .error = "the machine has no mmrig-ras"});
+    MmrigDevice *device = new_device(MMRIG_DEVICE_PACK, "ras0", 0);
+    device->type = g_strdup("mmrig-ras");
+    g_ptr_array_add(scenario.devices, device);
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++)
+        check(&scenario, &rows[i]);
+
+    scenario.fault.shift = (char *)"ras-inject";
+    scenario.fault.shift_bytes = 64;
+    check(&scenario, &(const Case){.verb = "ras-inject",
+                                   .args = "kind=poison gpa=0x1000",
+                                   .answer = "{}",
+                                   .command = QOM("set", "\"inject\",\"value\":\"gpa=0x1040,"
+                                                         "kind=poison\""),
+                                   .reply = ""});
+    g_ptr_array_unref(scenario.devices);
+}
+
+/* ---- CXL devices ------------------------------------------------------------------------ */
+
+static void test_cxl(void)
+{
+    static const Case rows[] = {
+        {.verb = "cxl-poison",
+         .args = "id=mem0 dpa=0x1000 len=128",
+         .command = "cxl-inject-poison {\"path\":\"/machine/peripheral/mem0\",\"start\":4096,"
+                    "\"length\":128}",
+         .reply = ""},
+        {.verb = "cxl-event",
+         .args = "id=mem0 log=fatal dpa=64",
+         .command = "cxl-inject-general-media-event {\"path\":\"/machine/peripheral/mem0\","
+                    "\"log\":\"fatal\",\"flags\":1,\"dpa\":64,\"descriptor\":1,\"type\":0,"
+                    "\"transaction-type\":5,\"channel\":3,\"rank\":17}",
+         .reply = ""},
+        {.verb = "cxl-poison", .args = "id=mem1 dpa=0", .error = "no such device: mem1"},
+        {.verb = "cxl-poison", .args = "id=b0 dpa=0", .error = "no such device: b0"},
+        {.verb = "cxl-poison", .args = "dpa=0", .error = "id= is missing"},
+        {.verb = "cxl-poison", .args = "id=mem0", .error = "dpa= is missing"},
+        {.verb = "cxl-poison", .args = "id=mem0 dpa=32", .error = "not a multiple of 64"},
+        {.verb = "cxl-poison", .args = "id=mem0 dpa=0x10000000", .error = "not a number of 0"},
+        {.verb = "cxl-poison", .args = "id=mem0 dpa=0xfffffc0 len=128", .error = "len=128"},
+        {.verb = "cxl-poison", .args = "id=mem0 dpa=0 len=96", .error = "not a multiple of 64"},
+        {.verb = "cxl-event", .args = "id=mem0 log=all dpa=0", .error = "log=all is none of"},
+        {.verb = "cxl-event",
+         .args = "id=mem0 log=fatal dpa=-1",
+         .error = "dpa=-1 is not a number"},
+        {.verb = "cxl-poison",
+         .args = "id=mem0 dpa=0",
+         .answer = "{\"class\":\"GenericError\",\"desc\":\"full\"}",
+         .is_error = TRUE,
+         .command = "cxl-inject-poison {\"path\":\"/machine/peripheral/mem0\",\"start\":0,"
+                    "\"length\":64}",
+         .error = "full"},
+    };
+    MmrigScenario scenario = new_scenario();
+
+    g_ptr_array_add(scenario.devices, new_device(MMRIG_DEVICE_CXL, "mem0", 256 << 20));
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++)
+        check(&scenario, &rows[i]);
+    scenario.fault.shift = (char *)"cxl-poison";
+    scenario.fault.shift_bytes = 64;
+    check(&scenario,
+          &(const Case){.verb = "cxl-poison",
+                        .args = "id=mem0 dpa=0",
+                        .command = "cxl-inject-poison {\"path\":\"/machine/peripheral/mem0\","
+                                   "\"start\":64,\"length\":64}",
+                        .reply = ""});
+    check(&scenario, &(const Case){.verb = "cxl-poison",
+                                   .args = "id=mem0 dpa=0xfffffc0",
+                                   .error = "within the device"});
+    g_ptr_array_unref(scenario.devices);
+}
 
 /* ---- Machine checks --------------------------------------------------------------------- */
 
@@ -631,6 +766,8 @@ static void test_registry(void)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/actions/ras", test_ras);
+    g_test_add_func("/actions/cxl", test_cxl);
     g_test_add_func("/actions/mce", test_mce);
     g_test_add_func("/actions/mce-refused", test_mce_refused);
     g_test_add_func("/actions/long", test_long);

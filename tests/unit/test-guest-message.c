@@ -76,6 +76,15 @@ static void test_good(void)
     message = good("kept");
     g_assert_cmpint(message.kind, ==, MMRIG_GUEST_KEPT);
 
+    message = good("translated 7 ok 8192");
+    g_assert_cmpint(message.kind, ==, MMRIG_GUEST_TRANSLATED);
+    g_assert_cmpuint(message.number, ==, 7);
+    g_assert_cmpuint(message.translated.address, ==, 8192);
+    g_assert_null(message.translated.problem);
+
+    message = good("translated 8 error no%20such%0aprocess");
+    g_assert_cmpstr(message.translated.problem, ==, "no such?process");
+
     message = good("forked " BOOT_ID " fedcba9876543210fedcba9876543210");
     g_assert_cmpint(message.kind, ==, MMRIG_GUEST_FORKED);
     g_assert_cmpstr(message.forked.nonce, ==, "fedcba9876543210fedcba9876543210");
@@ -107,6 +116,12 @@ static void test_hostile(void)
         "ready 1 " BOOT_ID " 6.12 more",
         "kept it",
         "forked " BOOT_ID,
+        "translated 7 ok",
+        "translated 7 ok 0x2000",
+        "translated 7 ok -1",
+        "translated x ok 1",
+        "translated 7 well 1",
+        "translated 7 ok 1 2",
         "forked " BOOT_ID " 0123",
         "forked " BOOT_ID " 0123456789abcdef0123456789abcdeg",
         "request -1 mce-inject",

@@ -45,6 +45,20 @@ static const Case cases[] = {
      BASE "[pack cam0]\ntype = mmrig-camera\nproperties = sizes=640x480,64x64 dma-bits=32\n"
           "[pack cam1]\ntype = mmrig-camera\n",
      MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_MACHINE_COLD},
+    {"cxl",
+     BASE "[cxl ram0]\nvolatile = 256M\nswitch = yes\n"
+          "[cxl a]\nvolatile = 512M\npersistent = 256M\nwindow = 1\n"
+          "[nvdimm pmem0]\nsize = 64M\n"
+          "[cxl b]\nvolatile = 512M\npersistent = 256M\nwindow = 1\n",
+     MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_MACHINE_COLD},
+    {"nvdimm-errors",
+     BASE "[nvdimm pmem0]\nsize = 64M\n[pack nvd0]\ntype = mmrig-nvdimm\n"
+          "properties = ars-buffer=120\n",
+     MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_MACHINE_COLD},
+    {"nvdimm-store",
+     BASE "[nvdimm pmem0]\nsize = 64M\n[pack nvd0]\ntype = mmrig-nvdimm\n"
+          "properties = store=/var/errors\n",
+     MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_MACHINE_COLD},
     {"all",
      BASE "[machine]\ncpus = 2\nmemory = 256M\nnodes = 2\n"
           "[nvdimm pmem0]\nsize = 64M\n"
@@ -57,6 +71,12 @@ static const Case cases[] = {
      MMRIG_MACHINE_FORK},
     {"vmgenid", BASE "[machine]\nvmgenid = yes\n", MMRIG_ACCEL_TCG, "/boot/vmlinux",
      MMRIG_MACHINE_FORK},
+    {"ovmf",
+     BASE "[machine]\nmemory = 2G\nnodes = 2\nnode-memory = 512M 1536M\nmemory-below-4g = 1G\n"
+          "[firmware]\ntype = ovmf\n[nvdimm pmem0]\nsize = 64M\n",
+     MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_MACHINE_COLD},
+    {"ovmf-own", BASE "[firmware]\ntype = ovmf\ncode = /a,b/code.fd\nvariables = /a/vars.fd\n",
+     MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_MACHINE_COLD},
     {"fork-nodes", BASE "[machine]\nnodes = 2\n", MMRIG_ACCEL_TCG, "/boot/vmlinux",
      MMRIG_MACHINE_FORK},
 };
@@ -74,9 +94,15 @@ static MmrigScenario *parse(const char *text, const char *name)
 static MmrigMachine *plan(const MmrigScenario *scenario, const Case *one)
 {
     g_autoptr(GError) error = NULL;
-    MmrigParts parts = {
-        "/usr/bin/qemu-system-x86_64", one->accel, one->kernel, "/cache/x.cpio", one->kind,
-        "/lib/a,b/mmrig-devices.so"};
+    MmrigParts parts = {.qemu = "/usr/bin/qemu-system-x86_64",
+                        .accel = one->accel,
+                        .kernel = one->kernel,
+                        .initrd = "/cache/x.cpio",
+                        .kind = one->kind,
+                        .pack = "/lib/a,b/mmrig-devices.so",
+                        .efi_kernel = "/boot/bzImage",
+                        .firmware = "/usr/share/OVMF/CODE.fd",
+                        .variables = "/usr/share/OVMF/VARS.fd"};
     MmrigMachine *machine = mmrig_machine_plan(scenario, &parts, &error);
 
     g_assert_no_error(error);
@@ -184,13 +210,26 @@ static void test_quote(void)
 
 static void test_parts_missing(void)
 {
-    const MmrigParts missing[] = {
-        {NULL, MMRIG_ACCEL_TCG, "k", "i", MMRIG_MACHINE_COLD, "p"},
-        {"q", MMRIG_ACCEL_TCG, NULL, "i", MMRIG_MACHINE_COLD, "p"},
-        {"q", MMRIG_ACCEL_TCG, "k", "", MMRIG_MACHINE_COLD, "p"},
-        {"q", MMRIG_ACCEL_TCG, "k", "i", MMRIG_MACHINE_COLD, NULL},
-    };
-    g_autoptr(MmrigScenario) scenario = parse(BASE "[pack a]\ntype = mmrig-camera\n", "plain");
+    const MmrigParts whole = {.qemu = "q",
+                              .kernel = "k",
+                              .initrd = "i",
+                              .pack = "p",
+                              .efi_kernel = "e",
+                              .firmware = "f",
+                              .variables = "v"};
+    MmrigParts missing[7];
+
+    for (gsize i = 0; i < G_N_ELEMENTS(missing); i++)
+        missing[i] = whole;
+    missing[0].qemu = NULL;
+    missing[1].kernel = NULL;
+    missing[2].initrd = "";
+    missing[3].pack = NULL;
+    missing[4].efi_kernel = NULL;
+    missing[5].firmware = NULL;
+    missing[6].variables = NULL;
+    g_autoptr(MmrigScenario) scenario =
+        parse(BASE "[pack a]\ntype = mmrig-camera\n[firmware]\ntype = ovmf\n", "plain");
 
     for (gsize i = 0; i < G_N_ELEMENTS(missing); i++) {
         g_autoptr(GError) error = NULL;

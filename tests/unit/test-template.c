@@ -21,7 +21,7 @@
 typedef struct {
     char *folder;
     char *stores[3]; /* two, and NULL */
-    char *qemu, *kernel, *pack;
+    char *qemu, *kernel, *pack, *efi_kernel, *firmware, *variables;
 } Fixture;
 
 static char *write_file(const char *folder, const char *name, const char *text)
@@ -43,6 +43,9 @@ static void set_up(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
     fixture->qemu = write_file(fixture->folder, "qemu", "qemu");
     fixture->kernel = write_file(fixture->folder, "kernel", "kernel");
     fixture->pack = write_file(fixture->folder, "pack", "pack");
+    fixture->efi_kernel = write_file(fixture->folder, "efi-kernel", "efi-kernel");
+    fixture->firmware = write_file(fixture->folder, "firmware", "firmware");
+    fixture->variables = write_file(fixture->folder, "variables", "variables");
     for (guint i = 0; i < 2; i++) {
         fixture->stores[i] =
             g_build_filename(fixture->folder, i == 0 ? "first" : "second", NULL);
@@ -60,6 +63,9 @@ static void tear_down(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
     g_free(fixture->qemu);
     g_free(fixture->kernel);
     g_free(fixture->pack);
+    g_free(fixture->efi_kernel);
+    g_free(fixture->firmware);
+    g_free(fixture->variables);
     g_free(fixture->folder);
 }
 
@@ -72,8 +78,15 @@ static char *name_of(const Fixture *fixture, const char *text, const char *scena
     g_autoptr(MmrigScenario) parsed =
         mmrig_scenario_parse(text, strlen(text), scenario, "x.ini", NULL, &error);
     g_assert_no_error(error);
-    MmrigParts parts = {fixture->qemu,      accel,        fixture->kernel, image,
-                        MMRIG_MACHINE_FORK, fixture->pack};
+    MmrigParts parts = {.qemu = fixture->qemu,
+                        .accel = accel,
+                        .kernel = fixture->kernel,
+                        .initrd = image,
+                        .kind = MMRIG_MACHINE_FORK,
+                        .pack = fixture->pack,
+                        .efi_kernel = fixture->efi_kernel,
+                        .firmware = fixture->firmware,
+                        .variables = fixture->variables};
     char *name = mmrig_template_name(parsed, &parts, &error);
     g_assert_no_error(error);
     g_assert_cmpuint(strlen(name), ==, 32);
@@ -90,8 +103,8 @@ static char *plain_name(const Fixture *fixture)
     "[scenario]\nsummary = s\narea = a\n[test]\ntest = t\nargs = one\n[machine]\n" machine
 
 /*
- * Every input of a template, and a change of it. What becomes an input later (firmware)
- * belongs in here: as an argument it is a row, as a file it is one for assert_file_counts()
+ * Every input of a template, and a change of it. What becomes an input later belongs in
+ * here: as an argument it is a row, as a file it is one for assert_file_counts()
  * below.
  */
 static const struct {
@@ -119,9 +132,14 @@ static const struct {
     {"virtio-mem's blocks", BASE "[virtio-mem vm0]\nsize = 512M\nblock-size = 4M\n", NULL,
      MMRIG_ACCEL_TCG},
     {"disk", BASE "[disk d]\nsize = 64M\n", NULL, MMRIG_ACCEL_TCG},
+    {"cxl", BASE "[cxl c]\nvolatile = 256M\n", NULL, MMRIG_ACCEL_TCG},
+    {"cxl's size", BASE "[cxl c]\nvolatile = 512M\n", NULL, MMRIG_ACCEL_TCG},
+    {"cxl's kind", BASE "[cxl c]\npersistent = 256M\n", NULL, MMRIG_ACCEL_TCG},
+    {"cxl's switch", BASE "[cxl c]\nvolatile = 256M\nswitch = yes\n", NULL, MMRIG_ACCEL_TCG},
     {"device of the pack", BASE "[pack cam0]\ntype = mmrig-camera\n", NULL, MMRIG_ACCEL_TCG},
     {"device's properties", BASE "[pack cam0]\ntype = mmrig-camera\nproperties = a=1\n", NULL,
      MMRIG_ACCEL_TCG},
+    {"firmware", BASE "[firmware]\ntype = ovmf\n", NULL, MMRIG_ACCEL_TCG},
     {"test", "[scenario]\nsummary = s\narea = a\n[test]\ntest = u\nargs = one\n" SIZES, NULL,
      MMRIG_ACCEL_TCG},
     {"test's arguments", "[scenario]\nsummary = s\narea = a\n[test]\ntest = t\n" SIZES, NULL,
@@ -193,8 +211,8 @@ static void test_name_same(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 /* Of a machine that depends on every kind of file. */
 static char *pack_name(const Fixture *fixture)
 {
-    return name_of(fixture, BASE "[pack cam0]\ntype = mmrig-camera\n", "x", MMRIG_ACCEL_TCG,
-                   "/cache/1.cpio");
+    return name_of(fixture, BASE "[pack cam0]\ntype = mmrig-camera\n[firmware]\ntype = ovmf\n",
+                   "x", MMRIG_ACCEL_TCG, "/cache/1.cpio");
 }
 
 /* One byte more; one byte other, with its time put back; another file in its place. */
@@ -231,7 +249,8 @@ static void assert_file_counts(const Fixture *fixture, const char *path)
 /* Each by itself, and each by its path. */
 static void test_name_files(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
-    char **const paths[] = {&fixture->kernel, &fixture->qemu, &fixture->pack};
+    char **const paths[] = {&fixture->kernel,     &fixture->qemu,     &fixture->pack,
+                            &fixture->efi_kernel, &fixture->firmware, &fixture->variables};
 
     for (gsize i = 0; i < G_N_ELEMENTS(paths); i++) {
         assert_file_counts(fixture, *paths[i]);
@@ -265,6 +284,12 @@ static void test_unfit(Fixture *fixture G_GNUC_UNUSED, gconstpointer data G_GNUC
                  "it tests early boot");
     assert_unfit("[scenario]\nsummary = s\narea = a\n[test]\ntest = t\nboots = a b\n",
                  "it boots more than once");
+    assert_unfit(BASE "[cxl c]\nvolatile = 256M\n",
+                 "QEMU does not save the state of CXL devices");
+    assert_unfit(BASE "[firmware]\ntype = ovmf\n",
+                 "what firmware does happens while the machine starts");
+    assert_unfit(BASE "nodes = 2\nnode-memory = 256M 256M\n",
+                 "its nodes have memory of their own");
     assert_unfit(BASE "[balloon b]\n", "its balloon cannot give back a fork's memory");
 }
 
@@ -273,8 +298,12 @@ static void test_name_missing(Fixture *fixture, gconstpointer data G_GNUC_UNUSED
     g_autoptr(GError) error = NULL;
     g_autoptr(MmrigScenario) scenario =
         mmrig_scenario_parse(BASE, strlen(BASE), "x", "x.ini", NULL, &error);
-    MmrigParts parts = {fixture->qemu,   MMRIG_ACCEL_TCG,    "/nonexistent/kernel",
-                        "/cache/1.cpio", MMRIG_MACHINE_FORK, NULL};
+    MmrigParts parts = {.qemu = fixture->qemu,
+                        .accel = MMRIG_ACCEL_TCG,
+                        .kernel = "/nonexistent/kernel",
+                        .initrd = "/cache/1.cpio",
+                        .kind = MMRIG_MACHINE_FORK,
+                        .pack = NULL};
 
     g_assert_null(mmrig_template_name(scenario, &parts, &error));
     g_assert_nonnull(error);

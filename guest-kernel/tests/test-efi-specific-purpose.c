@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Memory that the firmware sets aside for a specific purpose is kept out of general use and is
+ * a DAX device, whose memory works. Argument specific: the ranges.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "firmware.h"
+#include "harness.h"
+
+#define DEVICES   "/sys/bus/dax/devices"
+#define HUGE_PAGE (2ull << 20)
+
+static int by_base(const void *a, const void *b)
+{
+    const struct range *one = a, *other = b;
+
+    return (one->base > other->base) - (one->base < other->base);
+}
+
+static uint64_t attribute(const char *device, const char *name)
+{
+    char path[320];
+
+    snprintf(path, sizeof(path), DEVICES "/%s/%s", device, name);
+    return file_u64(path);
+}
+
+/* Calls see for each DAX device. */
+static void each_dax(void (*see)(const char *name, void *data), void *data)
+{
+    DIR *folder = opendir(DEVICES);
+    struct dirent *entry;
+
+    if (!folder)
+        ABORT(DEVICES ": %s", strerror(errno));
+    while ((entry = readdir(folder)))
+        if (strncmp(entry->d_name, "dax", 3) == 0)
+            see(entry->d_name, data);
+    closedir(folder);
+}
+
+static void add_device(const char *name, void *data)
+{
+    struct ranges *ranges = data;
+    uint64_t base = attribute(name, "resource"), size = attribute(name, "size");
+
+    DIAG("%s: 0x%" PRIx64 "+0x%" PRIx64 " on node %" PRIu64, name, base, size,
+         attribute(name, "target_node"));
+    if (ranges->count == RANGES_MAX)
+        ABORT("more than %d DAX devices", RANGES_MAX);
+    ranges->at[ranges->count++] = (struct range){base, size};
+}
+
+TEST(devices_are_the_ranges)
+{
+    struct ranges wanted = {0}, devices = {0};
+
+    ranges_parse(&wanted, test_arg("specific"));
+    ASSERT_GT(wanted.count, 0);
+    each_dax(add_device, &devices);
+    qsort(devices.at, devices.count, sizeof(devices.at[0]), by_base);
+    ranges_expect_equal("asked for and DAX devices", &wanted, &devices);
+}
+
+TEST(not_in_general_use)
+{
+    struct ranges wanted = {0}, soft = {0}, ram = {0};
+    char line[256];
+    uint64_t base, end;
+    FILE *file = fopen("/proc/iomem", "re");
+
+    ASSERT_TRUE(file != NULL);
+    while (fgets(line, sizeof(line), file)) {
+        if (sscanf(line, "%" SCNx64 "-%" SCNx64, &base, &end) != 2 || line[0] == ' ')
+            continue;
+        if (strstr(line, "Soft Reserved"))
+            ranges_add(&soft, base, end - base + 1);
+        else if (strstr(line, "System RAM"))
+            ranges_add(&ram, base, end - base + 1);
+    }
+    fclose(file);
+    ranges_parse(&wanted, test_arg("specific"));
+    ranges_expect_equal("asked for and soft reserved", &wanted, &soft);
+    for (size_t i = 0; i < wanted.count; i++)
+        EXPECT_EQ(ranges_within(&ram, wanted.at[i].base, wanted.at[i].size), 0);
+}
+
+/*
+ * Linux's first choice for such a device may be the driver that makes general memory of it
+ * (kmem), on line only if told to. Here it is to be a device.
+ */
+static void bind_as_device(const char *name)
+{
+    char path[320], driver[320];
+    ssize_t size;
+
+    snprintf(path, sizeof(path), DEVICES "/%s/driver", name);
+    size = readlink(path, driver, sizeof(driver) - 1);
+    driver[size > 0 ? size : 0] = '\0';
+    DIAG("%s: driver %s", name, size > 0 ? strrchr(driver, '/') + 1 : "none");
+    if (size > 0 && strstr(driver, "device_dax"))
+        return;
+    if (size > 0)
+        ASSERT_TRUE(file_write("/sys/bus/dax/drivers/kmem/unbind", name));
+    ASSERT_TRUE(file_write("/sys/bus/dax/drivers/device_dax/new_id", name));
+}
+
+static void use_device(const char *name, void *data)
+{
+    bind_as_device(name);
+    size_t size = attribute(name, "size");
+    unsigned *used = data;
+    char path[300];
+
+    snprintf(path, sizeof(path), "/dev/%s", name);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    if (fd < 0)
+        ABORT("%s: %s", path, strerror(errno));
+    volatile uint64_t *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    ASSERT_NE((void *)at, MAP_FAILED);
+    for (size_t i = 0; i < size; i += HUGE_PAGE)
+        at[i / sizeof(*at)] = i ^ UINT64_C(0x5a5a5a5a);
+    for (size_t i = 0; i < size; i += HUGE_PAGE)
+        EXPECT_EQ(at[i / sizeof(*at)], i ^ UINT64_C(0x5a5a5a5a));
+    munmap((void *)at, size);
+    close(fd);
+    (*used)++;
+}
+
+TEST(memory_works)
+{
+    unsigned used = 0;
+
+    each_dax(use_device, &used);
+    EXPECT_GT(used, 0);
+}
+
+HARNESS_MAIN

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What happens to an access to a page with poison in it. */
+#include "poison-internal.h"
+
+#include "exec/cpu-common.h"
+#include "system/tcg.h"
+
+#include "mce.h"
+
+static MemTxResult poison_pass_read(PoisonPage *page, hwaddr offset,
+                                    uint64_t *data, unsigned size)
+{
+    uint64_t value = 0;
+    MemTxResult result =
+        address_space_read(&page->space->as, page->offset + offset,
+                           MEMTXATTRS_UNSPECIFIED, &value, size);
+
+    *data = le64_to_cpu(value);
+    return result;
+}
+
+static MemTxResult poison_pass_write(PoisonPage *page, hwaddr offset,
+                                     uint64_t data, unsigned size)
+{
+    uint64_t value = cpu_to_le64(data);
+
+    return address_space_write(&page->space->as, page->offset + offset,
+                               MEMTXATTRS_UNSPECIFIED, &value, size);
+}
+
+/*
+ * The processor that makes an access, or NULL for a device. A device's DMA may
+ * well run in a processor's thread, but only a processor's own accesses say
+ * what they are (cpu_get_mem_attrs in QEMU's target/i386/cpu.h).
+ */
+static CPUState *poison_accessor(MemTxAttrs attrs)
+{
+    return attrs.unspecified || attrs.requester_id ? NULL : current_cpu;
+}
+
+static bool poison_is_filtered(MmrigPoison *p, const MmrigPoisonAccess *access)
+{
+    for (unsigned i = 0; i < MMRIG_POISON_SOURCES_MAX; i++) {
+        const PoisonSource *s = &p->sources[i];
+
+        if (s->ops && s->ops->filter && s->ops->filter(s->opaque, access)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void poison_tell_consumed(MmrigPoison *p,
+                                 const MmrigPoisonAccess *access)
+{
+    switch (access->kind) {
+    case MMRIG_POISON_LOAD:
+        p->counters.loads++;
+        break;
+    case MMRIG_POISON_FETCH:
+        p->counters.fetches++;
+        break;
+    case MMRIG_POISON_DMA:
+        p->counters.dma++;
+        break;
+    }
+    for (unsigned i = 0; i < MMRIG_POISON_SOURCES_MAX; i++) {
+        const PoisonSource *s = &p->sources[i];
+
+        if (s->ops && s->ops->consumed) {
+            s->ops->consumed(s->opaque, access);
+        }
+    }
+}
+
+static MemTxResult poison_read(void *opaque, hwaddr offset, uint64_t *data,
+                               unsigned size, MemTxAttrs attrs)
+{
+    PoisonPage *page = opaque;
+    MmrigPoison *p = page->poison;
+    CPUState *cpu = poison_accessor(attrs);
+    uint64_t mask = poison_mask(offset, offset + size - 1);
+    uint64_t bad = page->any & mask;
+    MmrigPoisonAccess access = {.kind = MMRIG_POISON_DMA, .cpu = cpu};
+    unsigned granule;
+
+    if (!bad) {
+        return poison_pass_read(page, offset, data, size);
+    }
+    granule = ctz64(bad);
+    page->stored[granule] = 0;
+    access.gpa =
+        page->gpa + MAX(offset, (hwaddr)granule * MMRIG_POISON_GRANULE);
+    access.size = page->gpa + offset + size - access.gpa;
+    access.source = poison_sources_of(page, granule);
+    if (cpu) {
+        /*
+         * While it translates, TCG is in none of the code that it made:
+         * cpu_ldub_code() and its like have no place to return to.
+         */
+        access.kind = tcg_enabled() && cpu->mem_io_pc == 0 ? MMRIG_POISON_FETCH
+                                                           : MMRIG_POISON_LOAD;
+    }
+    if (access.kind == MMRIG_POISON_FETCH &&
+        !mmrig_mce_fetch_is_due(cpu, page->gpa)) {
+        mmrig_mce_retry(cpu);
+    }
+    if (poison_is_filtered(p, &access)) {
+        p->counters.filtered++;
+        return poison_pass_read(page, offset, data, size);
+    }
+    poison_tell_consumed(p, &access);
+    if (cpu) {
+        mmrig_mce_consume(cpu, access.gpa, access.kind == MMRIG_POISON_FETCH);
+        return poison_pass_read(page, offset, data, size);
+    }
+    *data = UINT64_MAX;
+    return MEMTX_ERROR;
+}
+
+static void poison_clear_by_store(PoisonPage *page, uint64_t mask)
+{
+    MmrigPoison *p = page->poison;
+
+    p->counters.cleared += ctpop64(page->any & mask);
+    for (unsigned i = 0; i < MMRIG_POISON_SOURCES_MAX; i++) {
+        poison_tell_cleared(p, i, page, poison_forget(page, i, mask),
+                            MMRIG_POISON_CLEARED_BY_STORE);
+    }
+    poison_sum(p, page);
+    if (!page->any) {
+        qemu_bh_schedule(p->sweep);
+    }
+}
+
+static MemTxResult poison_write(void *opaque, hwaddr offset, uint64_t data,
+                                unsigned size, MemTxAttrs attrs)
+{
+    PoisonPage *page = opaque;
+    MmrigPoison *p = page->poison;
+    uint64_t bad = page->any & poison_mask(offset, offset + size - 1);
+    uint64_t cleared = 0;
+    MemTxResult result = poison_pass_write(page, offset, data, size);
+
+    if (bad) {
+        p->counters.stores++;
+    }
+    while (bad) {
+        unsigned granule = ctz64(bad);
+        hwaddr start = (hwaddr)granule * MMRIG_POISON_GRANULE;
+        hwaddr from = MAX(offset, start) - start;
+        hwaddr to =
+            MIN(offset + size, start + MMRIG_POISON_GRANULE) - start - 1;
+
+        page->stored[granule] |= MAKE_64BIT_MASK(from, to - from + 1);
+        if (p->store == MMRIG_POISON_STORE_ANY ||
+            (p->store == MMRIG_POISON_STORE_FULL_LINE &&
+             page->stored[granule] == UINT64_MAX)) {
+            cleared |= UINT64_C(1) << granule;
+        }
+        bad &= bad - 1;
+    }
+    if (cleared) {
+        poison_clear_by_store(page, cleared);
+    }
+    return result;
+}
+
+const MemoryRegionOps poison_ops = {
+    .read_with_attrs = poison_read,
+    .write_with_attrs = poison_write,
+    .endianness = DEVICE_LITTLE_ENDIAN,
+    .valid = {.min_access_size = 1, .max_access_size = 8, .unaligned = true},
+    .impl = {.min_access_size = 1, .max_access_size = 8, .unaligned = true},
+};

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the parts of the poison map know of each other: poison*.c only. */
+#ifndef MMRIG_POISON_INTERNAL_H
+#define MMRIG_POISON_INTERNAL_H
+
+#include "compat.h"
+
+#if MMRIG_QEMU_AT_LEAST(10, 1)
+#include "system/memory.h"
+#else
+#include "exec/memory.h"
+#endif
+#include "migration/vmstate.h"
+#include "qemu/bitops.h"
+#include "qemu/main-loop.h"
+#include "qom/object.h"
+
+#include "poison.h"
+
+#define TYPE_MMRIG_POISON "mmrig-poison"
+OBJECT_DECLARE_SIMPLE_TYPE(MmrigPoison, MMRIG_POISON)
+
+#define PAGE_SIZE_ UINT64_C(4096)
+#define PAGE_GRANULES (PAGE_SIZE_ / MMRIG_POISON_GRANULE)
+QEMU_BUILD_BUG_ON(PAGE_GRANULES != 64);
+
+/* Above whatever a machine has over its RAM. */
+#define POISON_PRIORITY 10000
+/* Regions of RAM there can be poison in: main memory, and memory devices. */
+#define SPACES_MAX 64
+/* Pages and partly stored granules in a migration stream. */
+#define STREAM_PARTIAL_MAX (MMRIG_POISON_PAGES_MAX * 64)
+
+/* One region of RAM. Kept as long as the machine lives. */
+typedef struct PoisonSpace {
+    MemoryRegion *ram;
+    AddressSpace as;
+} PoisonSpace;
+
+typedef struct PoisonPage {
+    MmrigPoison *poison;
+    MemoryRegion region;
+    hwaddr gpa;
+    PoisonSpace *space;
+    hwaddr offset; /* in the space */
+    bool laid;     /* the region is over it */
+    bool backed;   /* the host's page is bad; there is no region */
+    uint64_t bad[MMRIG_POISON_SOURCES_MAX];
+    uint64_t any;                   /* bad by at least one source */
+    uint64_t stored[PAGE_GRANULES]; /* bytes stored since it was loaded */
+} PoisonPage;
+
+typedef struct PoisonSource {
+    uint8_t name[MMRIG_POISON_SOURCE_BYTES]; /* as it migrates */
+    const MmrigPoisonOps *ops;
+    void *opaque;
+} PoisonSource;
+
+/* What migrates. */
+typedef struct PoisonRecord {
+    uint64_t gpa;
+    uint64_t bad[MMRIG_POISON_SOURCES_MAX];
+} PoisonRecord;
+
+typedef struct PoisonPartial {
+    uint64_t gpa; /* of the granule */
+    uint64_t stored;
+} PoisonPartial;
+
+struct MmrigPoison {
+    Object parent_obj;
+
+    GHashTable *pages; /* gpa -> PoisonPage */
+    GPtrArray *spaces;
+    GPtrArray *unused;  /* pages whose regions may be laid anew */
+    GPtrArray *leaving; /* taken away in the transaction that is open */
+    unsigned depth;     /* of transactions */
+    bool queued;        /* poison_apply() */
+    QEMUBH *sweep;
+    PoisonSource sources[MMRIG_POISON_SOURCES_MAX];
+    bool backing;
+    uint32_t store; /* MmrigPoisonStore */
+    MmrigPoisonCounters counters;
+
+    PoisonRecord *records;
+    int32_t record_count;
+    PoisonPartial *partials;
+    int32_t partial_count;
+};
+
+/* Pages that wait for processors to forget them. */
+typedef struct PoisonBatch {
+    MmrigPoison *poison;
+    GPtrArray *pages;
+    unsigned processors;
+} PoisonBatch;
+
+static inline const char *poison_name(const MmrigPoison *p, int source)
+{
+    return (const char *)p->sources[source].name;
+}
+
+/* ---- poison.c ----------------------------------------------------------- */
+
+/* The page at an address, if there is a region over it. */
+PoisonPage *poison_page(MmrigPoison *p, hwaddr gpa);
+/* The bad pages in order; free the array. */
+GPtrArray *poison_sorted(MmrigPoison *p);
+/* The sources, as bits, that a granule of a page is bad by. */
+uint64_t poison_sources_of(const PoisonPage *page, unsigned granule);
+/* Takes granules (a mask) from a source of a page; which of them changed. */
+uint64_t poison_forget(PoisonPage *page, unsigned source, uint64_t mask);
+/* Brings a page's sum and the counters up to date with its sources. */
+void poison_sum(MmrigPoison *p, PoisonPage *page);
+void poison_tell_cleared(MmrigPoison *p, unsigned source,
+                         const PoisonPage *page, uint64_t mask,
+                         MmrigPoisonClear why);
+
+/* ---- poison-region.c ---------------------------------------------------- */
+
+/* A page of the map, good as yet, between begin and commit. */
+PoisonPage *poison_lay(MmrigPoison *p, hwaddr gpa, Error **errp);
+/* Makes the machine's memory as the map says, soon; a bottom half as well. */
+void poison_enforce(void *opaque);
+
+/* ---- poison-access.c ---------------------------------------------------- */
+
+extern const MemoryRegionOps poison_ops;
+
+/* ---- poison-vmstate.c --------------------------------------------------- */
+
+extern const VMStateDescription poison_vmstate;
+
+static inline uint64_t poison_mask(hwaddr first, hwaddr last)
+{
+    unsigned from = first / MMRIG_POISON_GRANULE;
+    unsigned to = last / MMRIG_POISON_GRANULE;
+
+    return MAKE_64BIT_MASK(from, to - from + 1);
+}
+
+#endif

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* How the map migrates. The stream comes from outside, and is not trusted. */
+#include "poison-internal.h"
+
+#include "qapi/error.h"
+#include "qemu/log.h"
+
+static void poison_drop_stream(MmrigPoison *p)
+{
+    g_clear_pointer(&p->records, g_free);
+    g_clear_pointer(&p->partials, g_free);
+    p->record_count = 0;
+    p->partial_count = 0;
+}
+
+static int poison_pre_save(void *opaque)
+{
+    MmrigPoison *p = opaque;
+    g_autoptr(GPtrArray) sorted = poison_sorted(p);
+    g_autoptr(GArray) partials =
+        g_array_new(FALSE, FALSE, sizeof(PoisonPartial));
+
+    poison_drop_stream(p);
+    p->records = g_new0(PoisonRecord, sorted->len);
+    for (guint i = 0; i < sorted->len; i++) {
+        const PoisonPage *page = g_ptr_array_index(sorted, i);
+
+        p->records[i].gpa = page->gpa;
+        memcpy(p->records[i].bad, page->bad, sizeof(page->bad));
+        for (unsigned g = 0; g < PAGE_GRANULES; g++) {
+            PoisonPartial partial = {
+                page->gpa + (hwaddr)g * MMRIG_POISON_GRANULE, page->stored[g]};
+
+            if (partial.stored) {
+                g_array_append_val(partials, partial);
+            }
+        }
+    }
+    p->record_count = sorted->len;
+    p->partial_count = partials->len;
+    p->partials =
+        (PoisonPartial *)g_array_free(g_steal_pointer(&partials), FALSE);
+    return 0;
+}
+
+static int poison_post_save(void *opaque)
+{
+    poison_drop_stream(opaque);
+    return 0;
+}
+
+static int poison_pre_load(void *opaque)
+{
+    poison_drop_stream(opaque);
+    return 0;
+}
+
+/* Before anything of that many is allocated. */
+static bool poison_counts_are_good(void *opaque, int version)
+{
+    const MmrigPoison *p = opaque;
+
+    return p->record_count >= 0 && p->record_count <= MMRIG_POISON_PAGES_MAX &&
+           p->partial_count >= 0 && p->partial_count <= STREAM_PARTIAL_MAX;
+}
+
+/* Names of an incoming stream: each ends, and none is there twice. */
+static bool poison_names_are_good(MmrigPoison *p)
+{
+    for (int i = 0; i < MMRIG_POISON_SOURCES_MAX; i++) {
+        const char *name = poison_name(p, i);
+
+        if (!memchr(name, '\0', MMRIG_POISON_SOURCE_BYTES)) {
+            return false;
+        }
+        for (int j = 0; j < i; j++) {
+            if (name[0] && strcmp(poison_name(p, j), name) == 0) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static int poison_post_load(void *opaque, int version)
+{
+    MmrigPoison *p = opaque;
+    Error *error = NULL;
+    int result = 0;
+
+    if (!poison_names_are_good(p) || p->store > MMRIG_POISON_STORE_NEVER) {
+        poison_drop_stream(p);
+        return -EINVAL;
+    }
+    mmrig_poison_begin(p);
+    for (int s = 0; s < MMRIG_POISON_SOURCES_MAX; s++) {
+        mmrig_poison_remove(p, s, 0, UINT64_MAX);
+    }
+    mmrig_poison_commit(p);
+    mmrig_poison_begin(p);
+    for (int32_t i = 0; i < p->record_count && result == 0; i++) {
+        const PoisonRecord *record = &p->records[i];
+        PoisonPage *page = NULL;
+
+        if (record->gpa % PAGE_SIZE_ == 0 && !poison_page(p, record->gpa)) {
+            page = poison_lay(p, record->gpa, &error);
+        }
+        if (!page) {
+            result = -EINVAL;
+            break;
+        }
+        memcpy(page->bad, record->bad, sizeof(page->bad));
+        poison_sum(p, page);
+    }
+    for (int32_t i = 0; i < p->partial_count && result == 0; i++) {
+        const PoisonPartial *partial = &p->partials[i];
+        PoisonPage *page = poison_page(p, partial->gpa & ~(PAGE_SIZE_ - 1));
+
+        if (!page || partial->gpa % MMRIG_POISON_GRANULE) {
+            result = -EINVAL;
+            break;
+        }
+        page->stored[partial->gpa % PAGE_SIZE_ / MMRIG_POISON_GRANULE] =
+            partial->stored;
+    }
+    mmrig_poison_commit(p);
+    if (error) {
+        qemu_log("mmrig-poison: %s\n", error_get_pretty(error));
+        error_free(error);
+    }
+    poison_drop_stream(p);
+    return result;
+}
+
+static const VMStateDescription poison_vmstate_record = {
+    .name = "mmrig-poison/page",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .fields =
+        (const VMStateField[]){
+            VMSTATE_UINT64(gpa, PoisonRecord),
+            VMSTATE_UINT64_ARRAY(bad, PoisonRecord, MMRIG_POISON_SOURCES_MAX),
+            VMSTATE_END_OF_LIST(),
+        },
+};
+
+static const VMStateDescription poison_vmstate_partial = {
+    .name = "mmrig-poison/partial",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .fields =
+        (const VMStateField[]){
+            VMSTATE_UINT64(gpa, PoisonPartial),
+            VMSTATE_UINT64(stored, PoisonPartial),
+            VMSTATE_END_OF_LIST(),
+        },
+};
+
+static const VMStateDescription poison_vmstate_source = {
+    .name = "mmrig-poison/source",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .fields =
+        (const VMStateField[]){
+            VMSTATE_UINT8_ARRAY(name, PoisonSource, MMRIG_POISON_SOURCE_BYTES),
+            VMSTATE_END_OF_LIST(),
+        },
+};
+
+const VMStateDescription poison_vmstate = {
+    .name = TYPE_MMRIG_POISON,
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .pre_save = poison_pre_save,
+    .post_save = poison_post_save,
+    .pre_load = poison_pre_load,
+    .post_load = poison_post_load,
+    .fields =
+        (const VMStateField[]){
+            VMSTATE_STRUCT_ARRAY(sources, MmrigPoison, MMRIG_POISON_SOURCES_MAX,
+                                 1, poison_vmstate_source, PoisonSource),
+            VMSTATE_UINT32(store, MmrigPoison),
+            VMSTATE_UINT64(counters.loads, MmrigPoison),
+            VMSTATE_UINT64(counters.fetches, MmrigPoison),
+            VMSTATE_UINT64(counters.dma, MmrigPoison),
+            VMSTATE_UINT64(counters.filtered, MmrigPoison),
+            VMSTATE_UINT64(counters.stores, MmrigPoison),
+            VMSTATE_UINT64(counters.cleared, MmrigPoison),
+            VMSTATE_INT32(record_count, MmrigPoison),
+            VMSTATE_INT32(partial_count, MmrigPoison),
+            VMSTATE_VALIDATE("counts", poison_counts_are_good),
+            VMSTATE_STRUCT_VARRAY_ALLOC(records, MmrigPoison, record_count, 1,
+                                        poison_vmstate_record, PoisonRecord),
+            VMSTATE_STRUCT_VARRAY_ALLOC(partials, MmrigPoison, partial_count, 1,
+                                        poison_vmstate_partial, PoisonPartial),
+            VMSTATE_END_OF_LIST(),
+        },
+};

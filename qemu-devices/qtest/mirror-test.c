@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* mmrig-mirror on a bare machine, against docs/devices/mirror.md. */
+#include <glib/gstdio.h>
+#include <string.h>
+
+#include "mmrig-mirror-regs.h"
+#include "qtest.h"
+
+#define SLOT 4
+#define REGS 0xe0000000u
+#define ROM  0xe0100000u
+#define GIB  (1ull << 30)
+
+/* The ROM's BAR in configuration space, and its enable bit (PCI Local Bus 3.0, 6.2.5.2). */
+#define ROM_BAR    0x30
+#define ROM_ENABLE 1u
+
+static uint32_t get(QTest *q, uint32_t reg)
+{
+    return qtest_readl(q, REGS + reg);
+}
+
+static uint64_t get64(QTest *q, uint32_t reg)
+{
+    return get(q, reg) | (uint64_t)get(q, reg + 4) << 32;
+}
+
+static void set(QTest *q, uint32_t reg, uint32_t value)
+{
+    qtest_writel(q, REGS + reg, value);
+}
+
+static void map_mirror(QTest *q)
+{
+    g_assert_cmphex(qtest_pci_readl(q, SLOT, 0), ==,
+                    MMRIG_MIRROR_PCI_DEVICE << 16 | MMRIG_MIRROR_PCI_VENDOR);
+    g_assert_cmphex(qtest_pci_readl(q, SLOT, 8), ==,
+                    MMRIG_MIRROR_PCI_CLASS << 16 | MMRIG_MIRROR_PCI_REVISION);
+    g_assert_cmphex(qtest_pci_map(q, SLOT, MMRIG_MIRROR_BAR_REGS, REGS), ==,
+                    MMRIG_MIRROR_REGS_SIZE);
+    qtest_pci_command(q, SLOT, FALSE);
+}
+
+static QTest *start(const char *properties)
+{
+    g_autofree char *device = g_strconcat("mmrig-mirror,id=mirror,addr=4", properties, NULL);
+    QTest *q = qtest_start("-device", device, NULL);
+
+    map_mirror(q);
+    return q;
+}
+
+static void assert_entry(QTest *q, uint32_t at, uint64_t base, uint64_t size, uint32_t word)
+{
+    g_assert_cmphex(get64(q, at + MMRIG_MIRROR_ENTRY_BASE_LO), ==, base);
+    g_assert_cmphex(get64(q, at + MMRIG_MIRROR_ENTRY_SIZE_LO), ==, size);
+    g_assert_cmphex(get(q, at + MMRIG_MIRROR_ENTRY_ATTRIBUTES), ==, word);
+}
+
+/* The error of what was just done; cleared. */
+static void assert_error(QTest *q, uint32_t error, uint32_t detail)
+{
+    g_assert_cmphex(get(q, MMRIG_MIRROR_ERROR), ==, error);
+    g_assert_cmphex(get(q, MMRIG_MIRROR_ERROR_DETAIL), ==, detail);
+    set(q, MMRIG_MIRROR_ERROR, 0);
+    g_assert_cmphex(get(q, MMRIG_MIRROR_ERROR), ==, MMRIG_MIRROR_OK);
+    g_assert_cmphex(get(q, MMRIG_MIRROR_ERROR_DETAIL), ==, 0);
+}
+
+static void apply(QTest *q, uint64_t base, uint64_t size, uint32_t attributes)
+{
+    set(q, MMRIG_MIRROR_APPLY_BASE_LO, (uint32_t)base);
+    set(q, MMRIG_MIRROR_APPLY_BASE_HI, (uint32_t)(base >> 32));
+    set(q, MMRIG_MIRROR_APPLY_SIZE_LO, (uint32_t)size);
+    set(q, MMRIG_MIRROR_APPLY_SIZE_HI, (uint32_t)(size >> 32));
+    set(q, MMRIG_MIRROR_APPLY_ATTRIBUTES, attributes);
+    set(q, MMRIG_MIRROR_APPLY, 1);
+}
+
+static void test_identity(void)
+{
+    QTest *q = start("");
+
+    g_assert_cmphex(get(q, MMRIG_MIRROR_ID), ==, MMRIG_MIRROR_ID_VALUE);
+    g_assert_cmphex(get(q, MMRIG_MIRROR_VERSION), ==, 0x10000);
+    g_assert_cmphex(get(q, MMRIG_MIRROR_FEATURES), ==, MMRIG_MIRROR_FEATURE_VARIABLES);
+    g_assert_cmpuint(get(q, MMRIG_MIRROR_PERCENT), ==, 0);
+    g_assert_cmpuint(get(q, MMRIG_MIRROR_BELOW_4G), ==, 0);
+    g_assert_cmpuint(get(q, MMRIG_MIRROR_RANGE_COUNT), ==, 0);
+    g_assert_cmpuint(get(q, MMRIG_MIRROR_STATUS), ==, MMRIG_MIRROR_STATUS_NONE);
+    /* Neither a register nor a table: reads as 0. */
+    g_assert_cmphex(get(q, 0x1fc), ==, 0);
+    qtest_stop(q);
+}
+
+static void test_request(void)
+{
+    QTest *q = start(",percent=12.5,below-4g=on,specific=0x140000000+64M:0x10000000+4096,"
+                     "mirror=0+640K:4294967296+1G");
+
+    g_assert_cmpuint(get(q, MMRIG_MIRROR_PERCENT), ==, 1250);
+    g_assert_cmpuint(get(q, MMRIG_MIRROR_BELOW_4G), ==, 1);
+    g_assert_cmpuint(get(q, MMRIG_MIRROR_RANGE_COUNT), ==, 4);
+    assert_entry(q, MMRIG_MIRROR_RANGE_TABLE(0), 0, 640 << 10, MMRIG_MIRROR_ATTRIBUTE_MIRROR);
+    assert_entry(q, MMRIG_MIRROR_RANGE_TABLE(1), 4 * GIB, GIB, MMRIG_MIRROR_ATTRIBUTE_MIRROR);
+    assert_entry(q, MMRIG_MIRROR_RANGE_TABLE(2), 5 * GIB, 64 << 20,
+                 MMRIG_MIRROR_ATTRIBUTE_SPECIFIC);
+    assert_entry(q, MMRIG_MIRROR_RANGE_TABLE(3), 0x10000000, 4096,
+                 MMRIG_MIRROR_ATTRIBUTE_SPECIFIC);
+    assert_entry(q, MMRIG_MIRROR_RANGE_TABLE(4), 0, 0, 0);
+    qtest_stop(q);
+}
+
+/* Where the machine has put each node's memory. */
+static void test_nodes(void)
+{
+    QTest *q =
+        qtest_start("-machine", "max-ram-below-4g=512M", "-m", "2G", "-object",
+                    "memory-backend-ram,id=a,size=768M", "-object",
+                    "memory-backend-ram,id=b,size=1280M", "-numa", "node,memdev=a", "-numa",
+                    "node,memdev=b", "-numa", "node", "-device", "mmrig-mirror,addr=4", NULL);
+
+    map_mirror(q);
+    g_assert_cmpuint(get(q, MMRIG_MIRROR_NODE_COUNT), ==, 3);
+    assert_entry(q, MMRIG_MIRROR_NODE_TABLE(0), 0, GIB / 2, 0);
+    assert_entry(q, MMRIG_MIRROR_NODE_TABLE(1), 4 * GIB, GIB / 4, 0);
+    assert_entry(q, MMRIG_MIRROR_NODE_TABLE(2), 4 * GIB + GIB / 4, 5 * GIB / 4, 1);
+    qtest_stop(q);
+
+    /* Without NUMA there is one. */
+    q = qtest_start("-machine", "max-ram-below-4g=512M", "-m", "1G", "-device",
+                    "mmrig-mirror,addr=4", NULL);
+    map_mirror(q);
+    g_assert_cmpuint(get(q, MMRIG_MIRROR_NODE_COUNT), ==, 2);
+    assert_entry(q, MMRIG_MIRROR_NODE_TABLE(0), 0, GIB / 2, 0);
+    assert_entry(q, MMRIG_MIRROR_NODE_TABLE(1), 4 * GIB, GIB / 2, 0);
+    qtest_stop(q);
+}
+
+static void test_report(void)
+{
+    QTest *q = start("");
+
+    apply(q, 4 * GIB, 64 << 20, MMRIG_MIRROR_ATTRIBUTE_MIRROR);
+    apply(q, 8 * GIB, 4096, MMRIG_MIRROR_ATTRIBUTE_SPECIFIC);
+    g_assert_cmphex(get64(q, MMRIG_MIRROR_APPLY_BASE_LO), ==, 8 * GIB);
+    g_assert_cmphex(get64(q, MMRIG_MIRROR_APPLY_SIZE_LO), ==, 4096);
+    g_assert_cmphex(get(q, MMRIG_MIRROR_APPLY_ATTRIBUTES), ==, MMRIG_MIRROR_ATTRIBUTE_SPECIFIC);
+    g_assert_cmphex(get(q, MMRIG_MIRROR_APPLY), ==, 0);
+    set(q, MMRIG_MIRROR_SOURCE, MMRIG_MIRROR_SOURCE_VARIABLE);
+    set(q, MMRIG_MIRROR_STATUS_DETAIL_LO, 0x89abcdef);
+    set(q, MMRIG_MIRROR_STATUS_DETAIL_HI, 0x01234567);
+    set(q, MMRIG_MIRROR_STATUS, MMRIG_MIRROR_STATUS_DONE);
+    g_assert_cmpuint(get(q, MMRIG_MIRROR_ERROR), ==, MMRIG_MIRROR_OK);
+    g_assert_cmpuint(get(q, MMRIG_MIRROR_APPLIED_COUNT), ==, 2);
+    assert_entry(q, MMRIG_MIRROR_APPLIED_TABLE(0), 4 * GIB, 64 << 20,
+                 MMRIG_MIRROR_ATTRIBUTE_MIRROR);
+    assert_entry(q, MMRIG_MIRROR_APPLIED_TABLE(1), 8 * GIB, 4096,
+                 MMRIG_MIRROR_ATTRIBUTE_SPECIFIC);
+    g_assert_cmpuint(get(q, MMRIG_MIRROR_STATUS), ==, MMRIG_MIRROR_STATUS_DONE);
+    g_assert_cmphex(get64(q, MMRIG_MIRROR_STATUS_DETAIL_LO), ==, 0x0123456789abcdef);
+    g_assert_cmpuint(get(q, MMRIG_MIRROR_SOURCE), ==, MMRIG_MIRROR_SOURCE_VARIABLE);
+
+    g_autoptr(JsonNode) detail = qtest_qmp(q, "{\"execute\": \"qom-get\", \"arguments\": "
+                                              "{\"path\": \"mirror\", \"property\": "
+                                              "\"status-detail\"}}");
+    g_assert_cmpint(json_node_get_int(detail), ==, 0x0123456789abcdef);
+
+    /* A reset forgets all of it. */
+    json_node_unref(qtest_qmp(q, "{\"execute\": \"system_reset\"}"));
+    map_mirror(q);
+    g_assert_cmpuint(get(q, MMRIG_MIRROR_APPLIED_COUNT), ==, 0);
+    g_assert_cmpuint(get(q, MMRIG_MIRROR_STATUS), ==, MMRIG_MIRROR_STATUS_NONE);
+    g_assert_cmphex(get64(q, MMRIG_MIRROR_STATUS_DETAIL_LO), ==, 0);
+    g_assert_cmpuint(get(q, MMRIG_MIRROR_SOURCE), ==, MMRIG_MIRROR_SOURCE_DEVICE);
+    assert_entry(q, MMRIG_MIRROR_APPLIED_TABLE(0), 0, 0, 0);
+    qtest_stop(q);
+}
+
+static void test_errors(void)
+{
+    QTest *q = start("");
+
+    g_assert_cmphex(qtest_readb(q, REGS), ==, 0xff);
+    assert_error(q, MMRIG_MIRROR_ERR_ACCESS, 0);
+    g_assert_cmphex(qtest_readq(q, REGS + 8), ==, UINT64_MAX);
+    assert_error(q, MMRIG_MIRROR_ERR_ACCESS, 8);
+    qtest_writew(q, REGS + MMRIG_MIRROR_STATUS, 1);
+    assert_error(q, MMRIG_MIRROR_ERR_ACCESS, MMRIG_MIRROR_STATUS);
+    qtest_writel(q, REGS + MMRIG_MIRROR_STATUS + 2, 1);
+    assert_error(q, MMRIG_MIRROR_ERR_ACCESS, MMRIG_MIRROR_STATUS + 2);
+    set(q, 0x1fc, 1);
+    assert_error(q, MMRIG_MIRROR_ERR_REGISTER, 0x1fc);
+    set(q, MMRIG_MIRROR_PERCENT, 1);
+    assert_error(q, MMRIG_MIRROR_ERR_READ_ONLY, MMRIG_MIRROR_PERCENT);
+    set(q, MMRIG_MIRROR_NODE_TABLE(0), 1);
+    assert_error(q, MMRIG_MIRROR_ERR_READ_ONLY, MMRIG_MIRROR_NODE_TABLE(0));
+    set(q, MMRIG_MIRROR_STATUS, MMRIG_MIRROR_STATUS_DEVICE + 1);
+    assert_error(q, MMRIG_MIRROR_ERR_VALUE, MMRIG_MIRROR_STATUS_DEVICE + 1);
+    set(q, MMRIG_MIRROR_SOURCE, 2);
+    assert_error(q, MMRIG_MIRROR_ERR_VALUE, 2);
+    set(q, MMRIG_MIRROR_APPLY_ATTRIBUTES, 4);
+    assert_error(q, MMRIG_MIRROR_ERR_VALUE, 4);
+    g_assert_cmpuint(get(q, MMRIG_MIRROR_STATUS), ==, MMRIG_MIRROR_STATUS_NONE);
+
+    apply(q, 4096, 0, 1);
+    assert_error(q, MMRIG_MIRROR_ERR_APPLY, 0);
+    apply(q, 4095, 4096, 1);
+    assert_error(q, MMRIG_MIRROR_ERR_APPLY, 0);
+    apply(q, 4096, 4095, 1);
+    assert_error(q, MMRIG_MIRROR_ERR_APPLY, 0);
+    apply(q, 4096, 4096, 0);
+    assert_error(q, MMRIG_MIRROR_ERR_APPLY, 0);
+    apply(q, UINT64_MAX - 4095, 8192, 1);
+    assert_error(q, MMRIG_MIRROR_ERR_APPLY, 0);
+    for (unsigned i = 0; i < MMRIG_MIRROR_APPLIED_MAX; i++)
+        apply(q, i * 8192, 4096, 1);
+    g_assert_cmpuint(get(q, MMRIG_MIRROR_ERROR), ==, MMRIG_MIRROR_OK);
+    apply(q, GIB, 4096, 1);
+    assert_error(q, MMRIG_MIRROR_ERR_APPLY_FULL, MMRIG_MIRROR_APPLIED_MAX);
+    g_assert_cmpuint(get(q, MMRIG_MIRROR_APPLIED_COUNT), ==, MMRIG_MIRROR_APPLIED_MAX);
+    qtest_stop(q);
+}
+
+/* The ROM of the build is in the device, and without rombar not. */
+static void test_rom(void)
+{
+    QTest *q = start("");
+    g_autofree char *file = NULL;
+    gsize size;
+
+    g_assert_true(g_file_get_contents(MMRIG_TEST_ROM, &file, &size, NULL));
+    qtest_pci_writel(q, SLOT, ROM_BAR, ROM | ROM_ENABLE);
+    g_autofree char *rom = g_malloc(size);
+    qtest_read(q, ROM, rom, size);
+    g_assert_cmpmem(rom, size, file, size);
+    qtest_stop(q);
+
+    q = start(",rombar=0");
+    qtest_pci_writel(q, SLOT, ROM_BAR, 0xffffffff);
+    g_assert_cmphex(qtest_pci_readl(q, SLOT, ROM_BAR), ==, 0);
+    qtest_stop(q);
+}
+
+static void test_migration(void)
+{
+    g_autofree char *folder = g_dir_make_tmp("mmrig-mirror-XXXXXX", NULL);
+    g_autofree char *file = g_build_filename(folder, "state", NULL);
+    g_autofree char *uri = g_strconcat("file:", file, NULL);
+    QTest *q = start(",percent=25");
+
+    apply(q, 4 * GIB, 64 << 20, MMRIG_MIRROR_ATTRIBUTE_MIRROR);
+    set(q, MMRIG_MIRROR_STATUS_DETAIL_HI, 7);
+    set(q, MMRIG_MIRROR_STATUS, MMRIG_MIRROR_STATUS_DONE);
+    set(q, MMRIG_MIRROR_SOURCE, MMRIG_MIRROR_SOURCE_VARIABLE);
+    /* Half of the next one, and an error. */
+    set(q, MMRIG_MIRROR_APPLY_BASE_HI, 9);
+    set(q, MMRIG_MIRROR_PERCENT, 1);
+    json_node_unref(
+        qtest_qmp(q, "{\"execute\": \"migrate\", \"arguments\": {\"uri\": \"%s\"}}", uri));
+    qtest_migrated(q);
+    qtest_stop(q);
+
+    q = qtest_start("-device", "mmrig-mirror,id=mirror,addr=4,percent=25", "-incoming", uri,
+                    NULL);
+    qtest_migrated(q);
+    g_assert_cmpuint(get(q, MMRIG_MIRROR_APPLIED_COUNT), ==, 1);
+    assert_entry(q, MMRIG_MIRROR_APPLIED_TABLE(0), 4 * GIB, 64 << 20,
+                 MMRIG_MIRROR_ATTRIBUTE_MIRROR);
+    g_assert_cmphex(get64(q, MMRIG_MIRROR_STATUS_DETAIL_LO), ==, 7ull << 32);
+    g_assert_cmpuint(get(q, MMRIG_MIRROR_STATUS), ==, MMRIG_MIRROR_STATUS_DONE);
+    g_assert_cmpuint(get(q, MMRIG_MIRROR_SOURCE), ==, MMRIG_MIRROR_SOURCE_VARIABLE);
+    g_assert_cmpuint(get(q, MMRIG_MIRROR_APPLY_BASE_HI), ==, 9);
+    assert_error(q, MMRIG_MIRROR_ERR_READ_ONLY, MMRIG_MIRROR_PERCENT);
+    qtest_stop(q);
+    g_unlink(file);
+    g_rmdir(folder);
+}
+
+static void set_property(QTest *q, const char *device, const char *property, const char *value)
+{
+    json_node_unref(qtest_qmp(q,
+                              "{'execute':'qom-set','arguments':{'path':'%s','property':'%s',"
+                              "'value':'%s'}}",
+                              device, property, value));
+}
+
+/* One bad copy is made up for by the other; two are an error. */
+static void test_copies(void)
+{
+    QTest *q = qtest_start("-cpu", "qemu64,vendor=GenuineIntel,family=6,model=143,stepping=4",
+                           "-m", "256M", "-device", "mmrig-ras,id=ras0", "-device",
+                           "mmrig-mirror,id=mirror,addr=4", NULL);
+
+    map_mirror(q);
+    g_assert_cmphex(get(q, MMRIG_MIRROR_FEATURES), ==,
+                    MMRIG_MIRROR_FEATURE_VARIABLES | MMRIG_MIRROR_FEATURE_COPIES);
+    apply(q, 0x2000000, 0x2000, MMRIG_MIRROR_ATTRIBUTE_MIRROR);
+    apply(q, 0x2002000, 0x1000, MMRIG_MIRROR_ATTRIBUTE_SPECIFIC);
+    for (uint64_t at = 0x2001000; at < 0x2003000; at += 8)
+        qtest_writeq(q, at, at);
+
+    set_property(q, "ras0", "inject", "kind=poison,gpa=0x2001040,len=64");
+    g_assert_cmphex(qtest_readq(q, 0x2001000), ==, 0x2001000);
+    g_assert_cmpuint(get(q, MMRIG_MIRROR_CORRECTED), ==, 0);
+    g_assert_cmphex(qtest_readq(q, 0x2001048), ==, 0x2001048);
+    g_assert_cmpuint(get(q, MMRIG_MIRROR_CORRECTED), ==, 1);
+    g_assert_cmpuint(get(q, MMRIG_MIRROR_FAILOVERS), ==, 0);
+    g_assert_cmphex(get64(q, MMRIG_MIRROR_LAST_LO), ==, 0x2001048);
+
+    /* The second copy alone is not even read. */
+    set_property(q, "mirror", "spoil", "0x2001080+64");
+    g_assert_cmphex(qtest_readq(q, 0x2001080), ==, 0x2001080);
+    g_assert_cmpuint(get(q, MMRIG_MIRROR_CORRECTED), ==, 1);
+
+    set_property(q, "mirror", "spoil", "0x2001040+64");
+    g_assert_cmphex(qtest_readq(q, 0x2001040), !=, 0x2001040);
+    g_assert_cmpuint(get(q, MMRIG_MIRROR_CORRECTED), ==, 1);
+    g_assert_cmpuint(get(q, MMRIG_MIRROR_FAILOVERS), ==, 1);
+    g_assert_cmphex(get64(q, MMRIG_MIRROR_LAST_LO), ==, 0x2001040);
+
+    /* What is not mirrored has one copy: set aside for a purpose, or nothing at all. */
+    set_property(q, "ras0", "inject", "kind=poison,gpa=0x2002000,len=64");
+    g_assert_cmphex(qtest_readq(q, 0x2002000), !=, 0x2002000);
+    g_assert_cmpuint(get(q, MMRIG_MIRROR_CORRECTED), ==, 1);
+    g_assert_cmpuint(get(q, MMRIG_MIRROR_FAILOVERS), ==, 1);
+    qtest_stop(q);
+}
+
+static void bad_property(const char *property, const char *expected)
+{
+    g_autoptr(GPtrArray) argv = qtest_argv(NULL);
+    g_autofree char *errors = NULL;
+
+    g_ptr_array_add(argv, g_strdup("-device"));
+    g_ptr_array_add(argv, g_strconcat("mmrig-mirror,", property, NULL));
+    g_assert_cmpint(qtest_run(argv, &errors), ==, 1);
+    g_test_message("%s", errors);
+    g_assert_nonnull(strstr(errors, expected));
+}
+
+static void test_properties(void)
+{
+    bad_property("percent=100.01", "percent: '100.01' is not from 0 to 100");
+    bad_property("percent=1.234", "percent: '1.234'");
+    bad_property("percent=.5", "percent: '.5'");
+    bad_property("percent=5.", "percent: '5.'");
+    bad_property("percent=-1", "percent: '-1'");
+    bad_property("mirror=4096", "mirror: '4096' is not BASE+SIZE");
+    bad_property("mirror=0+1X", "mirror: '0+1X'");
+    bad_property("mirror=0+1M:", "mirror: ''");
+    bad_property("mirror=0+99999999999999G", "mirror: '0+99999999999999G'");
+    bad_property("mirror=-1+4096", "mirror: '-1+4096'");
+    bad_property("specific=0+-4096", "specific: '0+-4096'");
+    bad_property("mirror=0+1:0+1:0+1:0+1:0+1:0+1:0+1:0+1:0+1,"
+                 "specific=0+1:0+1:0+1:0+1:0+1:0+1:0+1:0+1",
+                 "specific: more than 16 ranges in all");
+    bad_property("romfile=/nonexistent.rom", "/nonexistent.rom");
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    if (!qtest_available()) {
+        g_print("1..0 # SKIP there is no QEMU\n");
+        return QTEST_SKIP;
+    }
+    g_test_add_func("/mirror/identity", test_identity);
+    g_test_add_func("/mirror/request", test_request);
+    g_test_add_func("/mirror/nodes", test_nodes);
+    g_test_add_func("/mirror/report", test_report);
+    g_test_add_func("/mirror/errors", test_errors);
+    g_test_add_func("/mirror/rom", test_rom);
+    g_test_add_func("/mirror/migration", test_migration);
+    g_test_add_func("/mirror/copies", test_copies);
+    g_test_add_func("/mirror/properties", test_properties);
+    return g_test_run();
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Media errors of NVDIMMs by mmrig-nvdimm, a device of the pack, which checks ranges itself
+ * (docs/devices/nvdimm.md): its properties are set as the guest's test asks.
+ */
+#include "action.h"
+
+#include <string.h>
+
+static char *find_path(const MmrigRequest *request, GError **error)
+{
+    const GPtrArray *devices = request->scenario->devices;
+
+    for (guint i = 0; devices && i < devices->len; i++) {
+        const MmrigDevice *device = g_ptr_array_index(devices, i);
+        if (device->kind == MMRIG_DEVICE_PACK && g_strcmp0(device->type, "mmrig-nvdimm") == 0)
+            return g_strconcat("/machine/peripheral/", device->id, NULL);
+    }
+    g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_GUEST,
+                "%s: the machine has no mmrig-nvdimm; add a section [pack nvd0] with "
+                "type = mmrig-nvdimm",
+                request->verb);
+    return NULL;
+}
+
+/* The arguments of qom-get, or with a value those of qom-set. */
+static gboolean make_arguments(const MmrigRequest *request, const char *property,
+                               const char *value, JsonObject **arguments, GError **error)
+{
+    g_autofree char *path = find_path(request, error);
+
+    if (!path)
+        return FALSE;
+    *arguments = json_object_new();
+    json_object_set_string_member(*arguments, "path", path);
+    json_object_set_string_member(*arguments, "property", property);
+    if (value)
+        json_object_set_string_member(*arguments, "value", value);
+    return TRUE;
+}
+
+/* "MODULE OFFSET LENGTH" of the scenario's NVDIMM. Free with g_free(). */
+static char *range_text(const MmrigRequest *request, GError **error)
+{
+    const MmrigScenario *scenario = request->scenario;
+    const MmrigDevice *device = mmrig_request_device(request, MMRIG_DEVICE_NVDIMM,
+                                                     mmrig_request_text(request, "id"), error);
+    guint64 offset = 0, length = 0;
+
+    if (!device || !mmrig_request_number(request, "offset", 0, G_MAXUINT64, &offset, error) ||
+        !mmrig_request_number(request, "length", 1, G_MAXUINT64, &length, error))
+        return NULL;
+    /* Wraps for a negative shift, as meant; the device refuses what is not in the module. */
+    if (g_strcmp0(scenario->fault.shift, request->verb) == 0)
+        offset += (guint64)scenario->fault.shift_bytes;
+    return g_strdup_printf("%s 0x%" G_GINT64_MODIFIER "x 0x%" G_GINT64_MODIFIER "x", device->id,
+                           offset, length);
+}
+
+static gboolean prepare_inject(const MmrigRequest *request, JsonObject **arguments,
+                               GError **error)
+{
+    g_autofree char *range = range_text(request, error);
+    guint64 notify = 0;
+
+    if (!range || !mmrig_request_number(request, "notify", 0, 1, &notify, error))
+        return FALSE;
+    g_autofree char *value = g_strconcat(range, notify ? " notify" : "", NULL);
+    return make_arguments(request, "inject", value, arguments, error);
+}
+
+static gboolean prepare_clear(const MmrigRequest *request, JsonObject **arguments,
+                              GError **error)
+{
+    g_autofree char *range = range_text(request, error);
+
+    return range && make_arguments(request, "clear", range, arguments, error);
+}
+
+static const char *const counters[] = {
+    "calls",   "refused",  "scrubs",   "overflows", "injected",
+    "cleared", "consumed", "notified", NULL,
+};
+
+static gboolean prepare_count(const MmrigRequest *request, JsonObject **arguments,
+                              GError **error)
+{
+    const char *of = mmrig_request_text(request, "of");
+
+    if (!g_strv_contains(counters, of)) {
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_GUEST, "%s: there is no counter %s",
+                    request->verb, of);
+        return FALSE;
+    }
+    g_autofree char *property = g_strconcat("count-", of, NULL);
+    return make_arguments(request, property, NULL, arguments, error);
+}
+
+static GStrv reply_count(const MmrigRequest *request, G_GNUC_UNUSED pid_t pid, JsonNode *answer,
+                         GError **error)
+{
+    if (!JSON_NODE_HOLDS_VALUE(answer) || json_node_get_value_type(answer) != G_TYPE_INT64 ||
+        json_node_get_int(answer) < 0) {
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_QEMU, "%s: qom-get did not return a number",
+                    request->verb);
+        return NULL;
+    }
+    GStrv reply = g_new0(char *, 2);
+    reply[0] = g_strdup_printf("count=%" G_GINT64_FORMAT, json_node_get_int(answer));
+    return reply;
+}
+
+static const char *const set_commands[] = {"qom-set", NULL};
+static const char *const get_commands[] = {"qom-get", NULL};
+
+const MmrigAction mmrig_action_pmem_inject = {
+    .verb = "pmem-inject",
+    .commands = set_commands,
+    .keys = {{"id", FALSE}, {"offset", FALSE}, {"length", FALSE}, {"notify", TRUE}},
+    .prepare = prepare_inject,
+};
+
+const MmrigAction mmrig_action_pmem_clear = {
+    .verb = "pmem-clear",
+    .commands = set_commands,
+    .keys = {{"id", FALSE}, {"offset", FALSE}, {"length", FALSE}},
+    .prepare = prepare_clear,
+};
+
+const MmrigAction mmrig_action_pmem_count = {
+    .verb = "pmem-count",
+    .commands = get_commands,
+    .keys = {{"of", FALSE}},
+    .prepare = prepare_count,
+    .reply = reply_count,
+};

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Memory errors by mmrig-ras, a device of the pack, which checks everything itself
+ * (docs/devices/ras.md): its properties are set as the guest's test asks.
+ */
+#include "action.h"
+
+#include <string.h>
+
+static char *find_path(const MmrigRequest *request, GError **error)
+{
+    const GPtrArray *devices = request->scenario->devices;
+
+    for (guint i = 0; devices && i < devices->len; i++) {
+        const MmrigDevice *device = g_ptr_array_index(devices, i);
+        if (device->kind == MMRIG_DEVICE_PACK && g_strcmp0(device->type, "mmrig-ras") == 0)
+            return g_strconcat("/machine/peripheral/", device->id, NULL);
+    }
+    g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_GUEST,
+                "%s: the machine has no mmrig-ras; add a section [pack ras0] with "
+                "type = mmrig-ras",
+                request->verb);
+    return NULL;
+}
+
+/* The arguments of qom-get, or with a value those of qom-set. */
+static gboolean make_arguments(const MmrigRequest *request, const char *property,
+                               const char *value, JsonObject **arguments, GError **error)
+{
+    g_autofree char *path = find_path(request, error);
+
+    if (!path)
+        return FALSE;
+    *arguments = json_object_new();
+    json_object_set_string_member(*arguments, "path", path);
+    json_object_set_string_member(*arguments, "property", property);
+    if (value)
+        json_object_set_string_member(*arguments, "value", value);
+    return TRUE;
+}
+
+/* The request's own KEY=VALUE, for the device to judge; only the address is looked at here. */
+static gboolean join(const MmrigRequest *request, const char *const *keys, char **text,
+                     GError **error)
+{
+    const MmrigScenario *scenario = request->scenario;
+    g_autoptr(GString) joined = g_string_new(NULL);
+    guint64 address = 0;
+
+    if (!mmrig_request_number(request, "gpa", 0, G_MAXUINT64, &address, error))
+        return FALSE;
+    if (g_strcmp0(scenario->fault.shift, request->verb) == 0)
+        address += (guint64)scenario->fault.shift_bytes;
+    g_string_append_printf(joined, "gpa=0x%" G_GINT64_MODIFIER "x", address);
+    for (; *keys; keys++) {
+        const char *value = mmrig_request_text(request, *keys);
+        if (!value)
+            continue;
+        if (strchr(value, ',')) {
+            g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_GUEST, "%s: %s=%s has a comma",
+                        request->verb, *keys, value);
+            return FALSE;
+        }
+        g_string_append_printf(joined, ",%s=%s", *keys, value);
+    }
+    *text = g_string_free(g_steal_pointer(&joined), FALSE);
+    return TRUE;
+}
+
+static gboolean prepare_inject(const MmrigRequest *request, JsonObject **arguments,
+                               GError **error)
+{
+    static const char *const keys[] = {"kind",      "len",   "cpu", "poison",
+                                       "broadcast", "count", NULL};
+    g_autofree char *text = NULL;
+
+    return join(request, keys, &text, error) &&
+           make_arguments(request, "inject", text, arguments, error);
+}
+
+static gboolean prepare_clear(const MmrigRequest *request, JsonObject **arguments,
+                              GError **error)
+{
+    static const char *const keys[] = {"len", "source", NULL};
+    g_autofree char *text = NULL;
+
+    return join(request, keys, &text, error) &&
+           make_arguments(request, "clear", text, arguments, error);
+}
+
+/* Those of the device's properties that are numbers. */
+static const char *const counters[] = {
+    "poisoned",     "pages",    "injected", "consumed-loads", "consumed-fetches",
+    "consumed-dma", "filtered", "stores",   "cleared",        NULL,
+};
+
+static gboolean prepare_count(const MmrigRequest *request, JsonObject **arguments,
+                              GError **error)
+{
+    const char *of = mmrig_request_text(request, "of");
+
+    if (!g_strv_contains(counters, of)) {
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_GUEST, "%s: there is no counter %s",
+                    request->verb, of);
+        return FALSE;
+    }
+    return make_arguments(request, of, NULL, arguments, error);
+}
+
+static GStrv reply_count(const MmrigRequest *request, G_GNUC_UNUSED pid_t pid, JsonNode *answer,
+                         GError **error)
+{
+    if (!JSON_NODE_HOLDS_VALUE(answer) || json_node_get_value_type(answer) != G_TYPE_INT64 ||
+        json_node_get_int(answer) < 0) {
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_QEMU, "%s: qom-get did not return a number",
+                    request->verb);
+        return NULL;
+    }
+    GStrv reply = g_new0(char *, 2);
+    reply[0] = g_strdup_printf("count=%" G_GINT64_FORMAT, json_node_get_int(answer));
+    return reply;
+}
+
+static gboolean prepare_last(const MmrigRequest *request, JsonObject **arguments,
+                             GError **error)
+{
+    const char *of = mmrig_request_text(request, "of");
+
+    if (strcmp(of, "consumed") != 0) {
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_GUEST, "%s: of=%s is not of=consumed",
+                    request->verb, of);
+        return FALSE;
+    }
+    return make_arguments(request, "last", NULL, arguments, error);
+}
+
+/* The property is KEY=VALUE,... itself. */
+static GStrv reply_last(const MmrigRequest *request, G_GNUC_UNUSED pid_t pid, JsonNode *answer,
+                        GError **error)
+{
+    if (!JSON_NODE_HOLDS_VALUE(answer) || json_node_get_value_type(answer) != G_TYPE_STRING) {
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_QEMU, "%s: qom-get did not return text",
+                    request->verb);
+        return NULL;
+    }
+    return g_strsplit(json_node_get_string(answer), ",", -1);
+}
+
+static const char *const set_commands[] = {"qom-set", NULL};
+static const char *const get_commands[] = {"qom-get", NULL};
+
+const MmrigAction mmrig_action_ras_inject = {
+    .verb = "ras-inject",
+    .commands = set_commands,
+    .keys = {{"kind", FALSE},
+             {"gpa", FALSE},
+             {"len", TRUE},
+             {"cpu", TRUE},
+             {"poison", TRUE},
+             {"broadcast", TRUE},
+             {"count", TRUE}},
+    .prepare = prepare_inject,
+};
+
+const MmrigAction mmrig_action_ras_clear = {
+    .verb = "ras-clear",
+    .commands = set_commands,
+    .keys = {{"gpa", FALSE}, {"len", TRUE}, {"source", TRUE}},
+    .prepare = prepare_clear,
+};
+
+const MmrigAction mmrig_action_ras_count = {
+    .verb = "ras-count",
+    .commands = get_commands,
+    .keys = {{"of", FALSE}},
+    .prepare = prepare_count,
+    .reply = reply_count,
+};
+
+const MmrigAction mmrig_action_ras_last = {
+    .verb = "ras-last",
+    .commands = get_commands,
+    .keys = {{"of", FALSE}},
+    .prepare = prepare_last,
+    .reply = reply_last,
+};

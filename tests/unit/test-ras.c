@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* How errors are encoded, and how mmrig-ras is asked for them: its parts without QEMU. */
+#include <errno.h>
+#include <glib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "mce-codes.h"
+#include "mmrig-ras-regs.h"
+#include "ras-backing.h"
+#include "ras-request.h"
+
+/* The SDM's numbers, written down once more. */
+static void test_codes(void)
+{
+    static const struct {
+        MmrigMceKind kind;
+        const char *name;
+        unsigned bank;
+        guint64 status, misc, mcg_status;
+    } rows[] = {
+        {MMRIG_MCE_SRAR, "srar", 1, 0xbd80000000000134, 0x86, 7},
+        {MMRIG_MCE_SRAR_FETCH, "srar-fetch", 0, 0xbd80000000000150, 0x86, 7},
+        {MMRIG_MCE_SRAO, "srao", 7, 0xbd000000000000c0, 0x8c, 5},
+        {MMRIG_MCE_SRAO_CACHE, "srao-cache", 9, 0xbd0000000000017a, 0x86, 5},
+        {MMRIG_MCE_UCNA, "ucna", 7, 0xbc00000000000090, 0x86, 0},
+        {MMRIG_MCE_CE, "ce", 7, 0x9c00004000000090, 0x86, 0},
+        {MMRIG_MCE_FATAL, "fatal", 7, 0xbe00000000000090, 0x86, 4},
+    };
+
+    g_assert_cmpuint(G_N_ELEMENTS(rows), ==, MMRIG_MCE_KINDS);
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        MmrigMce mce = mmrig_mce_make(rows[i].kind, 0x1234567, FALSE, 1);
+        MmrigMce local = mmrig_mce_make(rows[i].kind, 0x1234567, TRUE, 1);
+
+        g_assert_cmpstr(mmrig_mce_kind_name(rows[i].kind), ==, rows[i].name);
+        g_assert_cmpint(mmrig_mce_kind_find(rows[i].name), ==, rows[i].kind);
+        g_assert_cmpuint(strlen(mmrig_mce_kind_text(rows[i].kind)), >, 20);
+        g_assert_cmpuint(mce.bank, ==, rows[i].bank);
+        g_assert_cmphex(mce.status, ==, rows[i].status);
+        g_assert_cmphex(mce.misc, ==, rows[i].misc);
+        g_assert_cmphex(mce.addr, ==, 0x1234567);
+        g_assert_cmphex(mce.mcg_status, ==, rows[i].mcg_status);
+        g_assert_cmpint(mce.exception, ==, rows[i].mcg_status != 0);
+        g_assert_cmphex(local.mcg_status, ==, rows[i].mcg_status ? rows[i].mcg_status | 8 : 0);
+        g_assert_cmphex(local.status, ==, rows[i].status);
+    }
+    g_assert_cmpint(mmrig_mce_kind_find("sraO"), ==, MMRIG_MCE_KINDS);
+    g_assert_cmphex(mmrig_mce_make(MMRIG_MCE_CE, 0, FALSE, 5).status, ==, 0x9c00014000000090);
+    g_assert_cmphex(mmrig_mce_make(MMRIG_MCE_CE, 0, FALSE, 100000).status, ==,
+                    0x9c1fffc000000090);
+}
+
+/* As Linux has it: struct kvm_x86_mce is 64 bytes, the bank behind four 64-bit words. */
+static void test_kvm(void)
+{
+    MmrigMce mce = mmrig_mce_make(MMRIG_MCE_SRAR, 0x5000, TRUE, 0);
+    MmrigKvmMce kvm = mmrig_mce_for_kvm(&mce);
+    guint64 words[8];
+
+    g_assert_cmpuint(sizeof(kvm), ==, 64);
+    g_assert_cmphex(MMRIG_KVM_SET_MCE, ==, 0x4040ae9e);
+    memcpy(words, &kvm, sizeof(words));
+    g_assert_cmphex(words[0], ==, 0xbd80000000000134);
+    g_assert_cmphex(words[1], ==, 0x5000);
+    g_assert_cmphex(words[2], ==, 0x86);
+    g_assert_cmphex(words[3], ==, 0xf);
+    g_assert_cmphex(words[4], ==, 1);
+    for (gsize i = 5; i < 8; i++)
+        g_assert_cmphex(words[i], ==, 0);
+}
+
+static void test_bystander(void)
+{
+    MmrigMce mce = mmrig_mce_make_bystander();
+
+    g_assert_true(mce.exception);
+    g_assert_cmphex(mce.mcg_status, ==, 5);
+    g_assert_cmphex(mce.status, ==, 0);
+}
+
+static void test_requests(void)
+{
+    static const struct {
+        const char *text;
+        RasRequest request;
+    } rows[] = {
+        {"kind=poison,gpa=0x1000", {TRUE, FALSE, 0, 0x1000, 64, 0, FALSE, 1}},
+        {"gpa=4096,len=8192,kind=poison", {TRUE, FALSE, 0, 0x1000, 8192, 0, FALSE, 1}},
+        {"kind=srar,gpa=1", {FALSE, TRUE, MMRIG_MCE_SRAR, 1, 64, 0, FALSE, 1}},
+        {"kind=srar,gpa=1,poison=on", {TRUE, TRUE, MMRIG_MCE_SRAR, 1, 64, 0, FALSE, 1}},
+        {"kind=srao,gpa=1,cpu=3", {TRUE, TRUE, MMRIG_MCE_SRAO, 1, 64, 3, FALSE, 1}},
+        {"kind=srao,gpa=1,poison=off,broadcast=on",
+         {FALSE, TRUE, MMRIG_MCE_SRAO, 1, 64, 0, TRUE, 1}},
+        {"kind=ucna,gpa=1", {TRUE, TRUE, MMRIG_MCE_UCNA, 1, 64, 0, FALSE, 1}},
+        {"kind=ce,gpa=1,count=32767", {FALSE, TRUE, MMRIG_MCE_CE, 1, 64, 0, FALSE, 32767}},
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        const RasRequest *wanted = &rows[i].request;
+        RasRequest request;
+
+        g_assert_cmpstr(ras_request_parse(rows[i].text, 4, &request), ==, NULL);
+        g_assert_cmpint(request.poison, ==, wanted->poison);
+        g_assert_cmpint(request.event, ==, wanted->event);
+        g_assert_cmpint(request.kind, ==, wanted->kind);
+        g_assert_cmphex(request.gpa, ==, wanted->gpa);
+        g_assert_cmphex(request.length, ==, wanted->length);
+        g_assert_cmpuint(request.cpu, ==, wanted->cpu);
+        g_assert_cmpint(request.broadcast, ==, wanted->broadcast);
+        g_assert_cmpuint(request.count, ==, wanted->count);
+    }
+}
+
+static void test_refused(void)
+{
+    static const struct {
+        const char *text, *why;
+    } rows[] = {
+        {"", "kind= is missing"},
+        {"kind=poison", "gpa= is missing"},
+        {"kind=poison,,gpa=1", "'' is not KEY=VALUE"},
+        {"kind=poison,gpa=1,=", "there is no key ''"},
+        {"kind=nmi,gpa=1", "there are poison, srar, srar-fetch, srao"},
+        {"kind=srao,gpa=1,cpu=4", "cpu=4 is not a number from 0 to 3"},
+        {"kind=poison,gpa=18446744073709551616", "is not a number"},
+        {"kind=poison,gpa=0xffffffffffffffff,len=2", "beyond"},
+        {"kind=poison,gpa=1,gp=1", "there is no key 'gp'"},
+        {"kind=poison,gpa=1,gpaa=1", "there is no key 'gpaa'"},
+        {"kind=poison,gpa=1,gpa=1", "gpa is given twice"},
+        {"kind=ucna,gpa=1,broadcast=on", "no exception"},
+    };
+    RasRequest request;
+
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autofree char *why = ras_request_parse(rows[i].text, 4, &request);
+
+        g_assert_nonnull(why);
+        if (!strstr(why, rows[i].why))
+            g_error("'%s': '%s', not '%s'", rows[i].text, why, rows[i].why);
+    }
+}
+
+static void test_clear(void)
+{
+    RasClear clear;
+
+    g_assert_cmpstr(ras_clear_parse("all", &clear), ==, NULL);
+    g_assert_true(clear.all);
+    g_assert_cmphex(clear.gpa, ==, 0);
+    g_assert_cmphex(clear.length, ==, G_MAXUINT64);
+    g_assert_cmpstr(ras_clear_parse("gpa=0x40", &clear), ==, NULL);
+    g_assert_false(clear.all);
+    g_assert_cmphex(clear.length, ==, MMRIG_RAS_GRANULE);
+    g_assert_cmpstr(ras_clear_parse("gpa=0,len=0x100000000,source=all", &clear), ==, NULL);
+    g_assert_true(clear.all);
+    for (const char *const *bad =
+             (const char *const[]){"", "al", "gpa=0,len=0", "gpa=1,len=0xffffffffffffffff,x=",
+                                   "gpa=2,len=0xffffffffffffffff", "source=ras", NULL};
+         *bad; bad++) {
+        g_autofree char *why = ras_clear_parse(*bad, &clear);
+
+        g_assert_nonnull(why);
+    }
+}
+
+/* ---- The host's page -------------------------------------------------------------------- */
+
+static int advise_errno, advised;
+static void *advised_page;
+
+/* Stands for madvise(), which would really do it. */
+static int fake_advise(void *address, size_t length, int advice)
+{
+    advised++;
+    advised_page = address;
+    g_assert_cmpuint(length, ==, 4096);
+    g_assert_cmpint(advice, ==, MADV_HWPOISON);
+    errno = advise_errno;
+    return advise_errno ? -1 : 0;
+}
+
+static void test_backing(void)
+{
+    static const struct {
+        int error;
+        const char *why;
+    } rows[] = {
+        {EPERM, "CAP_SYS_ADMIN"},
+        {EINVAL, "CONFIG_MEMORY_FAILURE"},
+        {EBUSY, "try another one"},
+        {ENOMEM, "Cannot allocate memory"},
+    };
+    char *page = (char *)(guintptr)0x10000;
+
+    advise_errno = 0;
+    g_assert_cmpstr(ras_backing_spoil(page, 4096, fake_advise), ==, NULL);
+    g_assert_true(advised_page == page);
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        advise_errno = rows[i].error;
+        g_autofree char *why = ras_backing_spoil(page, 4096, fake_advise);
+
+        g_assert_nonnull(strstr(why, rows[i].why));
+    }
+    g_assert_cmpint(advised, ==, 1 + (int)G_N_ELEMENTS(rows));
+    g_autofree char *why = ras_backing_spoil(page + 64, 4096, fake_advise);
+    g_assert_nonnull(strstr(why, "not the start of a page"));
+    g_assert_cmpint(advised, ==, 1 + (int)G_N_ELEMENTS(rows));
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/ras/codes", test_codes);
+    g_test_add_func("/ras/kvm", test_kvm);
+    g_test_add_func("/ras/bystander", test_bystander);
+    g_test_add_func("/ras/requests", test_requests);
+    g_test_add_func("/ras/refused", test_refused);
+    g_test_add_func("/ras/clear", test_clear);
+    g_test_add_func("/ras/backing", test_backing);
+    return g_test_run();
+}
