@@ -39,8 +39,7 @@ static gboolean take_rom(MmrigScenario *scenario, GError **error)
 static gboolean measure(const MmrigRig *rig, gboolean rom, double *seconds, GError **error)
 {
     g_autofree char *folder = g_build_filename(mmrig_path_data(), "scenarios", NULL);
-    g_autoptr(MmrigScenario) scenario =
-        mmrig_scenario_load(folder, "mirror-map", NULL, error);
+    g_autoptr(MmrigScenario) scenario = mmrig_scenario_load(folder, "mirror-map", NULL, error);
 
     if (!scenario || (!rom && !take_rom(scenario, error)))
         return FALSE;
