@@ -18,6 +18,11 @@ static const Tool tools[] = {
     /* images/NAME.manifest */
     {MMRIG_TOOL_IMAGE, "ndctl", "ndctl", FALSE},
     {MMRIG_TOOL_IMAGE, "daxctl", "daxctl", FALSE},
+    {MMRIG_TOOL_IMAGE, "cxl", "ndctl", FALSE},
+    {MMRIG_TOOL_IMAGE, "v4l2-ctl", "v4l-utils", FALSE},
+    {MMRIG_TOOL_IMAGE, "v4l2-compliance", "v4l-utils", FALSE},
+    {MMRIG_TOOL_IMAGE, "rasdaemon", "rasdaemon", FALSE},
+    {MMRIG_TOOL_IMAGE, "efibootmgr", "efibootmgr", FALSE},
     {MMRIG_TOOL_IMAGE, "mkfs.ext4", "e2fsprogs", FALSE},
     {MMRIG_TOOL_IMAGE, "busybox", "busybox-static", TRUE},
     /* kernel-distro.c */
