@@ -324,7 +324,7 @@ static void check_tools(const MmrigHost *host, MmrigFinding *finding, MmrigToolU
 static void check_image_tools(const MmrigHost *host, MmrigFinding *finding)
 {
     check_tools(host, finding, MMRIG_TOOL_IMAGE,
-                "no NVDIMM scenarios, or no `mmrig shell`, without");
+                "no scenarios that use them in the guest, or no `mmrig shell`, without");
 }
 
 static void check_fetch_tools(const MmrigHost *host, MmrigFinding *finding)

@@ -78,11 +78,25 @@ static MmrigQemu *make_qemu(void)
 
 static void place_make(Place *place, gconstpointer data)
 {
-    static const char *const programs[] = {
-        "/usr/bin/ndctl",    "/usr/bin/daxctl", "/usr/sbin/mkfs.ext4", "/usr/bin/apt-get",
-        "/usr/bin/dpkg-deb", "/sbin/depmod",    "/usr/bin/gcc",        "/usr/bin/ld",
-        "/usr/bin/make",     "/usr/bin/flex",   "/usr/bin/bison",      "/usr/bin/bc",
-        "/usr/bin/xz",       "/usr/bin/tar"};
+    static const char *const programs[] = {"/usr/bin/ndctl",
+                                           "/usr/bin/daxctl",
+                                           "/usr/bin/cxl",
+                                           "/usr/bin/v4l2-ctl",
+                                           "/usr/bin/v4l2-compliance",
+                                           "/usr/sbin/rasdaemon",
+                                           "/usr/bin/efibootmgr",
+                                           "/usr/sbin/mkfs.ext4",
+                                           "/usr/bin/apt-get",
+                                           "/usr/bin/dpkg-deb",
+                                           "/sbin/depmod",
+                                           "/usr/bin/gcc",
+                                           "/usr/bin/ld",
+                                           "/usr/bin/make",
+                                           "/usr/bin/flex",
+                                           "/usr/bin/bison",
+                                           "/usr/bin/bc",
+                                           "/usr/bin/xz",
+                                           "/usr/bin/tar"};
     g_autoptr(GError) error = NULL;
     MmrigHost *host = g_new0(MmrigHost, 1);
 
@@ -294,7 +308,9 @@ static void test_files(Place *place, gconstpointer data)
     drop(place, "/usr/share/OVMF/OVMF_CODE_4M.fd");
     check(place, "ovmf", MMRIG_CHECK_WARN, "not there", "apt-get install ovmf");
 
-    check(place, "image-tools", MMRIG_CHECK_OK, "ndctl daxctl mkfs.ext4 busybox", NULL);
+    check(place, "image-tools", MMRIG_CHECK_OK,
+          "ndctl daxctl cxl v4l2-ctl v4l2-compliance rasdaemon efibootmgr mkfs.ext4 busybox",
+          NULL);
     put_program(place, "/bin/busybox", TRUE);
     check(place, "image-tools", MMRIG_CHECK_WARN, "missing: busybox;",
           "apt-get install busybox-static");
