@@ -24,7 +24,7 @@ machine=$("$mmrig" run camera-forked --scenarios "$scenarios" --kernel "$kernel"
 
 give_up() {
     echo "Bail out! $*"
-    tail -n 5 "$work"/*.log "$work"/*.console | sed 's/^/# /'
+    tail -n 5 "$work"/*.{log,console,ktap} | sed 's/^/# /'
     exit 1
 }
 
@@ -89,6 +89,7 @@ await() {
         esac
         # shellcheck disable=SC2053 # a pattern is what it is
         [[ $line != $2 ]] || return 0
+        [[ $line != done\ * ]] || give_up "the guest's test ended on the $1 side: $line"
     done
     give_up "the guest on the $1 side never says $2"
 }
