@@ -172,15 +172,15 @@ static void check_accuracy(const MmrigHost *host, MmrigFinding *finding)
 {
     gboolean kvm = host->qemu && host->kvm_tried && host->kvm == MMRIG_KVM_WORKS;
 
-    /* An SRAR needs a poisoned address to load from, which stock QEMU does not have. */
-    say(finding, MMRIG_CHECK_INFO, NULL,
-        kvm ? "runs use KVM: timings are a real machine's; injected machine checks are those "
-              "of "
-              "QEMU's monitor, which are not tied to the guest's current instruction"
+    /* As docs/memory-errors.md has it, error by error. */
+    say(finding, MMRIG_CHECK_INFO, NULL, "%s",
+        kvm ? "runs use KVM: timings are a real machine's; a use of bad memory is told at its "
+              "own instruction only with mmrig-ras's kvm-poison=hwpoison (as root), else after "
+              "it; corrected errors raise CMCI where the CPU model has it"
             : "runs use TCG: timings are not a real machine's, so compare them only with "
-              "others "
-              "of the same run; injected machine checks are those of QEMU's monitor, which are "
-              "not tied to the guest's current instruction");
+              "others of the same run; a use of mmrig-ras's bad memory is told at its own "
+              "instruction, with its address; corrected errors are found by polling, as there "
+              "is no CMCI");
 }
 
 /* --- kernels and memory --- */
