@@ -248,8 +248,10 @@ static bool take_line(void *data)
         at += strlen(", MC");
         check->bank = (unsigned)strtoul(at, (char **)(uintptr_t)&at, 10);
         check->status = number_after(&at, ": ");
-        check->address = number_after(&at, "ADDR: ");
-        check->misc = number_after(&at, "MISC: ");
+        /* "ADDR/MISC/SYND: A/M/S" in older kernels, include/trace/events/mce.h. */
+        bool joined = strstr(at, "ADDR/MISC/SYND: ") != NULL;
+        check->address = number_after(&at, joined ? "SYND: " : "ADDR: ");
+        check->misc = number_after(&at, joined ? "/" : "MISC: ");
         check->cs = (unsigned)number_after(&at, "RIP: ");
         check->ip = number_after(&at, ":<");
     }
