@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "errors.h"
@@ -81,16 +80,6 @@ static void expect_corrected(uint64_t address, uint64_t status)
     EXPECT_EQ(check.misc, (2 << 6) | 6);
 }
 
-/* Linux 6.8 took storms from CMCI to polling: mce_track_storm(). Before, polls have none. */
-static bool polls_have_storms(void)
-{
-    struct utsname system;
-    unsigned major = 0, minor = 0;
-
-    return uname(&system) == 0 && sscanf(system.release, "%u.%u", &major, &minor) == 2 &&
-           (major > 6 || (major == 6 && minor >= 8));
-}
-
 static void storm(void)
 {
     int log = log_open();
@@ -98,7 +87,8 @@ static void storm(void)
     uint64_t taken = pages_taken();
     double start;
 
-    if (!polls_have_storms())
+    /* Linux 6.8 took storms from CMCI to polling: mce_track_storm(). */
+    if (!kernel_is_from(6, 8))
         SKIP("this kernel looks for storms where there is CMCI only (polls came with 6.8)");
     poll_often();
     /* One by one; each in another page, so that the kernel does not give any of them up. */

@@ -143,6 +143,8 @@ static void ksm(void)
     struct pair pair = {memory_map(PAGE_BYTES), memory_map(PAGE_BYTES)};
     uint64_t before = pages_taken();
 
+    if (!kernel_is_from(6, 4))
+        SKIP("this kernel cannot take a merged page away (that came with 6.4)");
     memory_fill(pair.a, PAGE_BYTES, SEED);
     memory_fill(pair.b, PAGE_BYTES, SEED);
     ASSERT_EQ(madvise(pair.a, PAGE_BYTES, MADV_MERGEABLE), 0);
@@ -401,7 +403,7 @@ static void unpoison(void)
     snprintf(frame, sizeof(frame), "0x%llx", (unsigned long long)(physical / PAGE_BYTES));
     EXPECT_FALSE(file_write(UNPOISON, frame));
     EXPECT_EQ(errno, EOPNOTSUPP);
-    EXPECT_TRUE(log_wait(log, "Unpoison: ", "disabled after HW memory failure", ERROR_SECONDS));
+    EXPECT_TRUE(log_wait(log, "Unpoison: ", "isabled after HW memory failure", ERROR_SECONDS));
     EXPECT_TRUE(page_is_taken(physical));
 }
 
