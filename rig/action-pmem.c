@@ -7,37 +7,7 @@
 
 #include <string.h>
 
-static char *find_path(const MmrigRequest *request, GError **error)
-{
-    const GPtrArray *devices = request->scenario->devices;
-
-    for (guint i = 0; devices && i < devices->len; i++) {
-        const MmrigDevice *device = g_ptr_array_index(devices, i);
-        if (device->kind == MMRIG_DEVICE_PACK && g_strcmp0(device->type, "mmrig-nvdimm") == 0)
-            return g_strconcat("/machine/peripheral/", device->id, NULL);
-    }
-    g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_GUEST,
-                "%s: the machine has no mmrig-nvdimm; add a section [pack nvd0] with "
-                "type = mmrig-nvdimm",
-                request->verb);
-    return NULL;
-}
-
-/* The arguments of qom-get, or with a value those of qom-set. */
-static gboolean make_arguments(const MmrigRequest *request, const char *property,
-                               const char *value, JsonObject **arguments, GError **error)
-{
-    g_autofree char *path = find_path(request, error);
-
-    if (!path)
-        return FALSE;
-    *arguments = json_object_new();
-    json_object_set_string_member(*arguments, "path", path);
-    json_object_set_string_member(*arguments, "property", property);
-    if (value)
-        json_object_set_string_member(*arguments, "value", value);
-    return TRUE;
-}
+#define DEVICE "mmrig-nvdimm"
 
 /* "MODULE OFFSET LENGTH" of the scenario's NVDIMM. Free with g_free(). */
 static char *range_text(const MmrigRequest *request, GError **error)
@@ -66,7 +36,7 @@ static gboolean prepare_inject(const MmrigRequest *request, JsonObject **argumen
     if (!range || !mmrig_request_number(request, "notify", 0, 1, &notify, error))
         return FALSE;
     g_autofree char *value = g_strconcat(range, notify ? " notify" : "", NULL);
-    return make_arguments(request, "inject", value, arguments, error);
+    return mmrig_request_property(request, DEVICE, "inject", value, arguments, error);
 }
 
 static gboolean prepare_clear(const MmrigRequest *request, JsonObject **arguments,
@@ -74,7 +44,7 @@ static gboolean prepare_clear(const MmrigRequest *request, JsonObject **argument
 {
     g_autofree char *range = range_text(request, error);
 
-    return range && make_arguments(request, "clear", range, arguments, error);
+    return range && mmrig_request_property(request, DEVICE, "clear", range, arguments, error);
 }
 
 static const char *const counters[] = {
@@ -93,7 +63,7 @@ static gboolean prepare_count(const MmrigRequest *request, JsonObject **argument
         return FALSE;
     }
     g_autofree char *property = g_strconcat("count-", of, NULL);
-    return make_arguments(request, property, NULL, arguments, error);
+    return mmrig_request_property(request, DEVICE, property, NULL, arguments, error);
 }
 
 static GStrv reply_count(const MmrigRequest *request, G_GNUC_UNUSED pid_t pid, JsonNode *answer,

@@ -7,37 +7,7 @@
 
 #include <string.h>
 
-static char *find_path(const MmrigRequest *request, GError **error)
-{
-    const GPtrArray *devices = request->scenario->devices;
-
-    for (guint i = 0; devices && i < devices->len; i++) {
-        const MmrigDevice *device = g_ptr_array_index(devices, i);
-        if (device->kind == MMRIG_DEVICE_PACK && g_strcmp0(device->type, "mmrig-ras") == 0)
-            return g_strconcat("/machine/peripheral/", device->id, NULL);
-    }
-    g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_GUEST,
-                "%s: the machine has no mmrig-ras; add a section [pack ras0] with "
-                "type = mmrig-ras",
-                request->verb);
-    return NULL;
-}
-
-/* The arguments of qom-get, or with a value those of qom-set. */
-static gboolean make_arguments(const MmrigRequest *request, const char *property,
-                               const char *value, JsonObject **arguments, GError **error)
-{
-    g_autofree char *path = find_path(request, error);
-
-    if (!path)
-        return FALSE;
-    *arguments = json_object_new();
-    json_object_set_string_member(*arguments, "path", path);
-    json_object_set_string_member(*arguments, "property", property);
-    if (value)
-        json_object_set_string_member(*arguments, "value", value);
-    return TRUE;
-}
+#define DEVICE "mmrig-ras"
 
 /* The request's own KEY=VALUE, for the device to judge; only the address is looked at here. */
 static gboolean join(const MmrigRequest *request, const char *const *keys, char **text,
@@ -75,7 +45,7 @@ static gboolean prepare_inject(const MmrigRequest *request, JsonObject **argumen
     g_autofree char *text = NULL;
 
     return join(request, keys, &text, error) &&
-           make_arguments(request, "inject", text, arguments, error);
+           mmrig_request_property(request, DEVICE, "inject", text, arguments, error);
 }
 
 static gboolean prepare_clear(const MmrigRequest *request, JsonObject **arguments,
@@ -85,7 +55,7 @@ static gboolean prepare_clear(const MmrigRequest *request, JsonObject **argument
     g_autofree char *text = NULL;
 
     return join(request, keys, &text, error) &&
-           make_arguments(request, "clear", text, arguments, error);
+           mmrig_request_property(request, DEVICE, "clear", text, arguments, error);
 }
 
 /* Those of the device's properties that are numbers. */
@@ -104,7 +74,7 @@ static gboolean prepare_count(const MmrigRequest *request, JsonObject **argument
                     request->verb, of);
         return FALSE;
     }
-    return make_arguments(request, of, NULL, arguments, error);
+    return mmrig_request_property(request, DEVICE, of, NULL, arguments, error);
 }
 
 static GStrv reply_count(const MmrigRequest *request, G_GNUC_UNUSED pid_t pid, JsonNode *answer,
@@ -131,7 +101,7 @@ static gboolean prepare_last(const MmrigRequest *request, JsonObject **arguments
                     request->verb, of);
         return FALSE;
     }
-    return make_arguments(request, "last", NULL, arguments, error);
+    return mmrig_request_property(request, DEVICE, "last", NULL, arguments, error);
 }
 
 /* The property is KEY=VALUE,... itself. */

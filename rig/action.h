@@ -73,6 +73,14 @@ gboolean mmrig_request_number(const MmrigRequest *request, const char *key, guin
 const MmrigDevice *mmrig_request_device(const MmrigRequest *request, MmrigDeviceKind kind,
                                         const char *id, GError **error);
 
+/*
+ * The arguments of qom-get, or with a value those of qom-set, for the machine's device of this
+ * type of the pack. FALSE with error if the scenario has none.
+ */
+gboolean mmrig_request_property(const MmrigRequest *request, const char *type,
+                                const char *property, const char *value, JsonObject **arguments,
+                                GError **error);
+
 /* A member of what QEMU answered, which must be there and not be negative. */
 gboolean mmrig_answer_number(JsonObject *object, const char *member, guint64 *number,
                              GError **error);

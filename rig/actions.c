@@ -78,6 +78,31 @@ const MmrigDevice *mmrig_request_device(const MmrigRequest *request, MmrigDevice
     return NULL;
 }
 
+gboolean mmrig_request_property(const MmrigRequest *request, const char *type,
+                                const char *property, const char *value, JsonObject **arguments,
+                                GError **error)
+{
+    const GPtrArray *devices = request->scenario->devices;
+
+    for (guint i = 0; devices && i < devices->len; i++) {
+        const MmrigDevice *device = g_ptr_array_index(devices, i);
+
+        if (device->kind != MMRIG_DEVICE_PACK || g_strcmp0(device->type, type) != 0)
+            continue;
+        g_autofree char *path = g_strconcat("/machine/peripheral/", device->id, NULL);
+        *arguments = json_object_new();
+        json_object_set_string_member(*arguments, "path", path);
+        json_object_set_string_member(*arguments, "property", property);
+        if (value)
+            json_object_set_string_member(*arguments, "value", value);
+        return TRUE;
+    }
+    g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_GUEST,
+                "%s: the machine has no %s; add a section [pack ID] with type = %s",
+                request->verb, type, type);
+    return FALSE;
+}
+
 gboolean mmrig_answer_number(JsonObject *object, const char *member, guint64 *number,
                              GError **error)
 {
