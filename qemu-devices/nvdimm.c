@@ -41,12 +41,7 @@
 
 #include "nvdimm-acpi.h"
 #include "nvdimm-bytes.h"
-#include "nvdimm-dsm.h"
-#include "nvdimm-store.h"
-#include "poison.h"
-
-#define TYPE_MMRIG_NVDIMM "mmrig-nvdimm"
-OBJECT_DECLARE_SIMPLE_TYPE(MmrigNvdimm, MMRIG_NVDIMM)
+#include "nvdimm-device.h"
 
 /* What QEMU calls its own region at the port. */
 #define QEMU_REGION "nvdimm-acpi-io"
@@ -54,40 +49,6 @@ OBJECT_DECLARE_SIMPLE_TYPE(MmrigNvdimm, MMRIG_NVDIMM)
 
 #define RATE_MAX (1 * TiB)
 #define TIME_MAX_MS 3600000
-
-/* In the store: the machine has not been shut down. */
-#define STORE_RUNNING 1u
-
-struct MmrigNvdimm {
-    DeviceState parent_obj;
-
-    char *store_path;
-    uint32_t unit;
-    uint32_t buffer;
-    uint64_t rate;
-    uint32_t least_ms;
-    bool notify;
-    bool debug;
-
-    MemoryRegion region;
-    MemoryRegion *below; /* QEMU's; a reference is held */
-    MmrigPoison *poison;
-    int source;
-    NvdimmStore store;
-    bool store_failed;
-    bool crowded; /* it was said that there are too many modules */
-    Notifier ready;
-    Notifier shutdown;
-
-    NvdimmDsm dsm;
-    uint32_t events;
-    uint64_t consumed;
-    uint64_t notified;
-
-    /* For migration: nvdimm_media_pack(). */
-    uint8_t *packed;
-    uint32_t packed_size;
-};
 
 static void G_GNUC_PRINTF(2, 3)
     nvdimm_debug(const MmrigNvdimm *s, const char *format, ...)
@@ -102,11 +63,6 @@ static void G_GNUC_PRINTF(2, 3)
     text = g_strdup_vprintf(format, arguments);
     va_end(arguments);
     qemu_log("mmrig-nvdimm: %s\n", text);
-}
-
-static int64_t nvdimm_now(void)
-{
-    return qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL);
 }
 
 /* ---- Poison ------------------------------------------------------------- */
@@ -151,7 +107,7 @@ static void nvdimm_wipe(void *opaque, NvdimmModule *module, uint64_t offset,
 
 /* ---- The store ---------------------------------------------------------- */
 
-static void nvdimm_save(MmrigNvdimm *s, uint32_t flags)
+void nvdimm_save(MmrigNvdimm *s, uint32_t flags)
 {
     g_autoptr(GByteArray) pack = NULL;
 
@@ -235,7 +191,7 @@ static NvdimmModule *nvdimm_module_of(MmrigNvdimm *s,
 }
 
 /* They can be plugged at any time, so they are looked up at every call. */
-static void nvdimm_refresh(MmrigNvdimm *s)
+void nvdimm_refresh(MmrigNvdimm *s)
 {
     MemoryDeviceInfoList *list = qmp_memory_device_list();
 
@@ -266,7 +222,7 @@ static void nvdimm_refresh(MmrigNvdimm *s)
 
 /* ---- Notification ------------------------------------------------------- */
 
-static void nvdimm_event(void *opaque, uint32_t event)
+void nvdimm_event(void *opaque, uint32_t event)
 {
     MmrigNvdimm *s = opaque;
     Error *err = NULL;
@@ -423,177 +379,6 @@ static const MmrigPoisonOps nvdimm_poison_ops = {
     .cleared = nvdimm_poison_cleared,
 };
 
-/* ---- Properties at run time --------------------------------------------- */
-
-/* The machine sees what has changed before anybody is told that it has. */
-static void nvdimm_settle(MmrigNvdimm *s)
-{
-    if (s->poison && !current_cpu) {
-        mmrig_poison_wait(s->poison);
-    }
-}
-
-/* "MODULE OFFSET LENGTH" with words behind; offset and length are checked. */
-static NvdimmModule *nvdimm_parse(MmrigNvdimm *s, const char *text,
-                                  uint64_t *offset, uint64_t *length,
-                                  char **rest, Error **errp)
-{
-    g_auto(GStrv) words = g_strsplit(text, " ", 4);
-    NvdimmModule *module;
-
-    if (!s->below) {
-        error_setg(errp, "the machine is not there yet");
-        return NULL;
-    }
-    nvdimm_refresh(s);
-    nvdimm_dsm_poll(&s->dsm, nvdimm_now());
-    if (g_strv_length(words) < 3 ||
-        qemu_strtou64(words[1], NULL, 0, offset) < 0 ||
-        qemu_strtou64(words[2], NULL, 0, length) < 0) {
-        error_setg(errp, "'%s' is not MODULE OFFSET LENGTH", text);
-        return NULL;
-    }
-    module = nvdimm_media_find(&s->dsm.media, words[0]);
-    if (!module || !module->present) {
-        error_setg(errp, "there is no NVDIMM '%s'", words[0]);
-        return NULL;
-    }
-    if (*length == 0 || *offset >= module->size ||
-        *length > module->size - *offset) {
-        error_setg(errp,
-                   "%s has 0x%" PRIx64 " bytes; 0x%" PRIx64 " at 0x%" PRIx64
-                   " are not in it",
-                   module->name, module->size, *length, *offset);
-        return NULL;
-    }
-    *rest = g_strdup(words[3]);
-    return module;
-}
-
-static void nvdimm_set_inject(Object *object, const char *text, Error **errp)
-{
-    MmrigNvdimm *s = MMRIG_NVDIMM(object);
-    g_autofree char *rest = NULL;
-    uint64_t offset;
-    uint64_t length;
-    NvdimmModule *module = nvdimm_parse(s, text, &offset, &length, &rest, errp);
-
-    if (!module) {
-        return;
-    }
-    if (rest && strcmp(rest, "notify") != 0) {
-        error_setg(errp, "'%s' is not 'notify'", rest);
-        return;
-    }
-    if (!nvdimm_dsm_inject(&s->dsm, module, offset, length, rest != NULL)) {
-        error_setg(errp,
-                   "too many errors: at most %d units of %u bytes, and %d"
-                   " pages with poison in the machine",
-                   NVDIMM_UNITS_MAX, s->unit, MMRIG_POISON_PAGES_MAX);
-    }
-    nvdimm_settle(s);
-}
-
-static void nvdimm_set_clear(Object *object, const char *text, Error **errp)
-{
-    MmrigNvdimm *s = MMRIG_NVDIMM(object);
-    g_autofree char *rest = NULL;
-    uint64_t offset;
-    uint64_t length;
-    NvdimmModule *module;
-
-    if (strcmp(text, "all") == 0) {
-        nvdimm_dsm_poll(&s->dsm, nvdimm_now());
-        for (guint i = 0; i < s->dsm.media.modules->len; i++) {
-            module = g_ptr_array_index(s->dsm.media.modules, i);
-            s->dsm.cleared +=
-                nvdimm_media_heal(&s->dsm.media, module, 0, INT64_MAX);
-        }
-        nvdimm_save(s, STORE_RUNNING);
-        nvdimm_settle(s);
-        return;
-    }
-    module = nvdimm_parse(s, text, &offset, &length, &rest, errp);
-    if (!module) {
-        return;
-    }
-    if (rest) {
-        error_setg(errp, "'%s' is too much", rest);
-        return;
-    }
-    s->dsm.cleared += nvdimm_media_heal(&s->dsm.media, module, offset, length);
-    nvdimm_save(s, STORE_RUNNING);
-    nvdimm_settle(s);
-}
-
-static char *nvdimm_get_errors(Object *object, Error **errp)
-{
-    MmrigNvdimm *s = MMRIG_NVDIMM(object);
-    GString *text = g_string_new(NULL);
-
-    nvdimm_dsm_poll(&s->dsm, nvdimm_now());
-    for (guint i = 0; i < s->dsm.media.modules->len; i++) {
-        const NvdimmModule *module = g_ptr_array_index(s->dsm.media.modules, i);
-        uint64_t offset = 0;
-        uint64_t length;
-        bool known;
-
-        while (nvdimm_media_next(&s->dsm.media, module, false, UINT64_MAX,
-                                 &offset, &length, &known)) {
-            g_string_append_printf(text, "%s 0x%" PRIx64 " 0x%" PRIx64 " %s\n",
-                                   module->name, offset, length,
-                                   known ? "known" : "unknown");
-            offset += length;
-        }
-    }
-    return g_string_free(text, FALSE);
-}
-
-static char *nvdimm_get_modules(Object *object, Error **errp)
-{
-    MmrigNvdimm *s = MMRIG_NVDIMM(object);
-    GString *text = g_string_new(NULL);
-
-    if (s->below) {
-        nvdimm_refresh(s);
-    }
-    for (guint i = 0; i < s->dsm.media.modules->len; i++) {
-        const NvdimmModule *module = g_ptr_array_index(s->dsm.media.modules, i);
-
-        if (module->present) {
-            g_string_append_printf(
-                text, "%s 0x%" PRIx64 " 0x%" PRIx64 " handle %u\n",
-                module->name, module->base, module->size, module->handle);
-        }
-    }
-    return g_string_free(text, FALSE);
-}
-
-static void nvdimm_set_notify(Object *object, const char *text, Error **errp)
-{
-    MmrigNvdimm *s = MMRIG_NVDIMM(object);
-    NvdimmModule *module;
-
-    if (!s->notify || !s->below) {
-        error_setg(errp, "the device was made with notify=off");
-        return;
-    }
-    if (strcmp(text, "error") == 0) {
-        nvdimm_event(s, MMRIG_NVD_EVENT_ERROR);
-        return;
-    }
-    nvdimm_refresh(s);
-    module = nvdimm_media_find(&s->dsm.media, text);
-    if (!module || !module->present ||
-        module->slot >= MMRIG_NVD_EVENT_HEALTH_MAX) {
-        error_setg(errp,
-                   "'%s' is neither 'error' nor an NVDIMM that can notify",
-                   text);
-        return;
-    }
-    nvdimm_event(s, MMRIG_NVD_EVENT_HEALTH(module->slot));
-}
-
 /* ---- State -------------------------------------------------------------- */
 
 static void nvdimm_reset(void *opaque)
@@ -604,101 +389,6 @@ static void nvdimm_reset(void *opaque)
     nvdimm_dsm_reset(&s->dsm);
     s->events = 0;
 }
-
-static int nvdimm_pre_save(void *opaque)
-{
-    MmrigNvdimm *s = opaque;
-    GByteArray *pack = nvdimm_media_pack(&s->dsm.media);
-
-    g_free(s->packed);
-    s->packed_size = pack->len;
-    s->packed = g_byte_array_free(pack, FALSE);
-    return 0;
-}
-
-static int nvdimm_post_save(void *opaque)
-{
-    MmrigNvdimm *s = opaque;
-
-    g_clear_pointer(&s->packed, g_free);
-    return 0;
-}
-
-static bool nvdimm_size_valid(void *opaque, int version)
-{
-    MmrigNvdimm *s = opaque;
-
-    return s->packed_size > 0 && s->packed_size <= NVDIMM_PACK_MAX;
-}
-
-static int nvdimm_pre_load(void *opaque)
-{
-    MmrigNvdimm *s = opaque;
-
-    g_clear_pointer(&s->packed, g_free);
-    return 0;
-}
-
-static int nvdimm_post_load(void *opaque, int version)
-{
-    MmrigNvdimm *s = opaque;
-    const char *why = NULL;
-    bool good;
-
-    nvdimm_refresh(s);
-    good = nvdimm_scrub_valid(&s->dsm.scrub) &&
-           nvdimm_media_unpack(&s->dsm.media, s->packed, s->packed_size, &why);
-    g_clear_pointer(&s->packed, g_free);
-    if (!good) {
-        error_report("mmrig-nvdimm: the incoming state's %s is wrong",
-                     why ? why : "scrub");
-        return -EINVAL;
-    }
-    nvdimm_save(s, STORE_RUNNING);
-    return 0;
-}
-
-static const VMStateDescription nvdimm_vmstate = {
-    .name = TYPE_MMRIG_NVDIMM,
-    .version_id = 1,
-    .minimum_version_id = 1,
-    .pre_save = nvdimm_pre_save,
-    .post_save = nvdimm_post_save,
-    .pre_load = nvdimm_pre_load,
-    .post_load = nvdimm_post_load,
-    .fields =
-        (const VMStateField[]){
-            VMSTATE_UINT32(packed_size, MmrigNvdimm),
-            VMSTATE_VALIDATE("packed_size", nvdimm_size_valid),
-            VMSTATE_VBUFFER_ALLOC_UINT32(packed, MmrigNvdimm, 1, NULL,
-                                         packed_size),
-            VMSTATE_UINT32(dsm.scrub.state, MmrigNvdimm),
-            VMSTATE_UINT32(dsm.scrub.type, MmrigNvdimm),
-            VMSTATE_UINT32(dsm.scrub.overflow, MmrigNvdimm),
-            VMSTATE_UINT32(dsm.scrub.records, MmrigNvdimm),
-            VMSTATE_UINT64(dsm.scrub.start, MmrigNvdimm),
-            VMSTATE_UINT64(dsm.scrub.length, MmrigNvdimm),
-            VMSTATE_UINT64(dsm.scrub.restart, MmrigNvdimm),
-            VMSTATE_UINT64(dsm.scrub.restart_length, MmrigNvdimm),
-            VMSTATE_INT64(dsm.scrub.end_ns, MmrigNvdimm),
-            VMSTATE_UINT64_ARRAY(dsm.scrub.record_start, MmrigNvdimm,
-                                 NVDIMM_RECORDS_MAX),
-            VMSTATE_UINT64_ARRAY(dsm.scrub.record_length, MmrigNvdimm,
-                                 NVDIMM_RECORDS_MAX),
-            VMSTATE_UINT32_ARRAY(dsm.scrub.record_handle, MmrigNvdimm,
-                                 NVDIMM_RECORDS_MAX),
-            VMSTATE_UINT32(events, MmrigNvdimm),
-            VMSTATE_UINT64(dsm.calls, MmrigNvdimm),
-            VMSTATE_UINT64(dsm.refused, MmrigNvdimm),
-            VMSTATE_UINT64(dsm.scrubs, MmrigNvdimm),
-            VMSTATE_UINT64(dsm.overflows, MmrigNvdimm),
-            VMSTATE_UINT64(dsm.injected, MmrigNvdimm),
-            VMSTATE_UINT64(dsm.cleared, MmrigNvdimm),
-            VMSTATE_UINT64(consumed, MmrigNvdimm),
-            VMSTATE_UINT64(notified, MmrigNvdimm),
-            VMSTATE_END_OF_LIST(),
-        },
-};
 
 /* ---- The device --------------------------------------------------------- */
 
@@ -831,39 +521,6 @@ static void nvdimm_realize(DeviceState *device, Error **errp)
     qemu_register_shutdown_notifier(&s->shutdown);
 }
 
-static void nvdimm_add_counter(Object *object, const char *name,
-                               const uint64_t *value)
-{
-    object_property_add_uint64_ptr(object, name, value, OBJ_PROP_FLAG_READ);
-}
-
-/* What `mmrig devices` says of each property. */
-static const struct {
-    const char *name;
-    const char *text;
-} nvdimm_help[] = {
-    {"store", "file that keeps errors and health (default none)"},
-    {"unit", "bytes that are lost and cleared together, a power of two"},
-    {"ars-buffer", "bytes that Query ARS Status can answer"},
-    {"ars-rate", "bytes that a scrub goes through in a second"},
-    {"ars-time-ms", "how long a scrub takes at least"},
-    {"notify", "give the guest the ACPI method that tells it of errors"},
-    {"debug", "tell in QEMU's log what it does"},
-    {"inject", "write only: MODULE OFFSET LENGTH [notify]"},
-    {"clear", "write only: MODULE OFFSET LENGTH, or all; contents stay"},
-    {"raise", "write only: error, or a module to be told of"},
-    {"errors", "read only: module, offset, length, known or unknown"},
-    {"modules", "read only: id, address, size and handle of each"},
-    {"count-calls", "read only: calls by the guest"},
-    {"count-refused", "read only: those whose status was not 0"},
-    {"count-scrubs", "read only: scrubs that came to their end"},
-    {"count-overflows", "read only: scrubs that the buffer stopped"},
-    {"count-injected", "read only: units that went bad"},
-    {"count-cleared", "read only: units that were made good"},
-    {"count-consumed", "read only: reads of bad units"},
-    {"count-notified", "read only: notifications"},
-};
-
 static void nvdimm_instance_init(Object *object)
 {
     MmrigNvdimm *s = MMRIG_NVDIMM(object);
@@ -871,18 +528,7 @@ static void nvdimm_instance_init(Object *object)
     s->store.fd = -1;
     /* So that the properties can be read before the device is realized. */
     nvdimm_media_init(&s->dsm.media, NVDIMM_UNIT_MIN);
-    nvdimm_add_counter(object, "count-calls", &s->dsm.calls);
-    nvdimm_add_counter(object, "count-refused", &s->dsm.refused);
-    nvdimm_add_counter(object, "count-scrubs", &s->dsm.scrubs);
-    nvdimm_add_counter(object, "count-overflows", &s->dsm.overflows);
-    nvdimm_add_counter(object, "count-injected", &s->dsm.injected);
-    nvdimm_add_counter(object, "count-cleared", &s->dsm.cleared);
-    nvdimm_add_counter(object, "count-consumed", &s->consumed);
-    nvdimm_add_counter(object, "count-notified", &s->notified);
-    for (size_t i = 0; i < ARRAY_SIZE(nvdimm_help); i++) {
-        object_property_set_description(object, nvdimm_help[i].name,
-                                        nvdimm_help[i].text);
-    }
+    nvdimm_add_properties(object);
 }
 
 static void nvdimm_instance_finalize(Object *object)
@@ -917,11 +563,7 @@ static void nvdimm_class_init(ObjectClass *klass, MMRIG_CLASS_DATA *data)
     device->hotpluggable = false;
     set_bit(DEVICE_CATEGORY_MISC, device->categories);
     device_class_set_props(device, nvdimm_properties);
-    object_class_property_add_str(klass, "inject", NULL, nvdimm_set_inject);
-    object_class_property_add_str(klass, "clear", NULL, nvdimm_set_clear);
-    object_class_property_add_str(klass, "raise", NULL, nvdimm_set_notify);
-    object_class_property_add_str(klass, "errors", nvdimm_get_errors, NULL);
-    object_class_property_add_str(klass, "modules", nvdimm_get_modules, NULL);
+    nvdimm_class_add_properties(klass);
 }
 
 static const TypeInfo nvdimm_info = {
