@@ -223,7 +223,7 @@ MmrigTemplate *mmrig_template_find(const MmrigScenario *scenario, const MmrigPar
                                    GError **error)
 {
     g_autofree char *name = mmrig_template_name(scenario, parts, error);
-    g_autofree char *store = name ? mmrig_template_store(scenario->memory, error) : NULL;
+    g_autofree char *store = name ? mmrig_template_store(name, scenario->memory, error) : NULL;
     MmrigParts kept = *parts;
 
     if (!store)
@@ -244,7 +244,7 @@ MmrigTemplate *mmrig_template_obtain(const MmrigScenario *scenario, const MmrigP
                                      GError **error)
 {
     g_autofree char *name = mmrig_template_name(scenario, parts, error);
-    g_autofree char *store = name ? mmrig_template_store(scenario->memory, error) : NULL;
+    g_autofree char *store = name ? mmrig_template_store(name, scenario->memory, error) : NULL;
     g_autofree char *folder = NULL;
     g_autoptr(GError) cause = NULL;
     MmrigParts kept = *parts;
