@@ -59,6 +59,8 @@ const MmrigScenarioKey mmrig_scenario_keys[] = {
 
     {"firmware", "type", MMRIG_KEY_FIRMWARE, IN_SCENARIO(firmware), 0, 0, 0, "none", FALSE,
      "what starts the kernel"},
+    {"firmware", "boot", MMRIG_KEY_BOOT, IN_SCENARIO(boot_from), 0, 0, 0, "direct", FALSE,
+     "where it has the kernel from: QEMU, or a boot loader on a disk"},
     {"firmware", "code", MMRIG_KEY_PATH, IN_SCENARIO(firmware_code), 0, 250, 0, NULL, FALSE,
      "its image; the default is what the host's descriptor files name"},
     {"firmware", "variables", MMRIG_KEY_PATH, IN_SCENARIO(firmware_variables), 0, 250, 0, NULL,
@@ -361,6 +363,51 @@ static char *twin_causes_text(void)
     return g_string_free(g_steal_pointer(&text), FALSE);
 }
 
+/* One of two words, and what the two are; their order is that of their enumeration. */
+static const struct {
+    MmrigKeyType type;
+    const char *words[2];
+    const char *what;
+} choices[] = {
+    {MMRIG_KEY_EXPECT, {"pass", "panic"}, "way to end"},
+    {MMRIG_KEY_FIRMWARE, {"none", "ovmf"}, "firmware"},
+    {MMRIG_KEY_BOOT, {"direct", "esp"}, "way to boot"},
+};
+G_STATIC_ASSERT(MMRIG_EXPECT_PANIC == 1 && sizeof(MmrigExpect) == sizeof(guint));
+G_STATIC_ASSERT(MMRIG_FIRMWARE_OVMF == 1 && sizeof(MmrigFirmwareKind) == sizeof(guint));
+G_STATIC_ASSERT(MMRIG_BOOT_ESP == 1 && sizeof(MmrigBootFrom) == sizeof(guint));
+
+static gsize choice_find(MmrigKeyType type)
+{
+    for (gsize i = 0; i < G_N_ELEMENTS(choices); i++) {
+        if (choices[i].type == type)
+            return i;
+    }
+    g_assert_not_reached();
+}
+
+static char *choice_text(MmrigKeyType type)
+{
+    const char *const *words = choices[choice_find(type)].words;
+
+    return g_strdup_printf("%s or %s", words[0], words[1]);
+}
+
+static gboolean choice_set(MmrigKeyType type, gpointer field, const char *value, char **problem)
+{
+    gsize i = choice_find(type);
+
+    for (guint word = 0; word < G_N_ELEMENTS(choices[i].words); word++) {
+        if (g_str_equal(value, choices[i].words[word])) {
+            *(guint *)field = word;
+            return TRUE;
+        }
+    }
+    *problem = g_strdup_printf("'%s' is no %s; write %s or %s", value, choices[i].what,
+                               choices[i].words[0], choices[i].words[1]);
+    return FALSE;
+}
+
 char *mmrig_scenario_key_values(const MmrigScenarioKey *key)
 {
     switch (key->type) {
@@ -390,9 +437,9 @@ char *mmrig_scenario_key_values(const MmrigScenarioKey *key)
     case MMRIG_KEY_SWITCH:
         return g_strdup("yes or no");
     case MMRIG_KEY_EXPECT:
-        return g_strdup("pass or panic");
     case MMRIG_KEY_FIRMWARE:
-        return g_strdup("none or ovmf");
+    case MMRIG_KEY_BOOT:
+        return choice_text(key->type);
     case MMRIG_KEY_PATH:
         return g_strdup_printf("an absolute path of at most %" G_GUINT64_FORMAT " bytes",
                                key->max);
@@ -555,21 +602,9 @@ gboolean mmrig_scenario_key_set(const MmrigScenarioKey *key, gpointer object, co
         *(gboolean *)field = g_str_equal(value, "yes");
         return TRUE;
     case MMRIG_KEY_EXPECT:
-        if (!g_str_equal(value, "pass") && !g_str_equal(value, "panic")) {
-            *problem = g_strdup_printf("'%s' is no way to end; write pass or panic", value);
-            return FALSE;
-        }
-        *(MmrigExpect *)field =
-            g_str_equal(value, "pass") ? MMRIG_EXPECT_PASS : MMRIG_EXPECT_PANIC;
-        return TRUE;
     case MMRIG_KEY_FIRMWARE:
-        if (!g_str_equal(value, "none") && !g_str_equal(value, "ovmf")) {
-            *problem = g_strdup_printf("'%s' is no firmware; write none or ovmf", value);
-            return FALSE;
-        }
-        *(MmrigFirmwareKind *)field =
-            g_str_equal(value, "none") ? MMRIG_FIRMWARE_NONE : MMRIG_FIRMWARE_OVMF;
-        return TRUE;
+    case MMRIG_KEY_BOOT:
+        return choice_set(key->type, field, value, problem);
     case MMRIG_KEY_PATH:
         if (!g_path_is_absolute(value) || strlen(value) > key->max || !printable(value)) {
             *problem = g_strdup_printf("not an absolute path of at most %" G_GUINT64_FORMAT

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "esp.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "child.h"
+#include "error.h"
+#include "gpt.h"
+
+#define MIB (G_GUINT64_CONSTANT(1) << 20)
+/*
+ * FAT32, which firmware must know (UEFI 2.10, 13.3), is what a file system of at least 65525
+ * clusters is. With clusters of one sector that takes 33 MiB; the file has holes where nothing
+ * is.
+ */
+#define SIZE_MIN (64 * MIB)
+/* What the file system itself needs is two tables, of 4 bytes for each cluster of 512. */
+#define OVERHEAD(content) ((content) / 32 + 4 * MIB)
+/* The largest file that FAT can hold. */
+#define FILE_MAX ((guint64)G_MAXUINT32)
+
+/* Where each part is: on the disk, and for mtools. */
+#define LOADER                                                                                 \
+    "/EFI/BOOT/BOOTX64.EFI" /* of removable media: it needs no boot entry (3.5.1.1) */
+#define KERNEL "/linux"
+#define INITRD "/initrd"
+#define CONFIG "/loader/loader.conf"
+#define ENTRY  "/loader/entries/mmrig.conf"
+
+static const char config_text[] = "timeout 0\n"
+                                  "default mmrig.conf\n"
+                                  "console-mode keep\n"
+                                  "editor no\n";
+
+static const char *const tools[] = {"mformat", "mmd", "mcopy"};
+
+static char *entry_text(const MmrigEsp *esp)
+{
+    return g_strdup_printf("title mmrig\nlinux %s\ninitrd %s\noptions %s\n", KERNEL, INITRD,
+                           esp->options);
+}
+
+char *mmrig_esp_unmet(const char *loader)
+{
+    if (!g_file_test(loader, G_FILE_TEST_IS_REGULAR))
+        return g_strdup_printf("there is no boot loader at %s; install the package "
+                               "%s",
+                               loader, MMRIG_ESP_LOADER_PACKAGE);
+    for (gsize i = 0; i < G_N_ELEMENTS(tools); i++) {
+        g_autoptr(GError) error = NULL;
+        g_autofree char *path = mmrig_child_find(tools[i], MMRIG_ESP_TOOLS_PACKAGE, &error);
+        if (!path)
+            return g_strdup(error->message);
+    }
+    return NULL;
+}
+
+char *mmrig_esp_describe(const MmrigEsp *esp, const char *indent)
+{
+    return g_strdup_printf("%s" LOADER " is %s\n%s" KERNEL " is %s\n%s" INITRD " is %s\n"
+                           "%s" ENTRY " has the options %s\n",
+                           indent, esp->loader, indent, esp->kernel, indent, esp->initrd,
+                           indent, esp->options);
+}
+
+static gboolean add_size(const char *path, guint64 *sum, GError **error)
+{
+    struct stat status;
+    const char *problem = NULL;
+
+    if (stat(path, &status) != 0)
+        problem = g_strerror(errno);
+    else if (!S_ISREG(status.st_mode))
+        problem = "it is no regular file";
+    else if ((guint64)status.st_size > FILE_MAX)
+        problem = "files on an EFI system partition are smaller than 4 GiB";
+    else
+        *sum += (guint64)status.st_size;
+    if (problem)
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT, "cannot boot from %s: %s", path,
+                    problem);
+    return !problem;
+}
+
+/* The name by which another program opens a file that this one has open. */
+static char *open_name(int fd)
+{
+    return g_strdup_printf("/proc/%d/fd/%d", getpid(), fd);
+}
+
+/* Runs an mtools program on the file system; the arguments end with NULL. */
+G_GNUC_NULL_TERMINATED
+static gboolean run_tool(const char *drive, GError **error, const char *program, ...)
+{
+    g_autoptr(GPtrArray) words = g_ptr_array_new();
+    g_autoptr(GError) cause = NULL;
+    const char *word;
+    va_list more;
+
+    g_ptr_array_add(words, (gpointer)program);
+    g_ptr_array_add(words, (gpointer) "-i");
+    g_ptr_array_add(words, (gpointer)drive);
+    va_start(more, program);
+    while ((word = va_arg(more, const char *)))
+        g_ptr_array_add(words, (gpointer)word);
+    va_end(more);
+    g_ptr_array_add(words, NULL);
+    if (mmrig_child_run((const char *const *)words->pdata, NULL, NULL, &cause))
+        return TRUE;
+    g_propagate_prefixed_error(error, g_steal_pointer(&cause),
+                               "cannot make an EFI system partition: ");
+    return FALSE;
+}
+
+static gboolean copy_text(const char *drive, const char *text, const char *target,
+                          GError **error)
+{
+    gsize size = strlen(text);
+    int fd = memfd_create("mmrig-esp-text", MFD_CLOEXEC);
+    g_autofree char *name = open_name(fd);
+    gboolean good = fd >= 0 && write(fd, text, size) == (gssize)size;
+
+    if (good)
+        good = run_tool(drive, error, "mcopy", name, target, NULL);
+    else
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG,
+                    "cannot make an EFI system partition: %s", g_strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return good;
+}
+
+static gboolean make_files(const MmrigEsp *esp, const char *drive, GError **error)
+{
+    g_autofree char *entry = entry_text(esp);
+
+    return run_tool(drive, error, "mmd", "::/EFI", "::/EFI/BOOT", "::/loader",
+                    "::/loader/entries", NULL) &&
+           run_tool(drive, error, "mcopy", esp->loader, "::" LOADER, NULL) &&
+           run_tool(drive, error, "mcopy", esp->kernel, "::" KERNEL, NULL) &&
+           run_tool(drive, error, "mcopy", esp->initrd, "::" INITRD, NULL) &&
+           copy_text(drive, config_text, "::" CONFIG, error) &&
+           copy_text(drive, entry, "::" ENTRY, error);
+}
+
+gboolean mmrig_esp_fill(const MmrigEsp *esp, int fd, GError **error)
+{
+    g_autofree char *file = open_name(fd);
+    g_autofree char *drive = g_strdup_printf("%s@@%" G_GUINT64_FORMAT, file, MMRIG_GPT_MARGIN);
+    guint64 content = 0;
+
+    if (!add_size(esp->loader, &content, error) || !add_size(esp->kernel, &content, error) ||
+        !add_size(esp->initrd, &content, error))
+        return FALSE;
+    guint64 size = MAX(content + OVERHEAD(content), SIZE_MIN) / MIB * MIB;
+    g_autofree char *sectors = g_strdup_printf("%" G_GUINT64_FORMAT, size / 512);
+    g_autofree char *before = g_strdup_printf("%" G_GUINT64_FORMAT, MMRIG_GPT_MARGIN / 512);
+    if (ftruncate(fd, 0) != 0 || ftruncate(fd, (off_t)(size + 2 * MMRIG_GPT_MARGIN)) != 0) {
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG,
+                    "cannot make a disk of %" G_GUINT64_FORMAT " bytes to boot from: %s",
+                    size + 2 * MMRIG_GPT_MARGIN, g_strerror(errno));
+        return FALSE;
+    }
+    /* A cylinder of 64 heads and 32 sectors is a MiB: mtools want whole cylinders. */
+    return mmrig_gpt_write(fd, size + 2 * MMRIG_GPT_MARGIN, error) &&
+           run_tool(drive, error, "mformat", "-F", "-c", "1", "-T", sectors, "-h", "64", "-s",
+                    "32", "-H", before, "-v", "MMRIG", "::", NULL) &&
+           make_files(esp, drive, error);
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Between the parts of machine.h: what a machine boots, and from where. */
+#pragma once
+
+#include "machine.h"
+
+/* Whether all is there that the scenario's machine is made of, else an INPUT error. */
+gboolean mmrig_machine_check(const MmrigScenario *scenario, const MmrigParts *parts,
+                             GError **error);
+
+/* The kernel's command line. Free with g_free(). */
+char *mmrig_machine_kernel_line(const MmrigScenario *scenario);
+
+/* What is on the disk that the machine boots from. */
+MmrigEsp *mmrig_machine_esp(const MmrigScenario *scenario, const MmrigParts *parts);
