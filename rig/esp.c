@@ -12,7 +12,8 @@
 #include "error.h"
 #include "gpt.h"
 
-#define MIB (G_GUINT64_CONSTANT(1) << 20)
+#define SECTOR 512
+#define MIB    (G_GUINT64_CONSTANT(1) << 20)
 /*
  * FAT32, which firmware must know (UEFI 2.10, 13.3), is what a file system of at least 65525
  * clusters is. With clusters of one sector that takes 33 MiB; the file has holes where nothing
@@ -93,28 +94,34 @@ static char *open_name(int fd)
     return g_strdup_printf("/proc/%d/fd/%d", getpid(), fd);
 }
 
-/* Runs an mtools program on the file system; the arguments end with NULL. */
-G_GNUC_NULL_TERMINATED
-static gboolean run_tool(const char *drive, GError **error, const char *program, ...)
+static gboolean run_tool(const char *const *argv, GError **error)
 {
-    g_autoptr(GPtrArray) words = g_ptr_array_new();
     g_autoptr(GError) cause = NULL;
-    const char *word;
-    va_list more;
 
-    g_ptr_array_add(words, (gpointer)program);
-    g_ptr_array_add(words, (gpointer) "-i");
-    g_ptr_array_add(words, (gpointer)drive);
-    va_start(more, program);
-    while ((word = va_arg(more, const char *)))
-        g_ptr_array_add(words, (gpointer)word);
-    va_end(more);
-    g_ptr_array_add(words, NULL);
-    if (mmrig_child_run((const char *const *)words->pdata, NULL, NULL, &cause))
+    if (mmrig_child_run(argv, NULL, NULL, &cause))
         return TRUE;
     g_propagate_prefixed_error(error, g_steal_pointer(&cause),
                                "cannot make an EFI system partition: ");
     return FALSE;
+}
+
+/* drive is the file system: a file, and where in it. */
+static gboolean format(const char *drive, guint64 size, GError **error)
+{
+    g_autofree char *sectors = g_strdup_printf("%" G_GUINT64_FORMAT, size / SECTOR);
+    g_autofree char *before = g_strdup_printf("%" G_GUINT64_FORMAT, MMRIG_GPT_MARGIN / SECTOR);
+    /* A cylinder of 64 heads and 32 sectors is a MiB: mtools want whole cylinders. */
+    const char *argv[] = {"mformat", "-i", drive, "-F", "-c",   "1",  "-T",    sectors, "-h",
+                          "64",      "-s", "32",  "-H", before, "-v", "MMRIG", "::",    NULL};
+
+    return run_tool(argv, error);
+}
+
+static gboolean copy(const char *drive, const char *source, const char *target, GError **error)
+{
+    const char *argv[] = {"mcopy", "-i", drive, source, target, NULL};
+
+    return run_tool(argv, error);
 }
 
 static gboolean copy_text(const char *drive, const char *text, const char *target,
@@ -126,7 +133,7 @@ static gboolean copy_text(const char *drive, const char *text, const char *targe
     gboolean good = fd >= 0 && write(fd, text, size) == (gssize)size;
 
     if (good)
-        good = run_tool(drive, error, "mcopy", name, target, NULL);
+        good = copy(drive, name, target, error);
     else
         g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG,
                     "cannot make an EFI system partition: %s", g_strerror(errno));
@@ -137,13 +144,13 @@ static gboolean copy_text(const char *drive, const char *text, const char *targe
 
 static gboolean make_files(const MmrigEsp *esp, const char *drive, GError **error)
 {
+    const char *folders[] = {
+        "mmd", "-i", drive, "::/EFI", "::/EFI/BOOT", "::/loader", "::/loader/entries", NULL};
     g_autofree char *entry = entry_text(esp);
 
-    return run_tool(drive, error, "mmd", "::/EFI", "::/EFI/BOOT", "::/loader",
-                    "::/loader/entries", NULL) &&
-           run_tool(drive, error, "mcopy", esp->loader, "::" LOADER, NULL) &&
-           run_tool(drive, error, "mcopy", esp->kernel, "::" KERNEL, NULL) &&
-           run_tool(drive, error, "mcopy", esp->initrd, "::" INITRD, NULL) &&
+    return run_tool(folders, error) && copy(drive, esp->loader, "::" LOADER, error) &&
+           copy(drive, esp->kernel, "::" KERNEL, error) &&
+           copy(drive, esp->initrd, "::" INITRD, error) &&
            copy_text(drive, config_text, "::" CONFIG, error) &&
            copy_text(drive, entry, "::" ENTRY, error);
 }
@@ -158,17 +165,12 @@ gboolean mmrig_esp_fill(const MmrigEsp *esp, int fd, GError **error)
         !add_size(esp->initrd, &content, error))
         return FALSE;
     guint64 size = MAX(content + OVERHEAD(content), SIZE_MIN) / MIB * MIB;
-    g_autofree char *sectors = g_strdup_printf("%" G_GUINT64_FORMAT, size / 512);
-    g_autofree char *before = g_strdup_printf("%" G_GUINT64_FORMAT, MMRIG_GPT_MARGIN / 512);
     if (ftruncate(fd, 0) != 0 || ftruncate(fd, (off_t)(size + 2 * MMRIG_GPT_MARGIN)) != 0) {
         g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG,
                     "cannot make a disk of %" G_GUINT64_FORMAT " bytes to boot from: %s",
                     size + 2 * MMRIG_GPT_MARGIN, g_strerror(errno));
         return FALSE;
     }
-    /* A cylinder of 64 heads and 32 sectors is a MiB: mtools want whole cylinders. */
     return mmrig_gpt_write(fd, size + 2 * MMRIG_GPT_MARGIN, error) &&
-           run_tool(drive, error, "mformat", "-F", "-c", "1", "-T", sectors, "-h", "64", "-s",
-                    "32", "-H", before, "-v", "MMRIG", "::", NULL) &&
-           make_files(esp, drive, error);
+           format(drive, size, error) && make_files(esp, drive, error);
 }

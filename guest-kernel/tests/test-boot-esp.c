@@ -81,7 +81,8 @@ TEST_F(boot, loader_tells_of_itself)
     const char *partition = test_arg("partition");
     char text[TEXT_MAX];
 
-    ASSERT_TRUE(partition != NULL);
+    if (!partition)
+        ABORT("partition= is not given");
     read_text("LoaderInfo", text);
     EXPECT_EQ(strncmp(text, "systemd-boot ", strlen("systemd-boot ")), 0);
     read_text("LoaderImageIdentifier", text);

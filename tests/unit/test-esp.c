@@ -216,7 +216,7 @@ static void test_content(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
     if (!can_make())
         return;
     fill(fixture);
-    g_autofree char *list = mtools(fixture, "mdir", "-b", "-/");
+    g_autofree char *list = mtools(fixture, "mdir", "-/b", "::/");
     g_autofree char *all = mtools(fixture, "mdir", "-/", "::/");
     g_autofree char *entry = mtools(fixture, "mtype", "-t", "::/loader/entries/mmrig.conf");
     g_autofree char *config = mtools(fixture, "mtype", "-t", "::/loader/loader.conf");
@@ -275,10 +275,10 @@ static void test_large(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 
 static void test_unreadable(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
-    g_autofree char *kernel = g_steal_pointer(&fixture->esp.kernel);
     g_autoptr(GError) missing = NULL;
     g_autoptr(GError) folder = NULL;
 
+    g_free(fixture->esp.kernel);
     fixture->esp.kernel = g_strdup("/nonexistent/bzImage");
     g_assert_false(mmrig_esp_fill(&fixture->esp, fixture->fd, &missing));
     g_assert_error(missing, MMRIG_ERROR, MMRIG_ERROR_INPUT);
