@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Between the parts of machine.h: what a machine boots, and from where. */
+/* Between the parts of machine.h: what a machine has, what it boots, and from where. */
 #pragma once
 
 #include "machine.h"
@@ -7,6 +7,9 @@
 /* Whether all is there that the scenario's machine is made of, else an INPUT error. */
 gboolean mmrig_machine_check(const MmrigScenario *scenario, const MmrigParts *parts,
                              GError **error);
+
+/* Whether it has a device of that kind. */
+gboolean mmrig_machine_has(const MmrigScenario *scenario, MmrigDeviceKind kind);
 
 /* The kernel's command line. Free with g_free(). */
 char *mmrig_machine_kernel_line(const MmrigScenario *scenario);
