@@ -159,8 +159,13 @@ gboolean mmrig_esp_fill(const MmrigEsp *esp, int fd, GError **error)
 {
     g_autofree char *file = open_name(fd);
     g_autofree char *drive = g_strdup_printf("%s@@%" G_GUINT64_FORMAT, file, MMRIG_GPT_MARGIN);
+    g_autofree char *unmet = mmrig_esp_unmet(esp->loader);
     guint64 content = 0;
 
+    if (unmet) {
+        g_set_error_literal(error, MMRIG_ERROR, MMRIG_ERROR_UNMET, unmet);
+        return FALSE;
+    }
     if (!add_size(esp->loader, &content, error) || !add_size(esp->kernel, &content, error) ||
         !add_size(esp->initrd, &content, error))
         return FALSE;

@@ -17,8 +17,9 @@
 char *mmrig_esp_unmet(const char *loader);
 
 /*
- * Makes the file, whatever it was, to a disk that holds what esp says. INPUT error if one of
- * its files cannot be read, RIG error if there is no room.
+ * Makes the file, whatever it was, to a disk that holds what esp says. UNMET error for what
+ * mmrig_esp_unmet() finds, INPUT error if the kernel or the initramfs cannot be read, RIG error
+ * if there is no room.
  */
 gboolean mmrig_esp_fill(const MmrigEsp *esp, int fd, GError **error);
 

@@ -278,6 +278,8 @@ static void test_unreadable(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
     g_autoptr(GError) missing = NULL;
     g_autoptr(GError) folder = NULL;
 
+    if (!can_make())
+        return;
     g_free(fixture->esp.kernel);
     fixture->esp.kernel = g_strdup("/nonexistent/bzImage");
     g_assert_false(mmrig_esp_fill(&fixture->esp, fixture->fd, &missing));
@@ -296,6 +298,8 @@ static void test_too_large(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
     g_autoptr(GError) error = NULL;
 
+    if (!can_make())
+        return;
     g_assert_cmpint(truncate(fixture->esp.initrd, (off_t)4 << 30), ==, 0);
     g_assert_false(mmrig_esp_fill(&fixture->esp, fixture->fd, &error));
     g_assert_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT);
@@ -308,6 +312,8 @@ static void test_no_room(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
     struct rlimit before, limit;
     g_autoptr(GError) error = NULL;
 
+    if (!can_make())
+        return;
     signal(SIGXFSZ, SIG_IGN);
     g_assert_cmpint(getrlimit(RLIMIT_FSIZE, &before), ==, 0);
     limit = before;
@@ -359,6 +365,11 @@ static void test_unmet(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
         return;
     g_autofree char *none = mmrig_esp_unmet(fixture->esp.loader);
     g_assert_null(none);
+    g_autoptr(GError) error = NULL;
+    g_assert_cmpint(g_unlink(fixture->esp.loader), ==, 0);
+    g_assert_false(mmrig_esp_fill(&fixture->esp, fixture->fd, &error));
+    g_assert_error(error, MMRIG_ERROR, MMRIG_ERROR_UNMET);
+    g_assert_nonnull(strstr(error->message, "install the package systemd-boot-efi"));
 }
 
 static void test_describe(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
