@@ -81,6 +81,10 @@ static const Case cases[] = {
      BASE "[firmware]\ntype = ovmf\nboot = esp\n[disk d0]\nsize = 1M\n"
           "[kernel]\nmodules = nfit\ncmdline = quiet\n",
      MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_MACHINE_COLD},
+    {"ovmf-fork",
+     BASE "[machine]\nmemory = 2G\nnodes = 2\nnode-memory = 512M 1536M\n"
+          "[firmware]\ntype = ovmf\n",
+     MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_MACHINE_FORK},
     {"fork-nodes", BASE "[machine]\nnodes = 2\n", MMRIG_ACCEL_TCG, "/boot/vmlinux",
      MMRIG_MACHINE_FORK},
 };
