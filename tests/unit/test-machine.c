@@ -81,6 +81,8 @@ static const Case cases[] = {
      BASE "[firmware]\ntype = ovmf\nboot = esp\n[disk d0]\nsize = 1M\n"
           "[kernel]\nmodules = nfit\ncmdline = quiet\n",
      MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_MACHINE_COLD},
+    {"esp-fork", BASE "[firmware]\ntype = ovmf\nboot = esp\n", MMRIG_ACCEL_TCG, "/boot/vmlinux",
+     MMRIG_MACHINE_FORK},
     {"ovmf-fork",
      BASE "[machine]\nmemory = 2G\nnodes = 2\nnode-memory = 512M 1536M\n"
           "[firmware]\ntype = ovmf\n",
