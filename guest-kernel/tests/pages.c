@@ -78,9 +78,13 @@ struct pages_held *pages_held(int fd, size_t *count)
     char line[128];
     /* A stream of its own, so that closing it does not free what is held. */
     int copy = dup(fd);
-    FILE *file = copy < 0 ? NULL : fdopen(copy, "re");
+    FILE *file = fdopen(copy, "re");
 
-    if (!file || !all || lseek(fd, 0, SEEK_SET) != 0)
+    if (!file)
+        ABORT("%s/hold: %s", FOLDER, strerror(errno));
+    if (!all)
+        ABORT("no memory for %zu pages", room);
+    if (fseek(file, 0, SEEK_SET) != 0)
         ABORT("%s/hold: %s", FOLDER, strerror(errno));
     *count = 0;
     while (fgets(line, sizeof(line), file)) {

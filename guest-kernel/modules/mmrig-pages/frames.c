@@ -88,9 +88,9 @@ static void fill_node(struct frames *frames, int node)
 		unsigned long next = pfn + 1;
 		u32 kind;
 
-		/* Nodes may lie in one another. */
+		/* Memory is there, or not, by whole blocks. Nodes may lie in one another. */
 		if (!page || page_to_nid(page) != node) {
-			pfn = next;
+			pfn = page ? next : ALIGN(next, pageblock_nr_pages);
 			continue;
 		}
 		if (PageBuddy(page)) {
