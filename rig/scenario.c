@@ -535,6 +535,9 @@ static gboolean check_machine(Parser *parser, GError **error)
         (scenario->firmware_code || scenario->keep_variables))
         return wrong_value(parser, error, "firmware", "type",
                            "no firmware has code or variables; write ovmf");
+    if (scenario->firmware == MMRIG_FIRMWARE_NONE && scenario->boot_from == MMRIG_BOOT_ESP)
+        return wrong_value(parser, error, "firmware", "boot",
+                           "only firmware boots from a disk; write type = ovmf as well");
     if (scenario->keep_variables && !scenario->boots)
         return wrong_value(parser, error, "firmware", "keep-variables",
                            "from one boot to the next, and there is one ([test] boots)");
@@ -560,6 +563,13 @@ static gboolean check_together(Parser *parser, GError **error)
     if (scenario->forked && scenario->boots)
         return wrong_value(parser, error, "scenario", "forked",
                            "a scenario with boots is never forked; remove this or boots");
+    if (scenario->forked && scenario->boot_from == MMRIG_BOOT_ESP)
+        return wrong_value(parser, error, "scenario", "forked",
+                           "a machine that boots from a disk is never forked; remove this or "
+                           "[firmware] boot");
+    /* A template is known by QEMU's arguments, and they do not say what is on the disk. */
+    if (scenario->boot_from == MMRIG_BOOT_ESP && !scenario->cold)
+        scenario->cold = g_strdup("its kernel is on a disk that is made anew for each run");
     if (!check_machine(parser, error))
         return FALSE;
     for (guint i = 0; i < scenario->devices->len; i++) {

@@ -485,7 +485,7 @@ static void test_verify_meta(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 }
 
 /* Much room, and nothing is old. */
-static const MmrigTemplateLimits generous = {.total = G_MAXINT64, .share = 1};
+static const MmrigTemplateLimits generous = {.memory = G_MAXINT64, .disk = G_MAXINT64, .share = 1};
 
 static void test_prune_age(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
@@ -506,7 +506,7 @@ static void test_prune_age(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
     g_assert_true(is_whole(c));
 }
 
-/* The longest unused goes first, whichever store it is in, and no more than needed. */
+/* The longest unused of a store goes first, and no more than needed. */
 static void test_prune_room(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
     MmrigTemplateLimits limits = generous;
@@ -515,14 +515,14 @@ static void test_prune_room(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
     add_template(fixture->stores[0], "a", 256, 1000);
     g_autofree char *c = make_template(fixture->stores[1], "c", 256, 3000);
 
-    limits.total = 1200 * 1024;
+    limits.memory = limits.disk = 600 * 1024;
     assert_prunes(fixture, &limits, "");
-    limits.total = 600 * 1024;
+    limits.memory = limits.disk = 300 * 1024;
     assert_prunes(fixture, &limits, "a b");
-    limits.total = 300 * 1024;
+    assert_prunes(fixture, &limits, "");
+    limits.memory = limits.disk = 1;
     limits.spare = c;
     assert_prunes(fixture, &limits, "d");
-    limits.total = 1;
     assert_prunes(fixture, &limits, "");
     limits.spare = NULL;
     assert_prunes(fixture, &limits, "c");
@@ -563,7 +563,8 @@ static void test_limits(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
     add_template(fixture->stores[0], "b", 4, now - 7 * 86400 + 60);
 
     mmrig_template_limits(&limits);
-    g_assert_cmpuint(limits.total, ==, G_GUINT64_CONSTANT(4) << 30);
+    g_assert_cmpuint(limits.memory, ==, G_GUINT64_CONSTANT(4) << 30);
+    g_assert_cmpuint(limits.disk, ==, G_GUINT64_CONSTANT(16) << 30);
     g_assert_cmpuint(limits.share, ==, 4);
     assert_prunes(fixture, &limits, "a");
 }
