@@ -11,6 +11,9 @@
 #define ROM  0xe0100000u
 #define GIB  (1ull << 30)
 
+/* Processors that report memory errors. */
+#define INTEL "qemu64,vendor=GenuineIntel,family=6,model=143,stepping=4"
+
 /* The ROM's BAR in configuration space, and its enable bit (PCI Local Bus 3.0, 6.2.5.2). */
 #define ROM_BAR    0x30
 #define ROM_ENABLE 1u
@@ -285,12 +288,23 @@ static void set_property(QTest *q, const char *device, const char *property, con
                               device, property, value));
 }
 
+static void spoil_fails(QTest *q, const char *range, const char *expected)
+{
+    g_autofree char *why = qtest_qmp_error(
+        q,
+        "{'execute':'qom-set','arguments':{'path':'mirror','property':'spoil','value':'%s'}}",
+        range);
+
+    g_assert_nonnull(why);
+    if (!strstr(why, expected))
+        g_error("spoil=%s: '%s' does not say '%s'", range, why, expected);
+}
+
 /* One bad copy is made up for by the other; two are an error. */
 static void test_copies(void)
 {
-    QTest *q = qtest_start("-cpu", "qemu64,vendor=GenuineIntel,family=6,model=143,stepping=4",
-                           "-m", "256M", "-device", "mmrig-ras,id=ras0", "-device",
-                           "mmrig-mirror,id=mirror,addr=4", NULL);
+    QTest *q = qtest_start("-cpu", INTEL, "-m", "256M", "-device", "mmrig-ras,id=ras0",
+                           "-device", "mmrig-mirror,id=mirror,addr=4", NULL);
 
     map_mirror(q);
     g_assert_cmphex(get(q, MMRIG_MIRROR_FEATURES), ==,
@@ -319,11 +333,54 @@ static void test_copies(void)
     g_assert_cmpuint(get(q, MMRIG_MIRROR_FAILOVERS), ==, 1);
     g_assert_cmphex(get64(q, MMRIG_MIRROR_LAST_LO), ==, 0x2001040);
 
+    /* A read across two lines is of both: the second of these is bad in both copies. */
+    set_property(q, "ras0", "inject", "kind=poison,gpa=0x2001100,len=128");
+    set_property(q, "mirror", "spoil", "0x2001140+1");
+    g_assert_cmphex(qtest_readl(q, 0x200113e), ==, UINT32_MAX);
+    g_assert_cmpuint(get(q, MMRIG_MIRROR_CORRECTED), ==, 2);
+    g_assert_cmpuint(get(q, MMRIG_MIRROR_FAILOVERS), ==, 2);
+    g_assert_cmphex(get64(q, MMRIG_MIRROR_LAST_LO), ==, 0x2001140);
+
     /* What is not mirrored has one copy: set aside for a purpose, or nothing at all. */
     set_property(q, "ras0", "inject", "kind=poison,gpa=0x2002000,len=64");
     g_assert_cmphex(qtest_readq(q, 0x2002000), !=, 0x2002000);
-    g_assert_cmpuint(get(q, MMRIG_MIRROR_CORRECTED), ==, 1);
-    g_assert_cmpuint(get(q, MMRIG_MIRROR_FAILOVERS), ==, 1);
+    g_assert_cmpuint(get(q, MMRIG_MIRROR_CORRECTED), ==, 2);
+    g_assert_cmpuint(get(q, MMRIG_MIRROR_FAILOVERS), ==, 2);
+    qtest_stop(q);
+}
+
+/* Ranges that cannot be made bad, each with its reason; nothing of them is. */
+static void test_spoil_refused(void)
+{
+    static const struct {
+        const char *range, *why;
+    } rows[] = {
+        {"", "'' is not BASE+SIZE"},
+        {"0x2000000", "'0x2000000' is not BASE+SIZE"},
+        {"0x2000000+0", "empty or wraps"},
+        {"0xfffffffffffff000+8192", "empty or wraps"},
+        /* All of these are mirrored. */
+        {"0x2000000+8388608K", "more than 1536 pages"},
+        {"0x1000+0xfffffffffffff000", "more than 1536 pages"},
+        {"0xffff000+8192", "no RAM at 0x10000000"},
+    };
+    QTest *q = qtest_start("-cpu", INTEL, "-m", "256M", "-device", "mmrig-ras,id=ras0",
+                           "-device", "mmrig-mirror,id=mirror,addr=4", NULL);
+
+    map_mirror(q);
+    spoil_fails(q, "0x2000000+64", "0x2000000 is not mirrored");
+    apply(q, 0, UINT64_MAX - 4095, MMRIG_MIRROR_ATTRIBUTE_MIRROR);
+    apply(q, UINT64_MAX - 4095, 4096, MMRIG_MIRROR_ATTRIBUTE_MIRROR);
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++)
+        spoil_fails(q, rows[i].range, rows[i].why);
+    g_autoptr(JsonNode) bad = qtest_qmp(q, "{'execute':'qom-get','arguments':{'path':'ras0',"
+                                           "'property':'poisoned'}}");
+    g_assert_cmpint(json_node_get_int(bad), ==, 0);
+    qtest_stop(q);
+
+    /* These processors report no memory errors. */
+    q = start("");
+    spoil_fails(q, "0x2000000+64", "report no memory errors");
     qtest_stop(q);
 }
 
@@ -373,6 +430,7 @@ int main(int argc, char **argv)
     g_test_add_func("/mirror/rom", test_rom);
     g_test_add_func("/mirror/migration", test_migration);
     g_test_add_func("/mirror/copies", test_copies);
+    g_test_add_func("/mirror/spoil/refused", test_spoil_refused);
     g_test_add_func("/mirror/properties", test_properties);
     return g_test_run();
 }

@@ -455,3 +455,29 @@ void qtest_migrated(QTest *q)
     }
     g_error("the migration did not end");
 }
+
+#define FILE_URI "file:"
+
+char *qtest_save(QTest *q)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *folder = g_dir_make_tmp("mmrig-qtest-XXXXXX", &error);
+    char *uri;
+
+    if (!folder)
+        g_error("%s", error->message);
+    uri = g_strconcat(FILE_URI, folder, "/state", NULL);
+    json_node_unref(qtest_qmp(q, "{'execute':'migrate','arguments':{'uri':'%s'}}", uri));
+    qtest_migrated(q);
+    qtest_stop(q);
+    return uri;
+}
+
+void qtest_forget(const char *uri)
+{
+    const char *path = uri + strlen(FILE_URI);
+    g_autofree char *folder = g_path_get_dirname(path);
+
+    g_unlink(path);
+    g_rmdir(folder);
+}
