@@ -292,7 +292,7 @@ int mmrig_poison_join(MmrigPoison *p, const char *name,
         error_setg(errp, "there is a source of poison '%s' already", name);
         return -1;
     }
-    g_strlcpy((char *)p->sources[found].name, name, MMRIG_POISON_SOURCE_BYTES);
+    g_strlcpy(p->sources[found].name, name, MMRIG_POISON_SOURCE_BYTES);
     p->sources[found].ops = ops;
     p->sources[found].opaque = opaque;
     return found;

@@ -321,22 +321,13 @@ static void check_register(Model *m, uint32_t reg)
         g_error("register 0x%03x is 0x%x, should be 0x%x", reg, value, expected(m, reg));
 }
 
-/* A property of a device, as a number. */
-static uint64_t property(QTest *q, const char *device, const char *name)
-{
-    g_autoptr(JsonNode) node = qtest_qmp(
-        q, "{'execute':'qom-get','arguments':{'path':'%s','property':'%s'}}", device, name);
-
-    return (uint64_t)json_node_get_int(node);
-}
-
 static void check_poison(Model *m)
 {
     uint64_t bad = 0;
 
     for (unsigned i = 0; i < BAD_LINES; i++)
         bad += m->first[i] || m->second[i];
-    g_assert_cmpuint(property(m->q, "ras0", "poisoned"), ==, bad);
+    g_assert_cmpuint(qtest_get(m->q, "ras0", "poisoned"), ==, bad);
 }
 
 static void check_all(Model *m)
@@ -344,10 +335,10 @@ static void check_all(Model *m)
     for (uint32_t reg = 0; reg < MMRIG_MIRROR_REGS_SIZE; reg += 4)
         check_register(m, reg);
     check_poison(m);
-    g_assert_cmpuint(property(m->q, "mirror", "status"), ==, m->status);
-    g_assert_cmphex(property(m->q, "mirror", "status-detail"), ==, m->status_detail);
-    g_assert_cmpuint(property(m->q, "mirror", "corrected"), ==, m->corrected);
-    g_assert_cmpuint(property(m->q, "mirror", "failovers"), ==, m->failovers);
+    g_assert_cmpuint(qtest_get(m->q, "mirror", "status"), ==, m->status);
+    g_assert_cmphex(qtest_get(m->q, "mirror", "status-detail"), ==, m->status_detail);
+    g_assert_cmpuint(qtest_get(m->q, "mirror", "corrected"), ==, m->corrected);
+    g_assert_cmpuint(qtest_get(m->q, "mirror", "failovers"), ==, m->failovers);
 }
 
 /* ---- Steps ------------------------------------------------------------------------------- */

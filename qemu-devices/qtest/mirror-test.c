@@ -163,10 +163,7 @@ static void test_report(void)
     g_assert_cmphex(get64(q, MMRIG_MIRROR_STATUS_DETAIL_LO), ==, 0x0123456789abcdef);
     g_assert_cmpuint(get(q, MMRIG_MIRROR_SOURCE), ==, MMRIG_MIRROR_SOURCE_VARIABLE);
 
-    g_autoptr(JsonNode) detail = qtest_qmp(q, "{\"execute\": \"qom-get\", \"arguments\": "
-                                              "{\"path\": \"mirror\", \"property\": "
-                                              "\"status-detail\"}}");
-    g_assert_cmpint(json_node_get_int(detail), ==, 0x0123456789abcdef);
+    g_assert_cmphex(qtest_get(q, "mirror", "status-detail"), ==, 0x0123456789abcdef);
 
     /* A reset forgets all of it. */
     json_node_unref(qtest_qmp(q, "{\"execute\": \"system_reset\"}"));
@@ -244,14 +241,6 @@ static void test_rom(void)
     qtest_stop(q);
 }
 
-static void set_property(QTest *q, const char *device, const char *property, const char *value)
-{
-    json_node_unref(qtest_qmp(q,
-                              "{'execute':'qom-set','arguments':{'path':'%s','property':'%s',"
-                              "'value':'%s'}}",
-                              device, property, value));
-}
-
 static void spoil_fails(QTest *q, const char *range, const char *expected)
 {
     g_autofree char *why = qtest_qmp_error(
@@ -282,8 +271,8 @@ static void test_migration(void)
     set(q, MMRIG_MIRROR_STATUS_DETAIL_HI, 7);
     set(q, MMRIG_MIRROR_STATUS, MMRIG_MIRROR_STATUS_DONE);
     set(q, MMRIG_MIRROR_SOURCE, MMRIG_MIRROR_SOURCE_VARIABLE);
-    set_property(q, "ras0", "inject", "kind=poison,gpa=0x2000040,len=128");
-    set_property(q, "mirror", "spoil", "0x2000080+64");
+    qtest_set(q, "ras0", "inject", "kind=poison,gpa=0x2000040,len=128");
+    qtest_set(q, "mirror", "spoil", "0x2000080+64");
     for (uint64_t at = 0x2000040; at < 0x20000c0; at += 64)
         qtest_readq(q, at);
     set(q, MMRIG_MIRROR_APPLY_BASE_HI, 9);
@@ -325,7 +314,7 @@ static void test_copies(void)
     for (uint64_t at = 0x2001000; at < 0x2003000; at += 8)
         qtest_writeq(q, at, at);
 
-    set_property(q, "ras0", "inject", "kind=poison,gpa=0x2001040,len=64");
+    qtest_set(q, "ras0", "inject", "kind=poison,gpa=0x2001040,len=64");
     g_assert_cmphex(qtest_readq(q, 0x2001000), ==, 0x2001000);
     g_assert_cmpuint(get(q, MMRIG_MIRROR_CORRECTED), ==, 0);
     g_assert_cmphex(qtest_readq(q, 0x2001048), ==, 0x2001048);
@@ -334,26 +323,26 @@ static void test_copies(void)
     g_assert_cmphex(get64(q, MMRIG_MIRROR_LAST_LO), ==, 0x2001048);
 
     /* The second copy alone is not even read. */
-    set_property(q, "mirror", "spoil", "0x2001080+64");
+    qtest_set(q, "mirror", "spoil", "0x2001080+64");
     g_assert_cmphex(qtest_readq(q, 0x2001080), ==, 0x2001080);
     g_assert_cmpuint(get(q, MMRIG_MIRROR_CORRECTED), ==, 1);
 
-    set_property(q, "mirror", "spoil", "0x2001040+64");
+    qtest_set(q, "mirror", "spoil", "0x2001040+64");
     g_assert_cmphex(qtest_readq(q, 0x2001040), !=, 0x2001040);
     g_assert_cmpuint(get(q, MMRIG_MIRROR_CORRECTED), ==, 1);
     g_assert_cmpuint(get(q, MMRIG_MIRROR_FAILOVERS), ==, 1);
     g_assert_cmphex(get64(q, MMRIG_MIRROR_LAST_LO), ==, 0x2001040);
 
     /* A read across two lines is of both: the second of these is bad in both copies. */
-    set_property(q, "ras0", "inject", "kind=poison,gpa=0x2001100,len=128");
-    set_property(q, "mirror", "spoil", "0x2001140+1");
+    qtest_set(q, "ras0", "inject", "kind=poison,gpa=0x2001100,len=128");
+    qtest_set(q, "mirror", "spoil", "0x2001140+1");
     g_assert_cmphex(qtest_readl(q, 0x200113e), ==, UINT32_MAX);
     g_assert_cmpuint(get(q, MMRIG_MIRROR_CORRECTED), ==, 2);
     g_assert_cmpuint(get(q, MMRIG_MIRROR_FAILOVERS), ==, 2);
     g_assert_cmphex(get64(q, MMRIG_MIRROR_LAST_LO), ==, 0x2001140);
 
     /* What is not mirrored has one copy: set aside for a purpose, or nothing at all. */
-    set_property(q, "ras0", "inject", "kind=poison,gpa=0x2002000,len=64");
+    qtest_set(q, "ras0", "inject", "kind=poison,gpa=0x2002000,len=64");
     g_assert_cmphex(qtest_readq(q, 0x2002000), !=, 0x2002000);
     g_assert_cmpuint(get(q, MMRIG_MIRROR_CORRECTED), ==, 2);
     g_assert_cmpuint(get(q, MMRIG_MIRROR_FAILOVERS), ==, 2);
@@ -384,9 +373,7 @@ static void test_spoil_refused(void)
     apply(q, UINT64_MAX - 4095, 4096, MMRIG_MIRROR_ATTRIBUTE_MIRROR);
     for (gsize i = 0; i < G_N_ELEMENTS(rows); i++)
         spoil_fails(q, rows[i].range, rows[i].why);
-    g_autoptr(JsonNode) bad = qtest_qmp(q, "{'execute':'qom-get','arguments':{'path':'ras0',"
-                                           "'property':'poisoned'}}");
-    g_assert_cmpint(json_node_get_int(bad), ==, 0);
+    g_assert_cmpuint(qtest_get(q, "ras0", "poisoned"), ==, 0);
     qtest_stop(q);
 
     /* These processors report no memory errors. */

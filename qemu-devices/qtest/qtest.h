@@ -65,6 +65,14 @@ void qtest_migrated(QTest *q);
 char *qtest_save(QTest *q);
 void qtest_forget(const char *uri);
 
+/* Overwrites bytes of a saved state, so many behind the only place where it has others. */
+void qtest_patch(const char *uri, const void *find, size_t find_size, ptrdiff_t offset,
+                 const void *bytes, size_t size);
+
+/* Sets a property, as text, and reads one that is a number. */
+void qtest_set(QTest *q, const char *path, const char *property, const char *value);
+uint64_t qtest_get(QTest *q, const char *path, const char *property);
+
 /* ---- PCI (pci.c), bus 0 of the q35 ------------------------------------------------------ */
 
 uint32_t qtest_pci_readl(QTest *q, unsigned slot, unsigned offset);
