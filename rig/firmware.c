@@ -6,9 +6,16 @@
 
 #include "error.h"
 
-/* As libvirt and others look for them; the administrator's come first. */
-static const char *const usual_folders[] = {
-    "/etc/qemu/firmware", "/usr/local/share/qemu/firmware", "/usr/share/qemu/firmware", NULL};
+/* As libvirt and others look for them: the user's come first, then the administrator's. */
+static GStrv usual_folders(void)
+{
+    g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
+    g_autofree char *own = g_build_filename(g_get_user_config_dir(), "qemu", "firmware", NULL);
+
+    g_strv_builder_add_many(builder, own, "/etc/qemu/firmware",
+                            "/usr/local/share/qemu/firmware", "/usr/share/qemu/firmware", NULL);
+    return g_strv_builder_end(builder);
+}
 
 void mmrig_firmware_free(MmrigFirmware *firmware)
 {
@@ -135,7 +142,8 @@ MmrigFirmware *mmrig_firmware_find(const char *const *folders, const char *machi
 {
     /* The descriptors' patterns are of names with a version: pc-q35-*. */
     g_autofree char *versioned = g_strdup_printf("pc-%s-0", machine);
-    g_autoptr(GTree) found = list_descriptors(folders ? folders : usual_folders);
+    g_auto(GStrv) usual = folders ? NULL : usual_folders();
+    g_autoptr(GTree) found = list_descriptors(folders ? folders : (const char *const *)usual);
 
     for (GTreeNode *node = g_tree_node_first(found); node; node = g_tree_node_next(node)) {
         MmrigFirmware *firmware = read_descriptor(g_tree_node_value(node), versioned);

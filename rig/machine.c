@@ -151,29 +151,52 @@ static void add_machine(GPtrArray *argv, const MmrigScenario *scenario, const Mm
     add_format(argv, "-smp", "%u", scenario->cpus);
 }
 
+static const char *ram_sharing(MmrigMachineKind kind)
+{
+    return kind == MMRIG_MACHINE_TEMPLATE ? "share=on" : "share=off,readonly=on,rom=off";
+}
+
+/* The whole, or the part that is a node's, which lies size bytes long at offset in it. */
+static void add_ram_part(GPtrArray *argv, MmrigMachineKind kind, const char *id, int fd,
+                         guint64 offset, guint64 size)
+{
+    if (kind == MMRIG_MACHINE_COLD)
+        add_format(argv, "-object", "memory-backend-ram,id=%s,size=%" G_GUINT64_FORMAT "M", id,
+                   size / MIB);
+    else if (offset == 0)
+        add_format(argv, "-object",
+                   "memory-backend-file,id=%s,%s,mem-path=/proc/self/fd/%d,"
+                   "size=%" G_GUINT64_FORMAT "M",
+                   id, ram_sharing(kind), fd, size / MIB);
+    else
+        add_format(argv, "-object",
+                   "memory-backend-file,id=%s,%s,mem-path=/proc/self/fd/%d,"
+                   "offset=%" G_GUINT64_FORMAT "M,size=%" G_GUINT64_FORMAT "M",
+                   id, ram_sharing(kind), fd, offset / MIB, size / MIB);
+}
+
 static void add_ram(GPtrArray *argv, const MmrigScenario *scenario, MmrigMachineKind kind,
                     GPtrArray *backings)
 {
-    guint64 size = scenario->memory;
+    guint64 offset = 0;
 
-    if (scenario->node_memory) {
-        /* Never forked: see template.c. */
-        for (guint node = 0; node < scenario->nodes; node++)
-            add_format(argv, "-object", "memory-backend-ram,id=rig.ram%u,size=%s", node,
-                       scenario->node_memory[node]);
+    if (kind == MMRIG_MACHINE_COLD && scenario->nodes == 0)
+        return;
+    int fd = kind == MMRIG_MACHINE_COLD
+                 ? -1
+                 : add_backing(backings, MMRIG_BACKING_RAM, scenario->memory);
+    if (!scenario->node_memory) {
+        add_ram_part(argv, kind, "rig.ram", fd, 0, scenario->memory);
         return;
     }
-    if (kind == MMRIG_MACHINE_COLD) {
-        if (scenario->nodes > 0)
-            add_format(argv, "-object",
-                       "memory-backend-ram,id=rig.ram,size=%" G_GUINT64_FORMAT "M", size / MIB);
-        return;
+    for (guint node = 0; node < scenario->nodes; node++) {
+        g_autofree char *id = g_strdup_printf("rig.ram%u", node);
+        guint64 size = 0;
+
+        mmrig_size_parse(scenario->node_memory[node], &size, NULL); /* checked when read */
+        add_ram_part(argv, kind, id, fd, offset, size);
+        offset += size;
     }
-    add_format(argv, "-object",
-               "memory-backend-file,id=rig.ram,%s,mem-path=/proc/self/fd/%d,"
-               "size=%" G_GUINT64_FORMAT "M",
-               kind == MMRIG_MACHINE_TEMPLATE ? "share=on" : "share=off,readonly=on,rom=off",
-               add_backing(backings, MMRIG_BACKING_RAM, size), size / MIB);
 }
 
 static void add_memory(GPtrArray *argv, const MmrigScenario *scenario, MmrigMachineKind kind,

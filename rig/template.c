@@ -22,10 +22,6 @@ const char *mmrig_template_unfit(const MmrigScenario *scenario)
         return scenario->cold;
     if (scenario->boots)
         return "it boots more than once";
-    if (scenario->firmware)
-        return "what firmware does happens while the machine starts";
-    if (scenario->node_memory)
-        return "its nodes have memory of their own";
     for (guint i = 0; i < scenario->devices->len; i++) {
         const MmrigDevice *device = g_ptr_array_index(scenario->devices, i);
         /* It would have to give back memory that belongs to the template. */
@@ -178,11 +174,13 @@ static GArray *make_files(const MmrigMachine *machine, const char *folder, GErro
         int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
         if (fd >= 0)
             g_array_append_val(fds, fd);
-        if (fd < 0 || ftruncate(fd, (off_t)backing->size) != 0) {
+        if (fd < 0) {
             g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG, "cannot make %s: %s", path,
                         g_strerror(errno));
             return NULL;
         }
+        if (!mmrig_backing_empty(backing, fd, error))
+            return NULL;
     }
     return g_steal_pointer(&fds);
 }
@@ -251,11 +249,16 @@ MmrigTemplate *mmrig_template_obtain(const MmrigScenario *scenario, const MmrigP
 
 static int private_copy(const MmrigTemplate *template, int from, const MmrigBacking *backing)
 {
+    struct stat status;
+
     g_autofree char *name = g_strconcat("mmrig-", backing->device, NULL);
     /* Not the template's own folder, which may be removed at any time. */
     g_autofree char *store = g_path_get_dirname(template->folder);
 
-    return mmrig_private_copy(from, store, name, backing->size, mmrig_reflink);
+    /* Of some backings only their source knew the size. */
+    if (fstat(from, &status) != 0)
+        return -1;
+    return mmrig_private_copy(from, store, name, (guint64)status.st_size, mmrig_reflink);
 }
 
 GArray *mmrig_template_backings(const MmrigTemplate *template, const MmrigMachine *machine,

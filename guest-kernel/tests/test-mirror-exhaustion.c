@@ -2,8 +2,9 @@
 /*
  * An unimportant load takes all mirrored memory by what the kernel allocates for it: page
  * tables, pipes, directory entries. Measured is how far it comes, how it ends, and how much
- * memory is free all the while that the kernel may not use. Linux had the same with high memory
- * on 32 bits.
+ * memory is free all the while that the kernel may not use, and whom the OOM killer takes for
+ * the culprit: it goes by what processes have, wherever that is. Linux had the same with high
+ * memory on 32 bits.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,6 +26,10 @@
 #define HUGE      (2ull << 20)
 #define ROOM      (1ull << 42) /* of addresses: more tables than there is memory */
 #define FILES_MAX 1000000
+
+/* They have memory of programs, mind their own business, and would free nothing of use. */
+#define BYSTANDERS      3
+#define BYSTANDER_BYTES (48ull << 20)
 
 /* Between parent and child. */
 struct progress {
@@ -108,26 +113,52 @@ static void take_entries(void)
     }
 }
 
-static void exhaust(const char *what, void (*take)(void))
+static pid_t bystander_start(void)
 {
-    char name[48];
-    int status;
+    int ends[2];
+    char word;
 
-    progress =
-        mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    ASSERT_NE(progress, MAP_FAILED);
-    uint64_t movable = zone_free(true);
-    progress->kernel_before = zone_free(false);
+    ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
     pid_t child = fork();
     ASSERT_GE(child, 0);
     if (child == 0) {
-        /* If somebody is to be killed, it is the culprit. */
-        if (!file_write("/proc/self/oom_score_adj", "1000"))
-            _exit(255);
-        take();
-        _exit(0);
+        char *at = mmap(NULL, BYSTANDER_BYTES, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (!file_write("/proc/self/oom_score_adj", "0") || at == MAP_FAILED)
+            _exit(1);
+        memset(at, 1, BYSTANDER_BYTES);
+        if (write(ends[1], "r", 1) != 1)
+            _exit(1);
+        for (;;)
+            pause();
     }
-    ASSERT_EQ(waitpid(child, &status, 0), child);
+    close(ends[1]);
+    ASSERT_EQ(read(ends[0], &word, 1), 1);
+    close(ends[0]);
+    return child;
+}
+
+/* How many the OOM killer took; ends the others. */
+static unsigned bystanders_end(const pid_t *bystanders)
+{
+    unsigned killed = 0;
+    int status;
+
+    for (size_t i = 0; i < BYSTANDERS; i++) {
+        pid_t dead = waitpid(bystanders[i], &status, WNOHANG);
+        killed += dead == bystanders[i] && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+        if (dead == 0) {
+            kill(bystanders[i], SIGKILL);
+            waitpid(bystanders[i], &status, 0);
+        }
+    }
+    return killed;
+}
+
+static void tell(const char *what, int status, uint64_t movable, unsigned killed)
+{
+    char name[48];
+
     if (WIFSIGNALED(status))
         DIAG("%s: killed by signal %d after %" PRIu64 " steps", what, WTERMSIG(status),
              progress->steps);
@@ -135,13 +166,45 @@ static void exhaust(const char *what, void (*take)(void))
         DIAG("%s: ended with %s after %" PRIu64 " steps", what,
              WEXITSTATUS(status) ? strerror(WEXITSTATUS(status)) : "success", progress->steps);
     DIAG("%s: the kernel had %" PRIu64 " MiB free and gave %" PRIu64
-         " MiB; movable memory: %" PRIu64 " MiB free at first, %" PRIu64 " MiB at the end",
+         " MiB; movable memory: %" PRIu64 " MiB free at first, %" PRIu64
+         " MiB at the end; %u of %u bystanders killed",
          what, progress->kernel_before >> 20, progress->kernel_bytes >> 20, movable >> 20,
-         progress->free_movable >> 20);
+         progress->free_movable >> 20, killed, BYSTANDERS);
     snprintf(name, sizeof(name), "%s-kernel-memory", what);
     rig_metric(name, (double)progress->kernel_bytes, "B");
     snprintf(name, sizeof(name), "%s-free-movable", what);
     rig_metric(name, (double)progress->free_movable, "B");
+    snprintf(name, sizeof(name), "%s-bystanders-killed", what);
+    rig_metric(name, killed, "processes");
+}
+
+static void exhaust(const char *what, void (*take)(void))
+{
+    pid_t bystanders[BYSTANDERS];
+    char parent[48];
+    int status;
+
+    progress =
+        mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    ASSERT_NE(progress, MAP_FAILED);
+    /* Who judges is not to be killed: this process, and the one that waits for it. */
+    snprintf(parent, sizeof(parent), "/proc/%d/oom_score_adj", (int)getppid());
+    ASSERT_TRUE(file_write("/proc/self/oom_score_adj", "-1000"));
+    ASSERT_TRUE(file_write(parent, "-1000"));
+    for (size_t i = 0; i < BYSTANDERS; i++)
+        bystanders[i] = bystander_start();
+    uint64_t movable = zone_free(true);
+    progress->kernel_before = zone_free(false);
+    pid_t child = fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+        if (!file_write("/proc/self/oom_score_adj", "0"))
+            _exit(255);
+        take();
+        _exit(0);
+    }
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    tell(what, status, movable, bystanders_end(bystanders));
 
     /* It ended for want of memory, and not by itself or by something else. */
     EXPECT_TRUE((WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) ||

@@ -55,6 +55,8 @@ TEST(added_memory_is_movable)
 
     ASSERT_TRUE(rig_request(&reply, "virtio-mem-set", "id=%s requested=%llu", device_id(),
                             (unsigned long long)BYTES));
+    ASSERT_TRUE(rig_request(&reply, "virtio-mem-query", "id=%s", device_id()));
+    ASSERT_EQ(rig_reply_u64(&reply, "requested"), BYTES);
     ASSERT_TRUE(wait_until(plugged, &before, SECONDS));
 
     iomem("System RAM (virtio_mem)", &added);

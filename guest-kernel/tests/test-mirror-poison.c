@@ -71,7 +71,7 @@ static void kernel_page(void)
     ASSERT_TRUE(file_write(MACHINECHECK, "1"));
     poison_lay(victim.address, GRANULE);
     use_victim(&victim);
-    EXPECT_GE(mirror_get(MMRIG_MIRROR_CORRECTED), 1);
+    ASSERT_GE(mirror_get(MMRIG_MIRROR_CORRECTED), 1);
     EXPECT_EQ(mirror_get(MMRIG_MIRROR_FAILOVERS), 0);
     EXPECT_EQ(mirror_get64(MMRIG_MIRROR_LAST_LO) & ~(uint64_t)(GRANULE - 1), victim.address);
     ASSERT_TRUE(machine_check_next(&check, POLL_SECONDS));
