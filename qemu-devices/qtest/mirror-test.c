@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* mmrig-mirror on a bare machine, against docs/devices/mirror.md. */
+#include <endian.h>
 #include <string.h>
 
 #include "mmrig-mirror-regs.h"
@@ -382,6 +383,42 @@ static void test_spoil_refused(void)
     qtest_stop(q);
 }
 
+/* A stream that no such device can have made is refused, and QEMU ends. */
+static void test_bad_stream(void)
+{
+    /* Where things are from APPLY_BASE on: 20 bytes are an entry, of which there are 65. */
+    enum { ENTRY = 20, COUNT = 65 * ENTRY };
+    static const struct {
+        int offset;
+        uint8_t value; /* of this byte, which is the last of a number's */
+    } rows[] = {
+        {ENTRY - 1, 4},     {ENTRY + 7, 1},     {ENTRY + 14, 0x00},
+        {2 * ENTRY - 1, 0}, {2 * ENTRY - 1, 4}, {COUNT + 3, 65},
+        {COUNT + 3, 2},     {COUNT + 7, 15},    {COUNT + 19, 2},
+    };
+    const uint64_t base = 0x123456789abcd000, found = htobe64(base);
+
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        QTest *q = start("");
+        g_autoptr(GPtrArray) argv = qtest_argv(NULL);
+        g_autofree char *errors = NULL;
+
+        apply(q, 4 * GIB, 4096, MMRIG_MIRROR_ATTRIBUTE_MIRROR);
+        set(q, MMRIG_MIRROR_APPLY_BASE_LO, (uint32_t)base);
+        set(q, MMRIG_MIRROR_APPLY_BASE_HI, (uint32_t)(base >> 32));
+        g_autofree char *uri = qtest_save(q);
+        qtest_patch(uri, &found, sizeof(found), rows[i].offset, &rows[i].value, 1);
+        g_ptr_array_add(argv, g_strdup("-device"));
+        g_ptr_array_add(argv, g_strdup("mmrig-mirror,id=mirror,addr=4"));
+        g_ptr_array_add(argv, g_strdup("-incoming"));
+        g_ptr_array_add(argv, g_strdup(uri));
+        g_assert_cmpint(qtest_run(argv, &errors), ==, 1);
+        if (!strstr(errors, "mmrig-mirror"))
+            g_error("row %zu: '%s'", i, errors);
+        qtest_forget(uri);
+    }
+}
+
 static void bad_property(const char *property, const char *expected)
 {
     g_autoptr(GPtrArray) argv = qtest_argv(NULL);
@@ -427,6 +464,7 @@ int main(int argc, char **argv)
     g_test_add_func("/mirror/errors", test_errors);
     g_test_add_func("/mirror/rom", test_rom);
     g_test_add_func("/mirror/migration", test_migration);
+    g_test_add_func("/mirror/bad-stream", test_bad_stream);
     g_test_add_func("/mirror/copies", test_copies);
     g_test_add_func("/mirror/spoil/refused", test_spoil_refused);
     g_test_add_func("/mirror/properties", test_properties);
