@@ -176,12 +176,14 @@ static int poison_post_load(void *opaque, int version)
         const PoisonPartial *partial = &p->partials[i];
         PoisonPage *page = poison_page(p, partial->gpa & ~(PAGE_SIZE_ - 1));
 
-        if (!page || partial->gpa % MMRIG_POISON_GRANULE) {
+        unsigned granule = partial->gpa % PAGE_SIZE_ / MMRIG_POISON_GRANULE;
+
+        if (!page || partial->gpa % MMRIG_POISON_GRANULE ||
+            !(page->any >> granule & 1)) {
             result = -EINVAL;
             break;
         }
-        page->stored[partial->gpa % PAGE_SIZE_ / MMRIG_POISON_GRANULE] =
-            partial->stored;
+        page->stored[granule] = partial->stored;
     }
     mmrig_poison_commit(p);
     if (error) {

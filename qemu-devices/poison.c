@@ -37,6 +37,10 @@ void poison_sum(MmrigPoison *p, PoisonPage *page)
     for (unsigned i = 0; i < MMRIG_POISON_SOURCES_MAX; i++) {
         any |= page->bad[i];
     }
+    /* What was stored into a line counts for nothing when it is bad again. */
+    for (uint64_t good = page->any & ~any; good; good &= good - 1) {
+        page->stored[ctz64(good)] = 0;
+    }
     p->counters.granules += ctpop64(any);
     p->counters.granules -= ctpop64(page->any);
     p->counters.pages += !!any;

@@ -13,6 +13,7 @@
 
 #define INTEL  "qemu64,vendor=GenuineIntel,family=6,model=143,stepping=4"
 #define MIRROR "mmrig-mirror,id=mirror,addr=4"
+#define ANY    "mmrig-ras,id=ras0,store-clears=any"
 #define SLOT   4
 #define REGS   0xe0000000u
 #define PAGE   0x1234000ull
@@ -122,10 +123,11 @@ static void test_lines(void)
  * A stream with the counters as they are in it: 2 reads, 1 made good, and 2 stores, which
  * cleared 3 lines. What processors do is in none of qtest's machines.
  */
-static char *save_counters(uint64_t stream[G_N_ELEMENTS(counters)])
+static char *save_counters(const char *ras, uint64_t cleared,
+                           uint64_t stream[G_N_ELEMENTS(counters)])
 {
-    static const uint64_t values[] = {0, 0, 2, 1, 2, 3};
-    QTest *q = start("mmrig-ras,id=ras0,store-clears=any", MIRROR, NULL);
+    const uint64_t values[] = {0, 0, 2, 1, 2, cleared};
+    QTest *q = start(ras, MIRROR, NULL);
 
     mirror_page(q, PAGE);
     qtest_set(q, "ras0", "inject", "kind=poison,gpa=0x1234000,len=64");
@@ -145,7 +147,7 @@ static char *save_counters(uint64_t stream[G_N_ELEMENTS(counters)])
 static void test_counters(void)
 {
     uint64_t stream[G_N_ELEMENTS(counters)];
-    g_autofree char *uri = save_counters(stream);
+    g_autofree char *uri = save_counters(ANY, 3, stream);
     uint64_t loads[] = {htobe64(0x1234567890), htobe64(77)};
     uint64_t values[] = {0x1234567890, 77, 2, 1, 2, 3};
     QTest *q;
@@ -162,7 +164,7 @@ static void test_counters(void)
 static void test_store(void)
 {
     uint64_t stream[G_N_ELEMENTS(counters)];
-    g_autofree char *uri = save_counters(stream);
+    g_autofree char *uri = save_counters(ANY, 3, stream);
     QTest *q = start("mmrig-ras,id=ras0", MIRROR, uri);
 
     qtest_writeq(q, PAGE, 1);
@@ -219,6 +221,8 @@ static void assert_refused(const char *uri, const char *why)
 static void test_refused(void)
 {
     enum { COUNTERS = 8 * G_N_ELEMENTS(counters), NAME = 32, NAMES = 8 * NAME };
+    /* Two pages, of 72 bytes each. */
+    enum { PARTIALS = COUNTERS + 8 + 2 * 72 };
     static const struct {
         int offset; /* from the counters */
         uint8_t bytes[8];
@@ -232,6 +236,9 @@ static void test_refused(void)
         {COUNTERS + 8, {0, 0, 0, 0, 1, 0x23, 0x40, 1}, 8, "mmrig-poison"},
         {COUNTERS + 8, {0, 0, 0, 1, 1, 0x23, 0x40, 0}, 8, "no RAM at 0x101234000"},
         {COUNTERS + 8 + 8 * 8, {1}, 1, "mmrig-poison"},
+        /* A line stored in part: no line; one that is good. */
+        {PARTIALS + 7, {1}, 1, "mmrig-poison"},
+        {PARTIALS + 6, {1, 0}, 2, "mmrig-poison"},
         /* What a store does, and names: one without an end, and one that is there twice. */
         {-4, {0, 0, 0, 3}, 4, "mmrig-poison"},
         {-4 - NAMES + NAME, {'r', 'a', 's', 0}, 4, "mmrig-poison"},
@@ -239,7 +246,7 @@ static void test_refused(void)
 
     for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
         uint64_t stream[G_N_ELEMENTS(counters)];
-        g_autofree char *uri = save_counters(stream);
+        g_autofree char *uri = save_counters("mmrig-ras,id=ras0", 0, stream);
 
         qtest_patch(uri, stream, sizeof(stream), rows[i].offset, rows[i].bytes, rows[i].size);
         assert_refused(uri, rows[i].why);

@@ -213,6 +213,18 @@ static void test_store_full_line(void)
     fill(q, PAGE, 4096);
     assert_filled(q, PAGE, 4096, 0, 0);
     g_assert_cmpuint(get(q, "stores"), >=, 11 + 8 + 15);
+
+    /* A line that is bad once more takes all of its bytes once more. */
+    set(q, "clear", "all");
+    inject(q, "kind=poison,gpa=0x1234000,len=64");
+    for (int round = 0; round < 2; round++) {
+        inject(q, "kind=poison,gpa=0x1234040,len=64");
+        for (unsigned i = 0; i < 64; i += 8) {
+            g_assert_cmpuint(get(q, "poisoned"), ==, 2);
+            qtest_writeq(q, PAGE + 0x40 + i, 0);
+        }
+        g_assert_cmpuint(get(q, "poisoned"), ==, 1);
+    }
     qtest_stop(q);
 }
 
