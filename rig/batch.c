@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "schedule.h"
-#include "term.h"
+#include "template-child.h"
 
 /* More than a machine's channels, logs and backing files. */
 #define FILES_PER_MACHINE 32
@@ -43,37 +43,58 @@ static void item_free(gpointer data)
     g_free(item);
 }
 
-static MmrigTemplate *obtain(const MmrigRig *rig, const MmrigBatchItem *item, GError **error)
+static MmrigParts template_parts(const MmrigRig *rig, const char *image)
 {
-    const MmrigParts parts = mmrig_rig_parts(rig, item->image, MMRIG_MACHINE_TEMPLATE);
-    gboolean live = mmrig_term_is_terminal(STDERR_FILENO);
-
-    if (live)
-        g_printerr("\rthe template of %s\033[K", item->scenario->name);
-    MmrigTemplate *template = mmrig_template_obtain(item->scenario, &parts, error);
-    if (live)
-        g_printerr("\r\033[K");
-    return template;
+    return mmrig_rig_parts(rig, image, MMRIG_MACHINE_TEMPLATE);
 }
 
-/* Sets the template to fork, if the machine is not to be booted. */
+/* Says why the machine is not forked; one that is of use as a fork only cannot run then. */
+static void boot_instead(MmrigBatchItem *item, const char *why)
+{
+    const MmrigScenario *scenario = item->scenario;
+
+    if (scenario->forked)
+        item->unmet = g_strdup_printf("it is not forked: %s", why);
+    else
+        g_printerr("mmrig: %s%s%s is booted, not forked: %s\n", scenario->name,
+                   scenario->twin ? ":" : "", scenario->twin ? scenario->twin : "", why);
+}
+
+/* Sets the template to fork, or that it is missing, if the machine is not to be booted. */
 static void find_template(const MmrigRig *rig, MmrigBatchItem *item, gboolean cold)
 {
     const MmrigScenario *scenario = item->scenario;
     g_autoptr(GError) error = NULL;
-    const char *why = cold ? "it was asked to be booted" : mmrig_template_unfit(scenario);
+    const char *why = mmrig_template_unfit(scenario);
 
+    if (cold) {
+        if (scenario->forked)
+            boot_instead(item, "it was asked to be booted");
+        return;
+    }
     if (!why) {
-        item->template = obtain(rig, item, &error);
-        if (item->template)
+        const MmrigParts parts = template_parts(rig, item->image);
+
+        item->template = mmrig_template_find(scenario, &parts, &error);
+        if (!error) {
+            item->missing = !item->template;
             return;
+        }
         why = error->message;
     }
-    if (scenario->forked)
-        item->unmet = g_strdup_printf("it is not forked: %s", why);
-    else if (!cold)
-        g_printerr("mmrig: %s%s%s is booted, not forked: %s\n", scenario->name,
-                   scenario->twin ? ":" : "", scenario->twin ? scenario->twin : "", why);
+    boot_instead(item, why);
+}
+
+gboolean mmrig_batch_make_template(const MmrigRig *rig, const MmrigScenario *scenario,
+                                   GError **error)
+{
+    g_autofree char *image = mmrig_rig_image(rig, scenario, NULL, error);
+
+    if (!image)
+        return FALSE;
+    const MmrigParts parts = template_parts(rig, image);
+    g_autoptr(MmrigTemplate) template = mmrig_template_obtain(scenario, &parts, error);
+    return template != NULL;
 }
 
 GPtrArray *mmrig_batch_prepare(const MmrigRig *rig, const GPtrArray *scenarios, gboolean cold,
@@ -180,7 +201,8 @@ static gboolean start_first(Batch *batch)
     MmrigLoad load = mmrig_schedule_load(item->scenario, rig->accel);
     GError *error = NULL;
 
-    if (!item->unmet && !mmrig_schedule_may_start(&batch->budget, &batch->running, &load))
+    if (item->missing ||
+        (!item->unmet && !mmrig_schedule_may_start(&batch->budget, &batch->running, &load)))
         return FALSE;
     g_autoptr(Member) member = g_new0(Member, 1);
     member->batch = batch;
@@ -209,13 +231,77 @@ static gboolean start_first(Batch *batch)
     return TRUE;
 }
 
+/* A template in the making. */
+typedef struct {
+    Batch *batch;
+    MmrigBatchItem *item;
+    MmrigLoad load;
+    MmrigLiveItem *live;
+} Making;
+
+static void on_made(GObject *source G_GNUC_UNUSED, GAsyncResult *result, gpointer data)
+{
+    g_autofree Making *making = data;
+    Batch *batch = making->batch;
+    MmrigBatchItem *item = making->item;
+    MmrigLive *live = mmrig_output_live(batch->output);
+    GError *error = NULL;
+
+    mmrig_live_end(live, making->live);
+    mmrig_schedule_remove(&batch->running, &making->load);
+    item->missing = item->making = FALSE;
+    if (mmrig_template_child_finish(result, &error)) {
+        const MmrigParts parts = template_parts(batch->options->rig, item->image);
+
+        item->template = mmrig_template_obtain(item->scenario, &parts, &error);
+    }
+    if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED)) {
+        stop(batch, error);
+    } else if (error) {
+        mmrig_live_hide(live);
+        boot_instead(item, error->message);
+        g_error_free(error);
+    }
+    start_what_fits(batch);
+}
+
+/*
+ * Makes the next missing template of those that are soon needed, while others run; FALSE if
+ * there is none, or it has to wait.
+ */
+static gboolean make_template(Batch *batch)
+{
+    const MmrigBatchOptions *options = batch->options;
+    guint first = batch->next / options->repeat;
+
+    for (guint i = first; i < options->items->len && i - first < batch->budget.machines; i++) {
+        MmrigBatchItem *item = g_ptr_array_index(options->items, i);
+        MmrigLoad load = mmrig_schedule_load(item->scenario, options->rig->accel);
+
+        if (!item->missing || item->making)
+            continue;
+        if (!mmrig_schedule_may_start(&batch->budget, &batch->running, &load))
+            return FALSE;
+        g_autofree char *title = g_strdup_printf("the template of %s", item->scenario->name);
+        Making *making = g_new0(Making, 1);
+
+        *making = (Making){batch, item, load,
+                           mmrig_live_begin(mmrig_output_live(batch->output), title)};
+        item->making = TRUE;
+        mmrig_schedule_add(&batch->running, &load);
+        mmrig_template_child_async(options->words, i, batch->cancellable, on_made, making);
+        return TRUE;
+    }
+    return FALSE;
+}
+
 static void start_what_fits(Batch *batch)
 {
     while (!batch->error && batch->next < batch->total) {
         GError *error = NULL;
         if (g_cancellable_set_error_if_cancelled(batch->cancellable, &error))
             stop(batch, error);
-        else if (!start_first(batch))
+        else if (!start_first(batch) && !make_template(batch))
             break;
     }
 }

@@ -14,26 +14,32 @@
 /* One scenario and what it takes to run it. */
 typedef struct {
     const MmrigScenario *scenario;
-    char *unmet;             /* why it cannot run here, or NULL */
-    char *image;             /* NULL if it cannot run */
-    MmrigTemplate *template; /* to fork; NULL boots the machine */
+    char *unmet;              /* why it cannot run here, or NULL */
+    char *image;              /* NULL if it cannot run */
+    MmrigTemplate *template;  /* to fork; NULL boots the machine */
+    gboolean missing, making; /* the template: it is made before the first run, or just now */
 } MmrigBatchItem;
 
 /*
- * Makes what the scenarios need, so that nothing is missing once they run: images and, unless
- * cold is wanted, templates. A machine that cannot be a template is booted, with a line on
- * standard error, or, if it is of use as a fork only, cannot run. An array of MmrigBatchItem,
- * to be freed with g_ptr_array_unref(); it borrows the scenarios.
+ * Makes the images that the scenarios need and, unless cold is wanted, finds the templates that
+ * there are. A machine that cannot be a template is booted, with a line on standard error, or,
+ * if it is of use as a fork only, cannot run. An array of MmrigBatchItem, to be freed with
+ * g_ptr_array_unref(); it borrows the scenarios.
  */
 GPtrArray *mmrig_batch_prepare(const MmrigRig *rig, const GPtrArray *scenarios, gboolean cold,
                                GError **error);
 
+/* Makes the template of one scenario, and nothing else (template-child.h). */
+gboolean mmrig_batch_make_template(const MmrigRig *rig, const MmrigScenario *scenario,
+                                   GError **error);
+
 typedef struct {
     const MmrigRig *rig;
-    const GPtrArray *items; /* of MmrigBatchItem */
-    guint repeat;           /* each is run so often, from 1 */
-    guint jobs;             /* machines at once; 0: as many as keep the host's CPUs busy */
-    guint timeout;          /* seconds; 0: the scenario's own */
+    const GPtrArray *items;   /* of MmrigBatchItem */
+    const char *const *words; /* the arguments of `mmrig run`, for template-child.h */
+    guint repeat;             /* each is run so often, from 1 */
+    guint jobs;               /* machines at once; 0: as many as keep the host's CPUs busy */
+    guint timeout;            /* seconds; 0: the scenario's own */
     /* Machines are kept when their tests are over (run.h), and this says so; NULL: they are not
      */
     void (*kept)(const MmrigResult *result, const char *name);

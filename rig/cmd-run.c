@@ -10,6 +10,7 @@
 #include "output.h"
 #include "paths.h"
 #include "rig.h"
+#include "template-child.h"
 #include "term.h"
 
 typedef struct {
@@ -19,7 +20,8 @@ typedef struct {
     char *name;     /* for --keep, or NULL */
     char **devices; /* to add, or NULL */
     int timeout, repeat;
-    guint jobs; /* 0: not said */
+    int make_template; /* the number of a scenario, or -1 */
+    guint jobs;        /* 0: not said */
 } RunArguments;
 
 static void free_arguments(RunArguments *arguments)
@@ -85,12 +87,16 @@ static gboolean parse_arguments(int argc, char **argv, RunArguments *arguments, 
          "TYPE[,KEY=VALUE...]"},
         {"dry-run", 'n', 0, G_OPTION_ARG_NONE, &arguments->dry_run,
          "Print QEMU's command lines and start nothing", NULL},
+        {MMRIG_MAKE_TEMPLATE, 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_INT,
+         &arguments->make_template, "Make the template of scenario N, and do nothing else",
+         "N"},
         {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &arguments->names, NULL, NULL},
         {NULL, 0, 0, 0, NULL, NULL, NULL},
     };
     g_autoptr(GOptionContext) context = g_option_context_new("NAME[:TWIN]...");
 
     arguments->repeat = 1;
+    arguments->make_template = -1;
     g_option_context_set_summary(context, "Runs scenarios and gives a verdict on each.");
     g_option_context_set_description(
         context, "Exit status: 0 all passed, 1 something failed, 2 wrong arguments or input,\n"
@@ -186,6 +192,20 @@ static gboolean run_all(const MmrigBatchOptions *options, MmrigOutput *output, G
     return whole;
 }
 
+/* For the process that batch.c starts with the same arguments. */
+static MmrigExit make_template(const MmrigRig *rig, const GPtrArray *scenarios, guint number)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (number >= scenarios->len)
+        g_set_error(&error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
+                    "--" MMRIG_MAKE_TEMPLATE "=%u: there are %u scenarios, counted from 0",
+                    number, scenarios->len);
+    else
+        mmrig_batch_make_template(rig, g_ptr_array_index(scenarios, number), &error);
+    return error ? mmrig_error_report(error) : MMRIG_EXIT_PASS;
+}
+
 static MmrigOutputForm output_form(const RunArguments *arguments)
 {
     if (arguments->json)
@@ -198,6 +218,8 @@ MmrigExit mmrig_cmd_run(int argc, char **argv)
     g_auto(RunArguments) arguments = {0};
     g_autoptr(GError) error = NULL;
     g_autofree char *installed = g_build_filename(mmrig_path_data(), "scenarios", NULL);
+    /* What is parsed is taken out of argv. */
+    g_auto(GStrv) words = g_strdupv(argv);
     static const char *const no_names[] = {NULL};
 
     if (!parse_arguments(argc, argv, &arguments, &error))
@@ -218,6 +240,8 @@ MmrigExit mmrig_cmd_run(int argc, char **argv)
         mmrig_rig_open(arguments.kernel, arguments.accel ? arguments.accel : "auto", &error);
     if (!rig)
         return mmrig_error_report(error);
+    if (arguments.make_template >= 0)
+        return make_template(rig, scenarios, (guint)arguments.make_template);
     if (arguments.dry_run)
         return dry_run(rig, scenarios, &error) ? MMRIG_EXIT_PASS : mmrig_error_report(error);
     g_autoptr(MmrigOutput) output =
@@ -231,6 +255,7 @@ MmrigExit mmrig_cmd_run(int argc, char **argv)
     MmrigBatchOptions options = {
         .rig = rig,
         .items = items,
+        .words = (const char *const *)words,
         .repeat = (guint)arguments.repeat,
         .jobs = arguments.jobs,
         .timeout = (guint)arguments.timeout,

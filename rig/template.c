@@ -212,6 +212,34 @@ static MmrigTemplate *find_or_make(const char *store, const char *name, Making *
     return *folder ? load(*folder, machine, error) : NULL;
 }
 
+/* What was used last is removed last. */
+static void touch(const char *folder)
+{
+    if (utimensat(AT_FDCWD, folder, NULL, 0) != 0)
+        g_debug("%s: %s", folder, g_strerror(errno)); /* removed since, which is no harm */
+}
+
+MmrigTemplate *mmrig_template_find(const MmrigScenario *scenario, const MmrigParts *parts,
+                                   GError **error)
+{
+    g_autofree char *name = mmrig_template_name(scenario, parts, error);
+    g_autofree char *store = name ? mmrig_template_store(scenario->memory, error) : NULL;
+    MmrigParts kept = *parts;
+
+    if (!store)
+        return NULL;
+    kept.kind = MMRIG_MACHINE_TEMPLATE;
+    g_autoptr(MmrigMachine) machine = mmrig_machine_plan(scenario, &kept, error);
+    if (!machine)
+        return NULL;
+    g_autofree char *folder = g_build_filename(store, name, NULL);
+    /* What is wrong with one that is not whole is the affair of who makes it again. */
+    MmrigTemplate *template = load(folder, machine, NULL);
+    if (template)
+        touch(folder);
+    return template;
+}
+
 MmrigTemplate *mmrig_template_obtain(const MmrigScenario *scenario, const MmrigParts *parts,
                                      GError **error)
 {
@@ -242,8 +270,8 @@ MmrigTemplate *mmrig_template_obtain(const MmrigScenario *scenario, const MmrigP
     }
     if (making.made)
         mmrig_template_tidy(folder);
-    else if (utimensat(AT_FDCWD, folder, NULL, 0) != 0)
-        g_debug("%s: %s", folder, g_strerror(errno)); /* removed since, which is no harm */
+    else
+        touch(folder);
     return template;
 }
 

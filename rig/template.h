@@ -37,6 +37,13 @@ char *mmrig_template_name(const MmrigScenario *scenario, const MmrigParts *parts
 void mmrig_template_add_cpu(MmrigKey *key, const char *cpuinfo);
 
 /*
+ * The template for the scenario's machine if there is a whole one; NULL without error if there
+ * is not.
+ */
+MmrigTemplate *mmrig_template_find(const MmrigScenario *scenario, const MmrigParts *parts,
+                                   GError **error);
+
+/*
  * The template for the scenario's machine, made if it is not there (which takes a boot) or if
  * its state does not match its checksum. parts->kind does not matter. UNMET error if QEMU
  * refuses to save the machine; others if the machine does not boot, or the disk is full.

@@ -77,6 +77,10 @@ static const Case cases[] = {
      MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_MACHINE_COLD},
     {"ovmf-own", BASE "[firmware]\ntype = ovmf\ncode = /a,b/code.fd\nvariables = /a/vars.fd\n",
      MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_MACHINE_COLD},
+    {"ovmf-fork",
+     BASE "[machine]\nmemory = 2G\nnodes = 2\nnode-memory = 512M 1536M\n"
+          "[firmware]\ntype = ovmf\n",
+     MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_MACHINE_FORK},
     {"fork-nodes", BASE "[machine]\nnodes = 2\n", MMRIG_ACCEL_TCG, "/boot/vmlinux",
      MMRIG_MACHINE_FORK},
 };

@@ -36,6 +36,13 @@ now_ms() {
     echo $(($(date +%s%N) / 1000000))
 }
 
+# parent PID: its parent, or 0 if it is gone.
+parent() {
+    local ppid
+    ppid=$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$1/status" 2>/dev/null) || ppid=
+    echo "${ppid:-0}"
+}
+
 # await PID COMMAND...: until COMMAND prints something, while PID goes on.
 await() {
     local pid=$1
@@ -95,9 +102,10 @@ for round in $(seq 1 "$times"); do
     during=$(half_made "$store")
     janitor=
     if [ $((round % 2)) -eq 0 ]; then
+        # A child of the maker's, which is a child of the killed one.
         for folder in /proc/[0-9]*; do
             if { read -r name <"$folder/comm"; } 2>/dev/null && [ "$name" = mmrig-janitor ] &&
-                grep -qs "^PPid:[[:space:]]*$pid\$" "$folder/status"; then
+                [ "$(parent "$(parent "${folder#/proc/}")")" = "$pid" ]; then
                 janitor=${folder#/proc/}
             fi
         done
