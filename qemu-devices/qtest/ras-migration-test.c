@@ -225,13 +225,13 @@ static void test_refused(void)
     enum { PARTIALS = COUNTERS + 8 + 2 * 72 };
     static const struct {
         int offset; /* from the counters */
-        uint8_t bytes[8];
+        char bytes[NAME + 4];
         unsigned size;
         const char *why;
     } rows[] = {
-        {COUNTERS, {0xff, 0xff, 0xff, 0xff}, 4, "mmrig-poison/counts"},
+        {COUNTERS, "\xff\xff\xff\xff", 4, "mmrig-poison/counts"},
         {COUNTERS, {0, 0, 6, 1}, 4, "mmrig-poison/counts"},
-        {COUNTERS + 4, {0xff, 0xff, 0xff, 0xff}, 4, "mmrig-poison/counts"},
+        {COUNTERS + 4, "\xff\xff\xff\xff", 4, "mmrig-poison/counts"},
         /* The first page: no page; no memory; of a source without a name. */
         {COUNTERS + 8, {0, 0, 0, 0, 1, 0x23, 0x40, 1}, 8, "mmrig-poison"},
         {COUNTERS + 8, {0, 0, 0, 1, 1, 0x23, 0x40, 0}, 8, "no RAM at 0x101234000"},
@@ -239,9 +239,9 @@ static void test_refused(void)
         /* A line stored in part: no line; one that is good. */
         {PARTIALS + 7, {1}, 1, "mmrig-poison"},
         {PARTIALS + 6, {1, 0}, 2, "mmrig-poison"},
-        /* What a store does, and names: one without an end, and one that is there twice. */
+        /* What a store does, and a name without an end. */
         {-4, {0, 0, 0, 3}, 4, "mmrig-poison"},
-        {-4 - NAMES + NAME, {'r', 'a', 's', 0}, 4, "mmrig-poison"},
+        {-4 - NAMES, "a source whose name goes on and on", NAME, "mmrig-poison"},
     };
 
     for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
@@ -252,6 +252,14 @@ static void test_refused(void)
         assert_refused(uri, rows[i].why);
         qtest_forget(uri);
     }
+
+    /* A name that is there twice. */
+    uint64_t stream[G_N_ELEMENTS(counters)];
+    g_autofree char *uri = save_counters(ANY, 3, stream);
+
+    qtest_patch(uri, stream, sizeof(stream), -4 - NAMES + NAME, "ras", 4);
+    assert_refused(uri, "mmrig-poison");
+    qtest_forget(uri);
 }
 
 int main(int argc, char **argv)
