@@ -12,10 +12,12 @@
 GArray *mmrig_backing_array(void);
 
 /*
- * One descriptor for each of machine->backings, in their order, all zeroes. Closed when the
- * array is freed (g_array_unref()).
+ * One descriptor for each of machine->backings, in their order, as they are at first. Closed
+ * when the array is freed (g_array_unref()).
  */
 GArray *mmrig_backings_new(const MmrigMachine *machine, GError **error);
 
-/* Makes the file what it was at first: all zeroes, or a copy of its source. */
+/* Makes the file what it was at first: all zeroes, a copy of its source, or a disk to boot
+ * from.
+ */
 gboolean mmrig_backing_empty(const MmrigBacking *backing, int fd, GError **error);

@@ -6,6 +6,7 @@
 
 #include "batch.h"
 #include "command.h"
+#include "esp.h"
 #include "keeper.h"
 #include "output.h"
 #include "paths.h"
@@ -150,6 +151,18 @@ static gboolean on_signal(gpointer data)
     return G_SOURCE_CONTINUE;
 }
 
+/* What QEMU's arguments do not say, as the rig makes it. */
+static void print_disk(const MmrigMachine *machine)
+{
+    for (guint i = 0; i < machine->backings->len; i++) {
+        const MmrigBacking *backing = g_ptr_array_index(machine->backings, i);
+        if (!backing->esp)
+            continue;
+        g_autofree char *text = mmrig_esp_describe(backing->esp, "#   ");
+        g_print("# boots from a disk, the descriptor %d:\n%s", backing->fd, text);
+    }
+}
+
 static gboolean dry_run(const MmrigRig *rig, const GPtrArray *scenarios, GError **error)
 {
     for (guint i = 0; i < scenarios->len; i++) {
@@ -169,6 +182,7 @@ static gboolean dry_run(const MmrigRig *rig, const GPtrArray *scenarios, GError 
             g_print("# is booted, not forked: %s\n", cold);
         if (scenario->forked)
             g_print("# must be forked: %s\n", scenario->forked);
+        print_disk(machine);
         g_print("%s\n", command);
     }
     return TRUE;

@@ -7,9 +7,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "esp.h"
+
 typedef struct {
     MmrigToolUse use;
-    const char *program;
+    const char *program; /* or a file, if it is a path */
     const char *package;
     gboolean is_static; /* a dynamically linked one will not do */
 } Tool;
@@ -38,6 +40,11 @@ static const Tool tools[] = {
     {MMRIG_TOOL_BUILD, "bc", "bc", FALSE},
     {MMRIG_TOOL_BUILD, "xz", "xz-utils", FALSE},
     {MMRIG_TOOL_BUILD, "tar", "tar", FALSE},
+    /* esp.c */
+    {MMRIG_TOOL_DISK, "mformat", MMRIG_ESP_TOOLS_PACKAGE, FALSE},
+    {MMRIG_TOOL_DISK, "mmd", MMRIG_ESP_TOOLS_PACKAGE, FALSE},
+    {MMRIG_TOOL_DISK, "mcopy", MMRIG_ESP_TOOLS_PACKAGE, FALSE},
+    {MMRIG_TOOL_DISK, MMRIG_ESP_LOADER, MMRIG_ESP_LOADER_PACKAGE, FALSE},
 };
 
 /* Where programs are on Debian, those that are not in every user's PATH included. */
@@ -69,6 +76,10 @@ static gboolean is_static(const char *path)
 
 static gboolean is_there(const char *root, const Tool *tool)
 {
+    if (g_path_is_absolute(tool->program)) {
+        g_autofree char *path = g_strconcat(root, tool->program, NULL);
+        return g_file_test(path, G_FILE_TEST_IS_REGULAR);
+    }
     for (gsize i = 0; i < G_N_ELEMENTS(folders); i++) {
         g_autofree char *path = g_strconcat(root, folders[i], "/", tool->program, NULL);
         if (g_file_test(path, G_FILE_TEST_IS_REGULAR) && access(path, X_OK) == 0)
@@ -77,8 +88,18 @@ static gboolean is_there(const char *root, const Tool *tool)
     return FALSE;
 }
 
+static gboolean has_word(const char *list, const char *word)
+{
+    g_auto(GStrv) words = g_strsplit(list, " ", -1);
+
+    return g_strv_contains((const char *const *)words, word);
+}
+
+/* Unless it is in the list already. */
 static void append(char **list, const char *word)
 {
+    if (*list && has_word(*list, word))
+        return;
     char *longer = *list ? g_strconcat(*list, " ", word, NULL) : g_strdup(word);
 
     g_free(*list);

@@ -337,6 +337,12 @@ static void check_build_tools(const MmrigHost *host, MmrigFinding *finding)
     check_tools(host, finding, MMRIG_TOOL_BUILD, "no `mmrig kernel build` without");
 }
 
+static void check_disk_tools(const MmrigHost *host, MmrigFinding *finding)
+{
+    check_tools(host, finding, MMRIG_TOOL_DISK,
+                "no scenarios that boot from a disk (boot = esp) without");
+}
+
 static void check_cache(const MmrigHost *host, MmrigFinding *finding)
 {
     static const char *const mend =
@@ -407,6 +413,7 @@ static const struct {
     {"image-tools", check_image_tools},
     {"fetch-tools", check_fetch_tools},
     {"build-tools", check_build_tools},
+    {"disk-tools", check_disk_tools},
     {"cache", check_cache},
     {"shm", check_shm},
     {"user", check_user},

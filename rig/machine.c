@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include "error.h"
+#include "machine-private.h"
 #include "mmrig-guest-protocol.h"
 #include "mmrig-nvdimm-regs.h"
 
@@ -31,6 +31,7 @@ static void backing_free(gpointer data)
 
     g_free(backing->device);
     g_free(backing->source);
+    mmrig_esp_free(backing->esp);
     g_free(backing);
 }
 
@@ -63,16 +64,6 @@ static void add_format(GPtrArray *argv, const char *option, const char *format, 
     va_start(values, format);
     g_ptr_array_add(argv, g_strdup_vprintf(format, values));
     va_end(values);
-}
-
-static gboolean has_device(const MmrigScenario *scenario, MmrigDeviceKind kind)
-{
-    for (guint i = 0; i < scenario->devices->len; i++) {
-        const MmrigDevice *device = g_ptr_array_index(scenario->devices, i);
-        if (device->kind == kind)
-            return TRUE;
-    }
-    return FALSE;
 }
 
 /* What the device's memory takes on the host. */
@@ -140,7 +131,7 @@ static void add_machine(GPtrArray *argv, const MmrigScenario *scenario, const Mm
                                                    scenario->memory_below / MIB)
                                  : g_strdup("");
     add_format(argv, "-machine", MMRIG_MACHINE ",i8042=off%s%s%s%s%s",
-               has_device(scenario, MMRIG_DEVICE_NVDIMM) ? ",nvdimm=on" : "", windows,
+               mmrig_machine_has(scenario, MMRIG_DEVICE_NVDIMM) ? ",nvdimm=on" : "", windows,
                own_ram ? ",memory-backend=rig.ram" : "", below,
                scenario->firmware ? ",pflash0=rig.code,pflash1=rig.variables" : "");
     add_pair(argv, "-accel", mmrig_accel_name(parts->accel));
@@ -437,58 +428,41 @@ static void add_devices(GPtrArray *argv, const MmrigScenario *scenario, gboolean
     }
 }
 
-static void add_kernel(GPtrArray *argv, const MmrigScenario *scenario, const MmrigParts *parts)
+/*
+ * A disk of a kind that no other disk of a machine is: its name in Linux is nobody else's. It
+ * is the only one that the firmware is told to boot from.
+ */
+static void add_esp(GPtrArray *argv, const MmrigScenario *scenario, const MmrigParts *parts,
+                    GPtrArray *backings)
 {
-    g_autoptr(GString) line = g_string_new("console=ttyS0");
+    int fd = add_backing(backings, MMRIG_BACKING_ESP, 0);
+    MmrigBacking *backing = g_ptr_array_index(backings, backings->len - 1);
 
-    /* Warnings and worse reach the console; the rest is slow to print and in the log. */
-    g_string_append(line, " loglevel=5");
-    /* A panic is followed by a reset at once, and that by the end of QEMU (-action below). */
-    g_string_append(line, " panic=-1");
-    /*
-     * On a busy host an emulated timer can miss the check of the IO-APIC's wiring, which ends
-     * in a panic; there is no wiring that could be wrong.
-     */
-    g_string_append(line, " no_timer_check");
-    /*
-     * Nor can an emulated TSC be wrong by itself. Its watchdog would keep an idle machine busy,
-     * and a fork's first milliseconds.
-     */
-    g_string_append(line, " tsc=nowatchdog");
-    if (scenario->modules && *scenario->modules) {
-        g_autofree char *modules = g_strjoinv(",", scenario->modules);
-        g_string_append_printf(line, " " MMRIG_PARAM_MODULES "=%s", modules);
+    backing->esp = mmrig_machine_esp(scenario, parts);
+    add_format(argv, "-blockdev",
+               "driver=file,node-name=rig.esp,filename=/proc/self/fd/%d,locking=off", fd);
+    add_pair(argv, "-device", "ide-hd,id=rig.disk,bus=ide.0,drive=rig.esp,bootindex=0");
+}
+
+static void add_kernel(GPtrArray *argv, const MmrigScenario *scenario, const MmrigParts *parts,
+                       GPtrArray *backings)
+{
+    g_autofree char *line = mmrig_machine_kernel_line(scenario);
+
+    if (scenario->boot_from == MMRIG_BOOT_ESP) {
+        add_esp(argv, scenario, parts, backings);
+        return;
     }
-    if (scenario->cmdline)
-        g_string_append_printf(line, " %s", scenario->cmdline);
-
     /* These three take their value as it is: a comma is no separator in them. */
     add_pair(argv, "-kernel", scenario->firmware ? parts->efi_kernel : parts->kernel);
     add_pair(argv, "-initrd", parts->initrd);
-    add_pair(argv, "-append", line->str);
-}
-
-static gboolean check_path(const char *what, const char *path, GError **error)
-{
-    if (path && *path)
-        return TRUE;
-    g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT, "the machine has no %s; name one", what);
-    return FALSE;
+    add_pair(argv, "-append", line);
 }
 
 MmrigMachine *mmrig_machine_plan(const MmrigScenario *scenario, const MmrigParts *parts,
                                  GError **error)
 {
-    if (!check_path("QEMU", parts->qemu, error) ||
-        !check_path("kernel", parts->kernel, error) ||
-        !check_path("initramfs", parts->initrd, error) ||
-        (mmrig_machine_needs_pack(scenario) &&
-         !check_path("device pack", parts->pack, error)) ||
-        (scenario->firmware &&
-         (!check_path("kernel that firmware can start", parts->efi_kernel, error) ||
-          (!scenario->firmware_code &&
-           (!check_path("firmware", parts->firmware, error) ||
-            !check_path("template of variables", parts->variables, error))))))
+    if (!mmrig_machine_check(scenario, parts, error))
         return NULL;
 
     g_autoptr(GPtrArray) argv = g_ptr_array_new_with_free_func(g_free);
@@ -526,7 +500,7 @@ MmrigMachine *mmrig_machine_plan(const MmrigScenario *scenario, const MmrigParts
      */
     add_devices(argv, scenario, TRUE, machine->backings);
     add_devices(argv, scenario, FALSE, machine->backings);
-    add_kernel(argv, scenario, parts);
+    add_kernel(argv, scenario, parts, machine->backings);
     if (parts->kind != MMRIG_MACHINE_COLD)
         add_backing(machine->backings, MMRIG_BACKING_STATE, 0);
     if (parts->kind == MMRIG_MACHINE_FORK)
@@ -551,94 +525,4 @@ char *mmrig_machine_quote(const MmrigMachine *machine)
     }
     g_string_append_c(text, '\n');
     return g_string_free(g_steal_pointer(&text), FALSE);
-}
-
-static int compare_names(gconstpointer a, gconstpointer b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-/* The names sorted and without doubles. */
-static GStrv sorted(GPtrArray *names)
-{
-    g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
-
-    g_ptr_array_sort(names, compare_names);
-    for (guint i = 0; i < names->len; i++) {
-        const char *name = g_ptr_array_index(names, i);
-        if (i == 0 || !g_str_equal(name, g_ptr_array_index(names, i - 1)))
-            g_strv_builder_add(builder, name);
-    }
-    return g_strv_builder_end(builder);
-}
-
-gboolean mmrig_machine_needs_pack(const MmrigScenario *scenario)
-{
-    return has_device(scenario, MMRIG_DEVICE_PACK);
-}
-
-GStrv mmrig_machine_types(const MmrigScenario *scenario)
-{
-    g_autoptr(GPtrArray) names = g_ptr_array_new();
-
-    g_ptr_array_add(names, (gpointer) "virtio-serial-pci");
-    g_ptr_array_add(names, (gpointer) "virtserialport");
-    g_ptr_array_add(names, (gpointer) "pvpanic-pci");
-    if (scenario->vmgenid)
-        g_ptr_array_add(names, (gpointer) "vmgenid");
-    if (scenario->nodes)
-        g_ptr_array_add(names, (gpointer) "memory-backend-ram");
-    for (guint i = 0; i < scenario->devices->len; i++) {
-        const MmrigDevice *device = g_ptr_array_index(scenario->devices, i);
-        switch (device->kind) {
-        case MMRIG_DEVICE_NVDIMM:
-            g_ptr_array_add(names, (gpointer) "memory-backend-file");
-            g_ptr_array_add(names, (gpointer) "nvdimm");
-            break;
-        case MMRIG_DEVICE_VIRTIO_MEM:
-            g_ptr_array_add(names, (gpointer) "memory-backend-ram");
-            g_ptr_array_add(names, (gpointer) "virtio-mem-pci");
-            break;
-        case MMRIG_DEVICE_BALLOON:
-            g_ptr_array_add(names, (gpointer) "virtio-balloon-pci");
-            break;
-        case MMRIG_DEVICE_DISK:
-            g_ptr_array_add(names, (gpointer) "virtio-blk-pci");
-            break;
-        case MMRIG_DEVICE_CXL:
-            g_ptr_array_add(names, (gpointer) "pxb-cxl");
-            g_ptr_array_add(names, (gpointer) "cxl-rp");
-            g_ptr_array_add(names, (gpointer) "cxl-type3");
-            if (device->behind) {
-                g_ptr_array_add(names, (gpointer) "cxl-upstream");
-                g_ptr_array_add(names, (gpointer) "cxl-downstream");
-            }
-            if (device->persistent)
-                g_ptr_array_add(names, (gpointer) "memory-backend-file");
-            if (device->size)
-                g_ptr_array_add(names, (gpointer) "memory-backend-ram");
-            break;
-        case MMRIG_DEVICE_PACK:
-            break;
-        }
-    }
-    return sorted(names);
-}
-
-GStrv mmrig_machine_commands(const MmrigScenario *scenario)
-{
-    g_autoptr(GPtrArray) names = g_ptr_array_new();
-
-    /* What every machine is driven by; what the test's requests need is said in actions.h. */
-    g_ptr_array_add(names, (gpointer) "query-status");
-    g_ptr_array_add(names, (gpointer) "quit");
-    if (has_device(scenario, MMRIG_DEVICE_BALLOON)) {
-        g_ptr_array_add(names, (gpointer) "balloon");
-        g_ptr_array_add(names, (gpointer) "query-balloon");
-    }
-    if (has_device(scenario, MMRIG_DEVICE_VIRTIO_MEM)) {
-        g_ptr_array_add(names, (gpointer) "qom-set");
-        g_ptr_array_add(names, (gpointer) "query-memory-devices");
-    }
-    return sorted(names);
 }

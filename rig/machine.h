@@ -53,6 +53,7 @@ typedef struct {
     const char *efi_kernel;
     const char *firmware;  /* the image to run */
     const char *variables; /* what its variables begin as */
+    const char *loader;    /* a boot loader; needed only if the scenario boots from a disk */
 } MmrigParts;
 
 /* Backings of a template and a fork that belong to no device. */
@@ -60,6 +61,21 @@ typedef struct {
 #define MMRIG_BACKING_STATE "rig.state" /* of size 0; not mapped, but read or written once */
 /* A machine's own copy of its firmware's variables. */
 #define MMRIG_BACKING_VARIABLES "rig.variables"
+/* The disk that firmware boots from. */
+#define MMRIG_BACKING_ESP "rig.esp"
+
+/*
+ * What is on such a disk: an EFI system partition (UEFI 2.10, 13.3) with a boot loader, and
+ * with what that starts.
+ */
+typedef struct {
+    char *loader; /* paths */
+    char *kernel;
+    char *initrd;
+    char *options; /* the kernel's command line */
+} MmrigEsp;
+
+void mmrig_esp_free(MmrigEsp *esp);
 
 /* A file that QEMU maps as a device's memory. */
 typedef struct {
@@ -68,6 +84,7 @@ typedef struct {
     int fd; /* its number in QEMU */
     char
         *source; /* the file that it begins as a copy of, whose size counts; NULL: all zeroes */
+    MmrigEsp *esp; /* or what it is made to hold; its size is what that takes. NULL: as above */
 } MmrigBacking;
 
 typedef struct {

@@ -7,6 +7,7 @@
 
 #include "actions.h"
 #include "error.h"
+#include "esp.h"
 #include "guest-image.h"
 #include "paths.h"
 
@@ -88,6 +89,7 @@ MmrigParts mmrig_rig_parts(const MmrigRig *rig, const char *image, MmrigMachineK
         .efi_kernel = rig->efi_kernel,
         .firmware = rig->firmware ? rig->firmware->code : NULL,
         .variables = rig->firmware ? rig->firmware->variables : NULL,
+        .loader = MMRIG_ESP_LOADER,
     };
 }
 
@@ -106,6 +108,11 @@ static char *firmware_unmet(const MmrigRig *rig, const MmrigScenario *scenario)
     for (gsize i = 0; scenario->firmware_code && i < G_N_ELEMENTS(files); i++)
         if (!g_file_test(files[i], G_FILE_TEST_IS_REGULAR))
             return g_strdup_printf("there is no %s, which [firmware] names", files[i]);
+    if (scenario->boot_from == MMRIG_BOOT_ESP) {
+        char *unmet = mmrig_esp_unmet(MMRIG_ESP_LOADER);
+        if (unmet)
+            return unmet;
+    }
     if (scenario->firmware_code || rig->firmware)
         return NULL;
     g_autoptr(MmrigFirmware) none = mmrig_firmware_find(NULL, MMRIG_MACHINE, &error);

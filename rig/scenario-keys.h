@@ -24,6 +24,7 @@ typedef enum {
     MMRIG_KEY_SWITCH,   /* yes or no */
     MMRIG_KEY_EXPECT,   /* pass or panic */
     MMRIG_KEY_FIRMWARE, /* none or ovmf */
+    MMRIG_KEY_BOOT,     /* direct or esp */
     MMRIG_KEY_PATH,     /* absolute; max: its bytes */
     MMRIG_KEY_SIZES,    /* sizes separated by blanks; max: how many */
     MMRIG_KEY_REGEX,

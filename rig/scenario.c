@@ -535,6 +535,9 @@ static gboolean check_machine(Parser *parser, GError **error)
         (scenario->firmware_code || scenario->keep_variables))
         return wrong_value(parser, error, "firmware", "type",
                            "no firmware has code or variables; write ovmf");
+    if (scenario->firmware == MMRIG_FIRMWARE_NONE && scenario->boot_from == MMRIG_BOOT_ESP)
+        return wrong_value(parser, error, "firmware", "boot",
+                           "only firmware boots from a disk; write type = ovmf as well");
     if (scenario->keep_variables && !scenario->boots)
         return wrong_value(parser, error, "firmware", "keep-variables",
                            "from one boot to the next, and there is one ([test] boots)");

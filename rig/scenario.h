@@ -46,6 +46,12 @@ typedef enum {
     MMRIG_FIRMWARE_OVMF,
 } MmrigFirmwareKind;
 
+/* Where firmware has the kernel from. */
+typedef enum {
+    MMRIG_BOOT_DIRECT, /* from QEMU */
+    MMRIG_BOOT_ESP,    /* from a boot loader, which it finds on a disk */
+} MmrigBootFrom;
+
 #define MMRIG_NODES_MAX 8
 
 typedef enum {
@@ -91,6 +97,7 @@ typedef struct {
 
     /* [firmware] */
     MmrigFirmwareKind firmware;
+    MmrigBootFrom boot_from;
     char *firmware_code;      /* the image to run, and what its variables begin as; NULL: */
     char *firmware_variables; /* the host's */
     gboolean keep_variables;  /* from one boot to the next */

@@ -5,7 +5,6 @@
 #include <linux/magic.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -20,8 +19,12 @@
 #define TMPFS_RESERVE (GIB / 2)
 
 #define KEEP_SECONDS (7 * 24 * 3600)
-#define KEEP_BYTES   (4 * GIB)
+#define KEEP_MEMORY  (4 * GIB)
+#define KEEP_DISK    (16 * GIB)
 #define KEEP_SHARE   4
+
+/* A template takes some 50 to 200 MiB, whatever its guest's memory. */
+#define USUAL_SIZE (GIB / 5)
 
 static void entry_free(gpointer data)
 {
@@ -75,20 +78,6 @@ static char *named_store(GError **error)
     g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT, "MMRIG_TEMPLATES=%s: %s", named,
                 g_strerror(errno));
     return NULL;
-}
-
-char *mmrig_template_store(guint64 memory, GError **error)
-{
-    g_autoptr(GError) cause = NULL;
-    char *store = named_store(&cause);
-
-    if (cause) {
-        g_propagate_error(error, g_steal_pointer(&cause));
-        return NULL;
-    }
-    if (!store)
-        store = tmpfs_store(memory);
-    return store ? store : mmrig_path_cache("templates", error);
 }
 
 GStrv mmrig_template_stores(GError **error)
@@ -192,7 +181,8 @@ void mmrig_template_limits(MmrigTemplateLimits *limits)
 {
     *limits = (MmrigTemplateLimits){
         .before = g_get_real_time() / G_USEC_PER_SEC - KEEP_SECONDS,
-        .total = KEEP_BYTES,
+        .memory = KEEP_MEMORY,
+        .disk = KEEP_DISK,
         .share = KEEP_SHARE,
     };
 }
@@ -210,12 +200,53 @@ static guint64 sum(const GPtrArray *entries, const char *store)
     return size;
 }
 
-static gboolean store_is_over(const GPtrArray *entries, const char *store, guint64 share)
+static gboolean has(const char *store, const char *name)
 {
-    struct statvfs system;
+    g_autofree char *folder = store ? g_build_filename(store, name, NULL) : NULL;
 
-    return statvfs(store, &system) == 0 &&
-           sum(entries, store) > (guint64)system.f_blocks * system.f_frsize / share;
+    return folder && g_file_test(folder, G_FILE_TEST_IS_DIR);
+}
+
+/* Whether another template would not push out those that are there. */
+static gboolean has_room(const char *store)
+{
+    const char *const stores[] = {store, NULL};
+    g_autoptr(GPtrArray) entries = mmrig_template_list(stores, NULL);
+
+    return entries && sum(entries, NULL) + USUAL_SIZE <= KEEP_MEMORY;
+}
+
+char *mmrig_template_store(const char *name, guint64 memory, GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+    char *store = named_store(&cause);
+
+    if (cause) {
+        g_propagate_error(error, g_steal_pointer(&cause));
+        return NULL;
+    }
+    if (store)
+        return store;
+    g_autofree char *own = tmpfs_folder();
+    g_autofree char *in_memory = tmpfs_store(memory);
+    if (is_ours(own) && has(own, name))
+        return g_steal_pointer(&own);
+    g_autofree char *cache = mmrig_path_cache("templates", error);
+    if (cache && !has(cache, name) && in_memory && has_room(in_memory))
+        return g_steal_pointer(&in_memory);
+    return g_steal_pointer(&cache);
+}
+
+static gboolean store_is_over(const GPtrArray *entries, const char *store,
+                              const MmrigTemplateLimits *limits)
+{
+    guint64 size = sum(entries, store);
+    struct statfs system;
+
+    if (statfs(store, &system) != 0)
+        return FALSE;
+    return size > (system.f_type == TMPFS_MAGIC ? limits->memory : limits->disk) ||
+           size > (guint64)system.f_blocks * (guint64)system.f_bsize / limits->share;
 }
 
 /* Whether the entry, the longest unused of entries, is too much. */
@@ -224,8 +255,7 @@ static gboolean is_too_much(const GPtrArray *entries, const MmrigTemplateEntry *
 {
     if (limits->spare && g_str_equal(entry->folder, limits->spare))
         return FALSE;
-    return entry->used < limits->before || sum(entries, NULL) > limits->total ||
-           store_is_over(entries, entry->store, limits->share) ||
+    return entry->used < limits->before || store_is_over(entries, entry->store, limits) ||
            (limits->verify && !mmrig_template_verify(entry, NULL));
 }
 

@@ -18,8 +18,11 @@ typedef struct {
     guint64 size; /* bytes that it takes in the store */
 } MmrigTemplateEntry;
 
-/* The store for a new template of a guest with so much memory. Free with g_free(). */
-char *mmrig_template_store(guint64 memory, GError **error);
+/*
+ * The store that has the template, else the one for a new one of a guest with so much memory:
+ * in memory as long as there is room, then on disk. Free with g_free().
+ */
+char *mmrig_template_store(const char *name, guint64 memory, GError **error);
 
 /* All stores that there are. Free with g_strfreev(). */
 GStrv mmrig_template_stores(GError **error);
@@ -33,13 +36,14 @@ gboolean mmrig_template_verify(const MmrigTemplateEntry *entry, GError **error);
 /* What is too much. */
 typedef struct {
     gint64 before;     /* not used since then, in seconds since the epoch */
-    guint64 total;     /* bytes of all templates together */
+    guint64 memory;    /* bytes of a store that is in memory (tmpfs) */
+    guint64 disk;      /* bytes of a store that is not */
     guint64 share;     /* bytes of a store: its file system's size divided by this */
     gboolean verify;   /* damaged ones go as well */
     const char *spare; /* the folder of the one that stays whatever it is, or NULL */
 } MmrigTemplateLimits;
 
-/* A week, 4 GiB, and a quarter of the file system. */
+/* A week, 4 GiB in memory, 16 GiB on disk, and a quarter of the file system. */
 void mmrig_template_limits(MmrigTemplateLimits *limits);
 
 /* Removes what is too much, the longest unused first. Returns what was removed. */

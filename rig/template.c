@@ -65,6 +65,22 @@ static void add_host_cpu(MmrigKey *key)
         mmrig_template_add_cpu(key, text);
 }
 
+/* What the machine boots from is not among its arguments; the kernel counts with the firmware.
+ */
+static gboolean add_disk(MmrigKey *key, const MmrigMachine *machine, GError **error)
+{
+    for (guint i = 0; i < machine->backings->len; i++) {
+        const MmrigBacking *backing = g_ptr_array_index(machine->backings, i);
+        if (!backing->esp)
+            continue;
+        mmrig_key_add(key, backing->esp->initrd);
+        mmrig_key_add(key, backing->esp->options);
+        if (!mmrig_key_add_stat(key, backing->esp->loader, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
 static gboolean add_firmware(MmrigKey *key, const MmrigScenario *scenario,
                              const MmrigParts *parts, GError **error)
 {
@@ -96,7 +112,8 @@ char *mmrig_template_name(const MmrigScenario *scenario, const MmrigParts *parts
     if (!mmrig_key_add_stat(key, parts->qemu, error) ||
         !mmrig_key_add_stat(key, parts->kernel, error) ||
         (mmrig_machine_needs_pack(scenario) && !mmrig_key_add_stat(key, parts->pack, error)) ||
-        (scenario->firmware && !add_firmware(key, scenario, parts, error)))
+        (scenario->firmware && !add_firmware(key, scenario, parts, error)) ||
+        !add_disk(key, machine, error))
         return NULL;
     /* An image is named by a hash of all that is in it; its times tell of its use. */
     if (parts->accel == MMRIG_ACCEL_KVM)
@@ -223,7 +240,7 @@ MmrigTemplate *mmrig_template_find(const MmrigScenario *scenario, const MmrigPar
                                    GError **error)
 {
     g_autofree char *name = mmrig_template_name(scenario, parts, error);
-    g_autofree char *store = name ? mmrig_template_store(scenario->memory, error) : NULL;
+    g_autofree char *store = name ? mmrig_template_store(name, scenario->memory, error) : NULL;
     MmrigParts kept = *parts;
 
     if (!store)
@@ -244,7 +261,7 @@ MmrigTemplate *mmrig_template_obtain(const MmrigScenario *scenario, const MmrigP
                                      GError **error)
 {
     g_autofree char *name = mmrig_template_name(scenario, parts, error);
-    g_autofree char *store = name ? mmrig_template_store(scenario->memory, error) : NULL;
+    g_autofree char *store = name ? mmrig_template_store(name, scenario->memory, error) : NULL;
     g_autofree char *folder = NULL;
     g_autoptr(GError) cause = NULL;
     MmrigParts kept = *parts;

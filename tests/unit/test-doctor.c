@@ -16,6 +16,8 @@
 #define MIB (G_GUINT64_CONSTANT(1) << 20)
 #define GIB (G_GUINT64_CONSTANT(1) << 30)
 
+#define BOOT_LOADER "/usr/lib/systemd/boot/efi/systemd-bootx64.efi"
+
 /* --- a host that lacks nothing, in a folder --- */
 
 typedef struct {
@@ -96,7 +98,10 @@ static void place_make(Place *place, gconstpointer data)
                                            "/usr/bin/bison",
                                            "/usr/bin/bc",
                                            "/usr/bin/xz",
-                                           "/usr/bin/tar"};
+                                           "/usr/bin/tar",
+                                           "/usr/bin/mformat",
+                                           "/usr/bin/mmd",
+                                           "/usr/bin/mcopy"};
     g_autoptr(GError) error = NULL;
     MmrigHost *host = g_new0(MmrigHost, 1);
 
@@ -119,6 +124,7 @@ static void place_make(Place *place, gconstpointer data)
         put(place, programs[i], "", 0, 0755);
     put_program(place, "/bin/busybox", FALSE);
     put(place, "/usr/share/OVMF/OVMF_CODE_4M.fd", "", 0, 0644);
+    put(place, BOOT_LOADER, "", 0, 0644);
     put(place, "/proc/meminfo", "MemTotal: 9 kB\nMemAvailable:   8388608 kB\n", -1, 0644);
     put(place, "/proc/sys/vm/unprivileged_userfaultfd", "0\n", -1, 0644);
     put(place, "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", "8\n", -1, 0644);
@@ -324,6 +330,15 @@ static void test_files(Place *place, gconstpointer data)
     /* There, but not a program. */
     put(place, "/usr/bin/bison", "", 0, 0644);
     check(place, "build-tools", MMRIG_CHECK_WARN, "missing: bison;", "apt-get install bison");
+
+    check(place, "disk-tools", MMRIG_CHECK_OK, "mformat mmd mcopy " BOOT_LOADER, NULL);
+    drop(place, BOOT_LOADER);
+    check(place, "disk-tools", MMRIG_CHECK_WARN, "missing: " BOOT_LOADER "; no scenarios",
+          "apt-get install systemd-boot-efi");
+    drop(place, "/usr/bin/mmd");
+    drop(place, "/usr/bin/mcopy");
+    check(place, "disk-tools", MMRIG_CHECK_WARN, "missing: mmd mcopy " BOOT_LOADER ";",
+          "apt-get install mtools systemd-boot-efi");
 }
 
 static void test_room(Place *place, gconstpointer data)

@@ -77,6 +77,12 @@ static const Case cases[] = {
      MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_MACHINE_COLD},
     {"ovmf-own", BASE "[firmware]\ntype = ovmf\ncode = /a,b/code.fd\nvariables = /a/vars.fd\n",
      MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_MACHINE_COLD},
+    {"esp",
+     BASE "[firmware]\ntype = ovmf\nboot = esp\n[disk d0]\nsize = 1M\n"
+          "[kernel]\nmodules = nfit\ncmdline = quiet\n",
+     MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_MACHINE_COLD},
+    {"esp-fork", BASE "[firmware]\ntype = ovmf\nboot = esp\n", MMRIG_ACCEL_TCG, "/boot/vmlinux",
+     MMRIG_MACHINE_FORK},
     {"ovmf-fork",
      BASE "[machine]\nmemory = 2G\nnodes = 2\nnode-memory = 512M 1536M\n"
           "[firmware]\ntype = ovmf\n",
@@ -106,7 +112,8 @@ static MmrigMachine *plan(const MmrigScenario *scenario, const Case *one)
                         .pack = "/lib/a,b/mmrig-devices.so",
                         .efi_kernel = "/boot/bzImage",
                         .firmware = "/usr/share/OVMF/CODE.fd",
-                        .variables = "/usr/share/OVMF/VARS.fd"};
+                        .variables = "/usr/share/OVMF/VARS.fd",
+                        .loader = "/boot/loader.efi"};
     MmrigMachine *machine = mmrig_machine_plan(scenario, &parts, &error);
 
     g_assert_no_error(error);
@@ -163,6 +170,31 @@ static void test_backings(void)
     g_assert_cmpuint(bare->backings->len, ==, 0);
 }
 
+static void test_esp(void)
+{
+    const Case *one = find_case("esp");
+    g_autoptr(MmrigScenario) scenario = parse(one->text, one->name);
+    g_autoptr(MmrigMachine) machine = plan(scenario, one);
+
+    /* The variables, the scenario's own disk, and last the one to boot from. */
+    g_assert_cmpuint(machine->backings->len, ==, 3);
+    const MmrigBacking *disk = g_ptr_array_index(machine->backings, 2);
+    g_assert_cmpstr(disk->device, ==, MMRIG_BACKING_ESP);
+    g_assert_cmpint(disk->fd, ==, MMRIG_FD_BACKING + 2);
+    g_assert_null(disk->source);
+    g_assert_nonnull(disk->esp);
+    g_assert_cmpstr(disk->esp->loader, ==, "/boot/loader.efi");
+    g_assert_cmpstr(disk->esp->kernel, ==, "/boot/bzImage");
+    g_assert_cmpstr(disk->esp->initrd, ==, "/cache/x.cpio");
+    g_assert_cmpstr(disk->esp->options, ==,
+                    "console=ttyS0 loglevel=5 panic=-1 no_timer_check tsc=nowatchdog "
+                    "mmrig.modules=nfit quiet");
+    for (guint i = 0; i < 2; i++) {
+        const MmrigBacking *other = g_ptr_array_index(machine->backings, i);
+        g_assert_null(other->esp);
+    }
+}
+
 static void assert_words(GStrv words, const char *expected)
 {
     g_autofree char *joined = g_strjoinv(" ", words);
@@ -181,6 +213,8 @@ static void test_needs(void)
     g_auto(GStrv) nodes_types = mmrig_machine_types(nodes);
     g_auto(GStrv) all_commands = mmrig_machine_commands(all);
     g_auto(GStrv) plain_commands = mmrig_machine_commands(plain);
+    g_autoptr(MmrigScenario) esp = parse(find_case("esp")->text, "esp");
+    g_auto(GStrv) esp_types = mmrig_machine_types(esp);
 
     assert_words(all_types, "memory-backend-file memory-backend-ram nvdimm "
                             "pvpanic-pci virtio-balloon-pci virtio-mem-pci virtio-serial-pci "
@@ -188,6 +222,8 @@ static void test_needs(void)
     assert_words(plain_types, "pvpanic-pci virtio-serial-pci virtserialport");
     assert_words(nodes_types, "memory-backend-ram pvpanic-pci "
                               "virtio-serial-pci virtserialport");
+    assert_words(esp_types,
+                 "ide-hd pvpanic-pci virtio-blk-pci virtio-serial-pci virtserialport");
     assert_words(forked_types, "pvpanic-pci virtio-serial-pci virtserialport vmgenid");
     assert_words(all_commands,
                  "balloon qom-set query-balloon query-memory-devices query-status quit");
@@ -220,8 +256,9 @@ static void test_parts_missing(void)
                               .pack = "p",
                               .efi_kernel = "e",
                               .firmware = "f",
-                              .variables = "v"};
-    MmrigParts missing[7];
+                              .variables = "v",
+                              .loader = "l"};
+    MmrigParts missing[8];
 
     for (gsize i = 0; i < G_N_ELEMENTS(missing); i++)
         missing[i] = whole;
@@ -232,8 +269,11 @@ static void test_parts_missing(void)
     missing[4].efi_kernel = NULL;
     missing[5].firmware = NULL;
     missing[6].variables = NULL;
-    g_autoptr(MmrigScenario) scenario =
-        parse(BASE "[pack a]\ntype = mmrig-camera\n[firmware]\ntype = ovmf\n", "plain");
+    missing[7].loader = NULL;
+    g_autoptr(MmrigScenario) scenario = parse(
+        BASE "[pack a]\ntype = mmrig-camera\n[firmware]\ntype = ovmf\nboot = esp\n", "plain");
+    g_autoptr(MmrigMachine) made = mmrig_machine_plan(scenario, &whole, NULL);
+    g_assert_nonnull(made);
 
     for (gsize i = 0; i < G_N_ELEMENTS(missing); i++) {
         g_autoptr(GError) error = NULL;
@@ -250,6 +290,7 @@ int main(int argc, char **argv)
         g_test_add_data_func(path, &cases[i], test_golden);
     }
     g_test_add_func("/machine/backings", test_backings);
+    g_test_add_func("/machine/esp", test_esp);
     g_test_add_func("/machine/needs", test_needs);
     g_test_add_func("/machine/quote", test_quote);
     g_test_add_func("/machine/parts-missing", test_parts_missing);

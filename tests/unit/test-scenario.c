@@ -147,8 +147,14 @@ static void test_ways_to_start(void)
               "[machine]\nvmgenid = yes\n",
               NULL, &error);
     g_assert_no_error(error);
+    g_autoptr(MmrigScenario) disk = parse("[scenario]\nsummary=s\narea=a\n[test]\ntest=t\n"
+                                          "[firmware]\ntype = ovmf\nboot = esp\n",
+                                          NULL, &error);
+    g_assert_no_error(error);
 
     g_assert_cmpstr(cold->cold, ==, "it tests early boot");
+    g_assert_null(disk->cold);
+    g_assert_cmpint(disk->boot_from, ==, MMRIG_BOOT_ESP);
     g_assert_null(cold->forked);
     g_assert_false(cold->vmgenid);
     g_assert_null(forked->cold);
@@ -270,6 +276,10 @@ static const Case cases[] = {
     {"memory-below", BASE "[machine]\nmemory-below-4g = 4G\n", NULL, "'4G' is out of bounds"},
     {"firmware", BASE "[firmware]\ntype = seabios\n", NULL,
      "'seabios' is no firmware; write none or ovmf"},
+    {"firmware-boot", BASE "[firmware]\ntype = ovmf\nboot = usb\n", NULL,
+     "[firmware] boot: 'usb' is no way to boot; write direct or esp"},
+    {"firmware-boot-none", BASE "[firmware]\nboot = esp\n", NULL,
+     "[firmware] boot: only firmware boots from a disk; write type = ovmf as well"},
     {"firmware-code", BASE "[firmware]\ntype = ovmf\ncode = /code.fd\n", NULL,
      "[firmware] variables: missing; code and variables belong together"},
     {"firmware-variables", BASE "[firmware]\ntype = ovmf\nvariables = /vars.fd\n", NULL,

@@ -21,7 +21,7 @@
 typedef struct {
     char *folder;
     char *stores[3]; /* two, and NULL */
-    char *qemu, *kernel, *pack, *efi_kernel, *firmware, *variables;
+    char *qemu, *kernel, *pack, *efi_kernel, *firmware, *variables, *loader;
 } Fixture;
 
 static char *write_file(const char *folder, const char *name, const char *text)
@@ -46,6 +46,7 @@ static void set_up(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
     fixture->efi_kernel = write_file(fixture->folder, "efi-kernel", "efi-kernel");
     fixture->firmware = write_file(fixture->folder, "firmware", "firmware");
     fixture->variables = write_file(fixture->folder, "variables", "variables");
+    fixture->loader = write_file(fixture->folder, "loader", "loader");
     for (guint i = 0; i < 2; i++) {
         fixture->stores[i] =
             g_build_filename(fixture->folder, i == 0 ? "first" : "second", NULL);
@@ -66,6 +67,7 @@ static void tear_down(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
     g_free(fixture->efi_kernel);
     g_free(fixture->firmware);
     g_free(fixture->variables);
+    g_free(fixture->loader);
     g_free(fixture->folder);
 }
 
@@ -86,7 +88,8 @@ static char *name_of(const Fixture *fixture, const char *text, const char *scena
                         .pack = fixture->pack,
                         .efi_kernel = fixture->efi_kernel,
                         .firmware = fixture->firmware,
-                        .variables = fixture->variables};
+                        .variables = fixture->variables,
+                        .loader = fixture->loader};
     char *name = mmrig_template_name(parsed, &parts, &error);
     g_assert_no_error(error);
     g_assert_cmpuint(strlen(name), ==, 32);
@@ -244,6 +247,30 @@ static void assert_file_counts(const Fixture *fixture, const char *path)
     g_assert_no_errno(g_rename(copy, path));
     g_autofree char *replaced = pack_name(fixture);
     g_assert_cmpstr(changed, !=, replaced);
+}
+
+#define DISK BASE "[firmware]\ntype = ovmf\nboot = esp\n"
+
+/* What is on the disk that a machine boots from counts, though no argument names it. */
+static void test_name_disk(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+    g_autofree char *first = name_of(fixture, DISK, "x", MMRIG_ACCEL_TCG, "/cache/1.cpio");
+    g_autofree char *again = name_of(fixture, DISK, "x", MMRIG_ACCEL_TCG, "/cache/1.cpio");
+    g_autofree char *image = name_of(fixture, DISK, "x", MMRIG_ACCEL_TCG, "/cache/2.cpio");
+    g_autofree char *options = name_of(fixture, DISK "[kernel]\ncmdline = quiet\n", "x",
+                                       MMRIG_ACCEL_TCG, "/cache/1.cpio");
+
+    g_assert_cmpstr(first, ==, again);
+    g_assert_cmpstr(first, !=, image);
+    g_assert_cmpstr(first, !=, options);
+    g_assert_cmpstr(image, !=, options);
+
+    g_assert_true(g_file_set_contents(fixture->efi_kernel, "another kernel", -1, NULL));
+    g_autofree char *kernel = name_of(fixture, DISK, "x", MMRIG_ACCEL_TCG, "/cache/1.cpio");
+    g_assert_cmpstr(first, !=, kernel);
+    g_assert_true(g_file_set_contents(fixture->loader, "another loader", -1, NULL));
+    g_autofree char *loader = name_of(fixture, DISK, "x", MMRIG_ACCEL_TCG, "/cache/1.cpio");
+    g_assert_cmpstr(kernel, !=, loader);
 }
 
 /* Each by itself, and each by its path. */
@@ -485,7 +512,7 @@ static void test_verify_meta(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 }
 
 /* Much room, and nothing is old. */
-static const MmrigTemplateLimits generous = {.total = G_MAXINT64, .share = 1};
+static const MmrigTemplateLimits generous = {.memory = G_MAXINT64, .disk = G_MAXINT64, .share = 1};
 
 static void test_prune_age(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
@@ -506,7 +533,7 @@ static void test_prune_age(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
     g_assert_true(is_whole(c));
 }
 
-/* The longest unused goes first, whichever store it is in, and no more than needed. */
+/* The longest unused of a store goes first, and no more than needed. */
 static void test_prune_room(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
     MmrigTemplateLimits limits = generous;
@@ -515,14 +542,14 @@ static void test_prune_room(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
     add_template(fixture->stores[0], "a", 256, 1000);
     g_autofree char *c = make_template(fixture->stores[1], "c", 256, 3000);
 
-    limits.total = 1200 * 1024;
+    limits.memory = limits.disk = 600 * 1024;
     assert_prunes(fixture, &limits, "");
-    limits.total = 600 * 1024;
+    limits.memory = limits.disk = 300 * 1024;
     assert_prunes(fixture, &limits, "a b");
-    limits.total = 300 * 1024;
+    assert_prunes(fixture, &limits, "");
+    limits.memory = limits.disk = 1;
     limits.spare = c;
     assert_prunes(fixture, &limits, "d");
-    limits.total = 1;
     assert_prunes(fixture, &limits, "");
     limits.spare = NULL;
     assert_prunes(fixture, &limits, "c");
@@ -563,7 +590,8 @@ static void test_limits(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
     add_template(fixture->stores[0], "b", 4, now - 7 * 86400 + 60);
 
     mmrig_template_limits(&limits);
-    g_assert_cmpuint(limits.total, ==, G_GUINT64_CONSTANT(4) << 30);
+    g_assert_cmpuint(limits.memory, ==, G_GUINT64_CONSTANT(4) << 30);
+    g_assert_cmpuint(limits.disk, ==, G_GUINT64_CONSTANT(16) << 30);
     g_assert_cmpuint(limits.share, ==, 4);
     assert_prunes(fixture, &limits, "a");
 }
@@ -593,6 +621,7 @@ int main(int argc, char **argv)
         {"/template/name/host-cpu", test_name_host_cpu},
         {"/template/name/same", test_name_same},
         {"/template/name/files", test_name_files},
+        {"/template/name/disk", test_name_disk},
         {"/template/name/missing", test_name_missing},
         {"/template/unfit", test_unfit},
         {"/template/list", test_list},

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "esp.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "child.h"
+#include "error.h"
+#include "gpt.h"
+
+#define SECTOR 512
+#define MIB    (G_GUINT64_CONSTANT(1) << 20)
+/*
+ * FAT32, which firmware must know (UEFI 2.10, 13.3), is what a file system of at least 65525
+ * clusters is. With clusters of one sector that takes 33 MiB; the file has holes where nothing
+ * is.
+ */
+#define SIZE_MIN (64 * MIB)
+/* What the file system itself needs is two tables, of 4 bytes for each cluster of 512. */
+#define OVERHEAD(content) ((content) / 32 + 4 * MIB)
+/* The largest file that FAT can hold. */
+#define FILE_MAX ((guint64)G_MAXUINT32)
+
+/* Where each part is: on the disk, and for mtools. */
+#define LOADER                                                                                 \
+    "/EFI/BOOT/BOOTX64.EFI" /* of removable media: it needs no boot entry (3.5.1.1) */
+#define KERNEL "/linux"
+#define INITRD "/initrd"
+#define CONFIG "/loader/loader.conf"
+#define ENTRY  "/loader/entries/mmrig.conf"
+
+static const char config_text[] = "timeout 0\n"
+                                  "default mmrig.conf\n"
+                                  "console-mode keep\n"
+                                  "editor no\n";
+
+static const char *const tools[] = {"mformat", "mmd", "mcopy"};
+
+static char *entry_text(const MmrigEsp *esp)
+{
+    return g_strdup_printf("title mmrig\nlinux %s\ninitrd %s\noptions %s\n", KERNEL, INITRD,
+                           esp->options);
+}
+
+char *mmrig_esp_unmet(const char *loader)
+{
+    if (!g_file_test(loader, G_FILE_TEST_IS_REGULAR))
+        return g_strdup_printf("there is no boot loader at %s; install the package "
+                               "%s",
+                               loader, MMRIG_ESP_LOADER_PACKAGE);
+    for (gsize i = 0; i < G_N_ELEMENTS(tools); i++) {
+        g_autoptr(GError) error = NULL;
+        g_autofree char *path = mmrig_child_find(tools[i], MMRIG_ESP_TOOLS_PACKAGE, &error);
+        if (!path)
+            return g_strdup(error->message);
+    }
+    return NULL;
+}
+
+char *mmrig_esp_describe(const MmrigEsp *esp, const char *indent)
+{
+    return g_strdup_printf("%s" LOADER " is %s\n%s" KERNEL " is %s\n%s" INITRD " is %s\n"
+                           "%s" ENTRY " has the options %s\n",
+                           indent, esp->loader, indent, esp->kernel, indent, esp->initrd,
+                           indent, esp->options);
+}
+
+static gboolean add_size(const char *path, guint64 *sum, GError **error)
+{
+    struct stat status;
+    const char *problem = NULL;
+
+    if (stat(path, &status) != 0)
+        problem = g_strerror(errno);
+    else if (!S_ISREG(status.st_mode))
+        problem = "it is no regular file";
+    else if ((guint64)status.st_size > FILE_MAX)
+        problem = "files on an EFI system partition are smaller than 4 GiB";
+    else
+        *sum += (guint64)status.st_size;
+    if (problem)
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT, "cannot boot from %s: %s", path,
+                    problem);
+    return !problem;
+}
+
+/* The name by which another program opens a file that this one has open. */
+static char *open_name(int fd)
+{
+    return g_strdup_printf("/proc/%d/fd/%d", getpid(), fd);
+}
+
+static gboolean run_tool(const char *const *argv, GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+
+    if (mmrig_child_run(argv, NULL, NULL, &cause))
+        return TRUE;
+    g_propagate_prefixed_error(error, g_steal_pointer(&cause),
+                               "cannot make an EFI system partition: ");
+    return FALSE;
+}
+
+/* drive is the file system: a file, and where in it. */
+static gboolean format(const char *drive, guint64 size, GError **error)
+{
+    g_autofree char *sectors = g_strdup_printf("%" G_GUINT64_FORMAT, size / SECTOR);
+    g_autofree char *before = g_strdup_printf("%" G_GUINT64_FORMAT, MMRIG_GPT_MARGIN / SECTOR);
+    /* A cylinder of 64 heads and 32 sectors is a MiB: mtools want whole cylinders. */
+    const char *argv[] = {"mformat", "-i", drive, "-F", "-c",   "1",  "-T",    sectors, "-h",
+                          "64",      "-s", "32",  "-H", before, "-v", "MMRIG", "::",    NULL};
+
+    return run_tool(argv, error);
+}
+
+static gboolean copy(const char *drive, const char *source, const char *target, GError **error)
+{
+    const char *argv[] = {"mcopy", "-i", drive, source, target, NULL};
+
+    return run_tool(argv, error);
+}
+
+static gboolean copy_text(const char *drive, const char *text, const char *target,
+                          GError **error)
+{
+    gsize size = strlen(text);
+    int fd = memfd_create("mmrig-esp-text", MFD_CLOEXEC);
+    g_autofree char *name = open_name(fd);
+    gboolean good = fd >= 0 && write(fd, text, size) == (gssize)size;
+
+    if (good)
+        good = copy(drive, name, target, error);
+    else
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG,
+                    "cannot make an EFI system partition: %s", g_strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return good;
+}
+
+static gboolean make_files(const MmrigEsp *esp, const char *drive, GError **error)
+{
+    const char *folders[] = {
+        "mmd", "-i", drive, "::/EFI", "::/EFI/BOOT", "::/loader", "::/loader/entries", NULL};
+    g_autofree char *entry = entry_text(esp);
+
+    return run_tool(folders, error) && copy(drive, esp->loader, "::" LOADER, error) &&
+           copy(drive, esp->kernel, "::" KERNEL, error) &&
+           copy(drive, esp->initrd, "::" INITRD, error) &&
+           copy_text(drive, config_text, "::" CONFIG, error) &&
+           copy_text(drive, entry, "::" ENTRY, error);
+}
+
+gboolean mmrig_esp_fill(const MmrigEsp *esp, int fd, GError **error)
+{
+    g_autofree char *file = open_name(fd);
+    g_autofree char *drive = g_strdup_printf("%s@@%" G_GUINT64_FORMAT, file, MMRIG_GPT_MARGIN);
+    g_autofree char *unmet = mmrig_esp_unmet(esp->loader);
+    guint64 content = 0;
+
+    if (unmet) {
+        g_set_error_literal(error, MMRIG_ERROR, MMRIG_ERROR_UNMET, unmet);
+        return FALSE;
+    }
+    if (!add_size(esp->loader, &content, error) || !add_size(esp->kernel, &content, error) ||
+        !add_size(esp->initrd, &content, error))
+        return FALSE;
+    guint64 size = MAX(content + OVERHEAD(content), SIZE_MIN) / MIB * MIB;
+    if (ftruncate(fd, 0) != 0 || ftruncate(fd, (off_t)(size + 2 * MMRIG_GPT_MARGIN)) != 0) {
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG,
+                    "cannot make a disk of %" G_GUINT64_FORMAT " bytes to boot from: %s",
+                    size + 2 * MMRIG_GPT_MARGIN, g_strerror(errno));
+        return FALSE;
+    }
+    return mmrig_gpt_write(fd, size + 2 * MMRIG_GPT_MARGIN, error) &&
+           format(drive, size, error) && make_files(esp, drive, error);
+}
