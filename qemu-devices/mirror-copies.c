@@ -102,6 +102,12 @@ bool mirror_copies_spoil(MirrorCopies *c, hwaddr gpa, uint64_t length,
         error_setg(errp, "the range is empty or wraps");
         return false;
     }
+    /* Before it is walked: a guest may have called all addresses mirrored. */
+    if (length > (uint64_t)MMRIG_POISON_PAGES_MAX * 4096) {
+        error_setg(errp, "the range is of more than %d pages",
+                   MMRIG_POISON_PAGES_MAX);
+        return false;
+    }
     /* What is mirrored is so by pages. */
     for (hwaddr page = gpa & ~UINT64_C(0xfff);; page += 4096) {
         if (!c->holds(c->opaque, page)) {

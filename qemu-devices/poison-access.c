@@ -73,49 +73,56 @@ static void poison_tell_consumed(MmrigPoison *p,
     }
 }
 
+/*
+ * While it translates, TCG is in none of the code that it made: cpu_ldub_code()
+ * and its like have no place to return to. The processor is at the instruction
+ * that is fetched: code in a bad page is translated by single instructions, as
+ * that page is I/O, and one that crosses into it begins a translation of its
+ * own (advance_pc in QEMU's target/i386/tcg/translate.c).
+ */
+static MmrigPoisonKind poison_kind(const CPUState *cpu)
+{
+    if (!cpu) {
+        return MMRIG_POISON_DMA;
+    }
+    return tcg_enabled() && cpu->mem_io_pc == 0 ? MMRIG_POISON_FETCH
+                                                : MMRIG_POISON_LOAD;
+}
+
 static MemTxResult poison_read(void *opaque, hwaddr offset, uint64_t *data,
                                unsigned size, MemTxAttrs attrs)
 {
     PoisonPage *page = opaque;
     MmrigPoison *p = page->poison;
     CPUState *cpu = poison_accessor(attrs);
-    uint64_t mask = poison_mask(offset, offset + size - 1);
-    uint64_t bad = page->any & mask;
-    MmrigPoisonAccess access = {.kind = MMRIG_POISON_DMA, .cpu = cpu};
-    unsigned granule;
+    uint64_t bad = page->any & poison_mask(offset, offset + size - 1);
 
-    if (!bad) {
-        return poison_pass_read(page, offset, data, size);
-    }
-    granule = ctz64(bad);
-    page->stored[granule] = 0;
-    access.gpa =
-        page->gpa + MAX(offset, (hwaddr)granule * MMRIG_POISON_GRANULE);
-    access.size = page->gpa + offset + size - access.gpa;
-    access.source = poison_sources_of(page, granule);
-    if (cpu) {
-        /*
-         * While it translates, TCG is in none of the code that it made:
-         * cpu_ldub_code() and its like have no place to return to. The
-         * processor is at the instruction that is fetched: code in a bad page
-         * is translated by single instructions, as that page is I/O, and one
-         * that crosses into it begins a translation of its own (advance_pc in
-         * QEMU's target/i386/tcg/translate.c).
-         */
-        access.kind = tcg_enabled() && cpu->mem_io_pc == 0 ? MMRIG_POISON_FETCH
-                                                           : MMRIG_POISON_LOAD;
-    }
-    if (poison_is_filtered(p, &access)) {
-        p->counters.filtered++;
-        return poison_pass_read(page, offset, data, size);
-    }
-    poison_tell_consumed(p, &access);
-    if (cpu) {
+    /* An access across two lines is good if both are made so. */
+    for (; bad; bad &= bad - 1) {
+        unsigned granule = ctz64(bad);
+        hwaddr from = MAX(offset, (hwaddr)granule * MMRIG_POISON_GRANULE);
+        MmrigPoisonAccess access = {
+            .kind = poison_kind(cpu),
+            .gpa = page->gpa + from,
+            .size = offset + size - from,
+            .cpu = cpu,
+            .source = poison_sources_of(page, granule),
+        };
+
+        page->stored[granule] = 0;
+        if (poison_is_filtered(p, &access)) {
+            p->counters.filtered++;
+            continue;
+        }
+        poison_tell_consumed(p, &access);
+        if (!cpu) {
+            *data = UINT64_MAX;
+            return MEMTX_ERROR;
+        }
         mmrig_mce_consume(cpu, access.gpa, access.kind == MMRIG_POISON_FETCH);
-        return poison_pass_read(page, offset, data, size);
+        break;
     }
-    *data = UINT64_MAX;
-    return MEMTX_ERROR;
+    return poison_pass_read(page, offset, data, size);
 }
 
 static void poison_clear_by_store(PoisonPage *page, uint64_t mask)

@@ -51,12 +51,16 @@ typedef struct PoisonPage {
 } PoisonPage;
 
 typedef struct PoisonSource {
-    uint8_t name[MMRIG_POISON_SOURCE_BYTES]; /* as it migrates */
+    char name[MMRIG_POISON_SOURCE_BYTES];
     const MmrigPoisonOps *ops;
     void *opaque;
 } PoisonSource;
 
-/* What migrates. */
+/* What migrates. Sources are numbered as on the machine that sent it. */
+typedef struct PoisonStreamName {
+    uint8_t name[MMRIG_POISON_SOURCE_BYTES];
+} PoisonStreamName;
+
 typedef struct PoisonRecord {
     uint64_t gpa;
     uint64_t bad[MMRIG_POISON_SOURCES_MAX];
@@ -82,6 +86,7 @@ struct MmrigPoison {
     uint32_t store; /* MmrigPoisonStore */
     MmrigPoisonCounters counters;
 
+    PoisonStreamName names[MMRIG_POISON_SOURCES_MAX];
     PoisonRecord *records;
     int32_t record_count;
     PoisonPartial *partials;
@@ -97,7 +102,7 @@ typedef struct PoisonBatch {
 
 static inline const char *poison_name(const MmrigPoison *p, int source)
 {
-    return (const char *)p->sources[source].name;
+    return p->sources[source].name;
 }
 
 /* ---- poison.c ----------------------------------------------------------- */

@@ -21,6 +21,9 @@ static int poison_pre_save(void *opaque)
         g_array_new(FALSE, FALSE, sizeof(PoisonPartial));
 
     poison_drop_stream(p);
+    for (int i = 0; i < MMRIG_POISON_SOURCES_MAX; i++) {
+        memcpy(p->names[i].name, p->sources[i].name, sizeof(p->names[i].name));
+    }
     p->records = g_new0(PoisonRecord, sorted->len);
     for (guint i = 0; i < sorted->len; i++) {
         const PoisonPage *page = g_ptr_array_index(sorted, i);
@@ -64,19 +67,75 @@ static bool poison_counts_are_good(void *opaque, int version)
            p->partial_count >= 0 && p->partial_count <= STREAM_PARTIAL_MAX;
 }
 
+static const char *poison_stream_name(const MmrigPoison *p, int i)
+{
+    return (const char *)p->names[i].name;
+}
+
 /* Names of an incoming stream: each ends, and none is there twice. */
-static bool poison_names_are_good(MmrigPoison *p)
+static bool poison_names_are_good(const MmrigPoison *p)
 {
     for (int i = 0; i < MMRIG_POISON_SOURCES_MAX; i++) {
-        const char *name = poison_name(p, i);
+        const char *name = poison_stream_name(p, i);
 
         if (!memchr(name, '\0', MMRIG_POISON_SOURCE_BYTES)) {
             return false;
         }
         for (int j = 0; j < i; j++) {
-            if (name[0] && strcmp(poison_name(p, j), name) == 0) {
+            if (name[0] && strcmp(poison_stream_name(p, j), name) == 0) {
                 return false;
             }
+        }
+    }
+    return true;
+}
+
+static int poison_find_source(const MmrigPoison *p, const char *name)
+{
+    for (int i = 0; i < MMRIG_POISON_SOURCES_MAX; i++) {
+        if (strcmp(poison_name(p, i), name) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+/*
+ * Devices join in the order in which a machine is made, which need not be that
+ * of the other: a source is who it is by its name. One that nobody has joined
+ * as keeps its place for whoever does. numbers is by the stream's.
+ */
+static bool poison_number_sources(MmrigPoison *p, int *numbers)
+{
+    for (int i = 0; i < MMRIG_POISON_SOURCES_MAX; i++) {
+        const char *name = poison_stream_name(p, i);
+
+        numbers[i] = -1;
+        if (!name[0]) {
+            continue;
+        }
+        numbers[i] = poison_find_source(p, name);
+        if (numbers[i] < 0) {
+            numbers[i] = poison_find_source(p, "");
+        }
+        if (numbers[i] < 0) {
+            return false;
+        }
+        g_strlcpy(p->sources[numbers[i]].name, name, MMRIG_POISON_SOURCE_BYTES);
+    }
+    return true;
+}
+
+/* False if the record is of a source that has no name. */
+static bool poison_load_bad(const PoisonRecord *record, const int *numbers,
+                            PoisonPage *page)
+{
+    for (int i = 0; i < MMRIG_POISON_SOURCES_MAX; i++) {
+        if (record->bad[i] && numbers[i] < 0) {
+            return false;
+        }
+        if (numbers[i] >= 0) {
+            page->bad[numbers[i]] = record->bad[i];
         }
     }
     return true;
@@ -86,9 +145,11 @@ static int poison_post_load(void *opaque, int version)
 {
     MmrigPoison *p = opaque;
     Error *error = NULL;
+    int numbers[MMRIG_POISON_SOURCES_MAX];
     int result = 0;
 
-    if (!poison_names_are_good(p) || p->store > MMRIG_POISON_STORE_NEVER) {
+    if (!poison_names_are_good(p) || p->store > MMRIG_POISON_STORE_NEVER ||
+        !poison_number_sources(p, numbers)) {
         poison_drop_stream(p);
         return -EINVAL;
     }
@@ -105,23 +166,24 @@ static int poison_post_load(void *opaque, int version)
         if (record->gpa % PAGE_SIZE_ == 0 && !poison_page(p, record->gpa)) {
             page = poison_lay(p, record->gpa, &error);
         }
-        if (!page) {
+        if (!page || !poison_load_bad(record, numbers, page)) {
             result = -EINVAL;
             break;
         }
-        memcpy(page->bad, record->bad, sizeof(page->bad));
         poison_sum(p, page);
     }
     for (int32_t i = 0; i < p->partial_count && result == 0; i++) {
         const PoisonPartial *partial = &p->partials[i];
         PoisonPage *page = poison_page(p, partial->gpa & ~(PAGE_SIZE_ - 1));
 
-        if (!page || partial->gpa % MMRIG_POISON_GRANULE) {
+        unsigned granule = partial->gpa % PAGE_SIZE_ / MMRIG_POISON_GRANULE;
+
+        if (!page || partial->gpa % MMRIG_POISON_GRANULE ||
+            !(page->any >> granule & 1)) {
             result = -EINVAL;
             break;
         }
-        page->stored[partial->gpa % PAGE_SIZE_ / MMRIG_POISON_GRANULE] =
-            partial->stored;
+        page->stored[granule] = partial->stored;
     }
     mmrig_poison_commit(p);
     if (error) {
@@ -162,7 +224,8 @@ static const VMStateDescription poison_vmstate_source = {
     .minimum_version_id = 1,
     .fields =
         (const VMStateField[]){
-            VMSTATE_UINT8_ARRAY(name, PoisonSource, MMRIG_POISON_SOURCE_BYTES),
+            VMSTATE_UINT8_ARRAY(name, PoisonStreamName,
+                                MMRIG_POISON_SOURCE_BYTES),
             VMSTATE_END_OF_LIST(),
         },
 };
@@ -177,8 +240,8 @@ const VMStateDescription poison_vmstate = {
     .post_load = poison_post_load,
     .fields =
         (const VMStateField[]){
-            VMSTATE_STRUCT_ARRAY(sources, MmrigPoison, MMRIG_POISON_SOURCES_MAX,
-                                 1, poison_vmstate_source, PoisonSource),
+            VMSTATE_STRUCT_ARRAY(names, MmrigPoison, MMRIG_POISON_SOURCES_MAX,
+                                 1, poison_vmstate_source, PoisonStreamName),
             VMSTATE_UINT32(store, MmrigPoison),
             VMSTATE_UINT64(counters.loads, MmrigPoison),
             VMSTATE_UINT64(counters.fetches, MmrigPoison),

@@ -37,6 +37,10 @@ void poison_sum(MmrigPoison *p, PoisonPage *page)
     for (unsigned i = 0; i < MMRIG_POISON_SOURCES_MAX; i++) {
         any |= page->bad[i];
     }
+    /* What was stored into a line counts for nothing when it is bad again. */
+    for (uint64_t good = page->any & ~any; good; good &= good - 1) {
+        page->stored[ctz64(good)] = 0;
+    }
     p->counters.granules += ctpop64(any);
     p->counters.granules -= ctpop64(page->any);
     p->counters.pages += !!any;
@@ -292,7 +296,7 @@ int mmrig_poison_join(MmrigPoison *p, const char *name,
         error_setg(errp, "there is a source of poison '%s' already", name);
         return -1;
     }
-    g_strlcpy((char *)p->sources[found].name, name, MMRIG_POISON_SOURCE_BYTES);
+    g_strlcpy(p->sources[found].name, name, MMRIG_POISON_SOURCE_BYTES);
     p->sources[found].ops = ops;
     p->sources[found].opaque = opaque;
     return found;

@@ -7,20 +7,15 @@
  * The page's neighbours in physical memory belong to the test as well, so that an error that
  * goes astray by a page hits nobody else.
  */
-#include <errno.h>
 #include <fcntl.h>
-#include <linux/kernel-page-flags.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "harness.h"
+#include "errors.h"
 #include "memory.h"
 
 #define POOL_PAGES      ((size_t)2048)
@@ -31,99 +26,6 @@
 /* After the page was lost: enough to get it back if it had been freed. */
 #define AFTER_BYTES (64 * MIB)
 #define AFTER_SEED  UINT64_C(3000000)
-/* Recovery is a matter of milliseconds; a machine that is short of CPU may take longer. */
-#define RECOVERY_SECONDS 5.0
-
-/* ---- SIGBUS ----------------------------------------------------------------------------- */
-
-struct bus_error {
-    int code; /* 0: none came */
-    void *address;
-    int lsb; /* least significant bit of the address that is meant */
-};
-
-static sigjmp_buf after_touch;
-static volatile sig_atomic_t touching, notices;
-static struct bus_error consumed, notice;
-
-/* "Action required" interrupts a touch; "action optional" comes at any time. */
-static void on_bus_error(int number, siginfo_t *info, void *context)
-{
-    struct bus_error error = {info->si_code, info->si_addr, info->si_addr_lsb};
-
-    (void)number;
-    (void)context;
-    if (info->si_code == BUS_MCEERR_AO) {
-        notice = error;
-        notices = notices + 1;
-        return;
-    }
-    if (!touching)
-        _exit(128 + SIGBUS);
-    consumed = error;
-    siglongjmp(after_touch, 1);
-}
-
-/* Reads a byte; what came of it. */
-static struct bus_error touch(const void *address)
-{
-    consumed = (struct bus_error){0};
-    touching = 1;
-    if (sigsetjmp(after_touch, 1) == 0)
-        (void)*(const volatile char *)address;
-    touching = 0;
-    return consumed;
-}
-
-/* ---- What the kernel says --------------------------------------------------------------- */
-
-static bool is_poisoned(uint64_t address)
-{
-    uint64_t flags = 0;
-    int fd = open("/proc/kpageflags", O_RDONLY | O_CLOEXEC);
-    ssize_t got =
-        pread(fd, &flags, sizeof(flags), (off_t)(address / PAGE_BYTES * sizeof(flags)));
-
-    close(fd);
-    return got == sizeof(flags) && (flags >> KPF_HWPOISON & 1) != 0;
-}
-
-static bool corrupted_reached(void *data)
-{
-    return meminfo_kb("HardwareCorrupted") >= *(const uint64_t *)data;
-}
-
-struct log_watch {
-    int fd;
-    uint64_t address;
-    char line[512]; /* the last that was about the page */
-};
-
-/* Whether the kernel's log says that the page was recovered: mm/memory-failure.c. */
-static bool log_says_recovered(void *data)
-{
-    struct log_watch *watch = data;
-    char record[8192], about[64];
-    ssize_t got;
-
-    snprintf(about, sizeof(about),
-             "Memory failure: 0x%llx: ", (unsigned long long)(watch->address / PAGE_BYTES));
-    /* EPIPE: records were overwritten before they were read; the next read goes on. */
-    while ((got = read(watch->fd, record, sizeof(record) - 1)) > 0 ||
-           (got < 0 && errno == EPIPE)) {
-        record[got > 0 ? got : 0] = '\0';
-        char *text = strstr(record, about);
-        if (!text)
-            continue;
-        text[strcspn(text, "\n")] = '\0';
-        snprintf(watch->line, sizeof(watch->line), "%s", text);
-        size_t length = strlen(watch->line);
-        if (length >= strlen(": Recovered") &&
-            strcmp(watch->line + length - strlen(": Recovered"), ": Recovered") == 0)
-            return true;
-    }
-    return false;
-}
 
 /* ---- Another process -------------------------------------------------------------------- */
 
@@ -295,8 +197,8 @@ FIXTURE(page)
     struct bystander bystander;
     char *pool;
     struct place victim;
-    uint64_t corrupted_kb; /* before */
-    struct log_watch log;
+    uint64_t taken; /* pages, before */
+    int log;
 };
 
 FIXTURE_VARIANT(page)
@@ -314,9 +216,6 @@ FIXTURE_VARIANT_ADD(page, early){.early = true, .metric = "recovery-early"};
 
 FIXTURE_SETUP(page)
 {
-    struct sigaction action = {.sa_sigaction = on_bus_error,
-                               .sa_flags = SA_SIGINFO | SA_RESTART};
-
     if ((long)variant->cpu >= sysconf(_SC_NPROCESSORS_ONLN))
         SKIP("this machine has no CPU %u", variant->cpu);
     ASSERT_TRUE(bystander_start(&self->bystander));
@@ -328,22 +227,19 @@ FIXTURE_SETUP(page)
     if (variant->locked)
         ASSERT_EQ(mlock(self->pool, POOL_BYTES), 0);
     ASSERT_TRUE(choose_victim(self->pool, &self->victim));
-    ASSERT_FALSE(is_poisoned(self->victim.address));
+    ASSERT_FALSE(page_is_taken(self->victim.address));
 
-    ASSERT_EQ(sigaction(SIGBUS, &action, NULL), 0);
+    bus_errors_catch();
     ASSERT_EQ(prctl(PR_MCE_KILL, PR_MCE_KILL_SET,
                     variant->early ? PR_MCE_KILL_EARLY : PR_MCE_KILL_LATE, 0, 0),
               0);
-    self->log.address = self->victim.address;
-    self->log.fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-    ASSERT_GE(self->log.fd, 0);
-    ASSERT_GE(lseek(self->log.fd, 0, SEEK_END), 0);
-    self->corrupted_kb = meminfo_kb("HardwareCorrupted");
+    self->log = log_open();
+    self->taken = pages_taken();
 }
 
 FIXTURE_TEARDOWN(page)
 {
-    close(self->log.fd);
+    close(self->log);
     if (self->pool)
         munmap(self->pool, POOL_BYTES);
     close(self->bystander.fd);
@@ -354,24 +250,24 @@ TEST_F(page, is_taken_from_its_owner_alone)
 {
     const uint64_t bad = self->victim.address;
     char *const page = self->victim.page;
-    uint64_t expected_kb = self->corrupted_kb + PAGE_BYTES / 1024;
     struct rig_reply reply;
+    struct bus_error notice;
     double start = now_seconds();
 
     ASSERT_TRUE(rig_request(&reply, "mce-inject", "gpa=0x%llx kind=srao cpu=%u",
                             (unsigned long long)bad, variant->cpu));
 
     /* The kernel: counted, marked, and said to be recovered. */
-    ASSERT_TRUE(wait_until(corrupted_reached, &expected_kb, RECOVERY_SECONDS));
+    ASSERT_TRUE(wait_pages_taken(self->taken + 1));
     rig_metric(variant->metric, now_seconds() - start, "s");
-    ASSERT_TRUE(is_poisoned(bad));
-    ASSERT_TRUE(wait_until(log_says_recovered, &self->log, RECOVERY_SECONDS));
-    EXPECT_EQ(meminfo_kb("HardwareCorrupted"), expected_kb);
-    EXPECT_FALSE(is_poisoned(bad - PAGE_BYTES));
-    EXPECT_FALSE(is_poisoned(bad + PAGE_BYTES));
+    ASSERT_TRUE(page_is_taken(bad));
+    ASSERT_TRUE(log_wait_page(self->log, bad, ": Recovered\n"));
+    EXPECT_EQ(pages_taken(), self->taken + 1);
+    EXPECT_FALSE(page_is_taken(bad - PAGE_BYTES));
+    EXPECT_FALSE(page_is_taken(bad + PAGE_BYTES));
 
     /* Its owner: told at once only if it asked for that, ... */
-    EXPECT_EQ(notices, variant->early ? 1 : 0);
+    EXPECT_EQ(bus_notices(&notice), variant->early ? 1 : 0);
     if (variant->early) {
         EXPECT_EQ(notice.code, BUS_MCEERR_AO);
         EXPECT_EQ(notice.address, (void *)page);
@@ -379,7 +275,7 @@ TEST_F(page, is_taken_from_its_owner_alone)
     }
     /* ... and at each touch, wherever in the page. */
     for (size_t offset = 0; offset < PAGE_BYTES; offset += PAGE_BYTES - 1) {
-        struct bus_error error = touch(page + offset);
+        struct bus_error error = bus_error_at(page + offset);
         ASSERT_EQ(error.code, BUS_MCEERR_AR);
         EXPECT_EQ((uintptr_t)error.address / PAGE_BYTES, (uintptr_t)page / PAGE_BYTES);
         EXPECT_EQ(error.lsb, 12);
@@ -394,8 +290,8 @@ TEST_F(page, is_taken_from_its_owner_alone)
     EXPECT_EQ(munmap(self->pool, POOL_BYTES), 0);
     self->pool = NULL;
     EXPECT_TRUE(memory_works(bad));
-    EXPECT_TRUE(is_poisoned(bad));
-    EXPECT_EQ(meminfo_kb("HardwareCorrupted"), expected_kb);
+    EXPECT_TRUE(page_is_taken(bad));
+    EXPECT_EQ(pages_taken(), self->taken + 1);
 }
 
 HARNESS_MAIN

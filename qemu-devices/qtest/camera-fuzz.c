@@ -2,13 +2,12 @@
 /*
  * Random accesses to mmrig-camera, random DMA addresses and clock steps, for some seconds.
  * QEMU must live, the device must keep its own rules, and memory that was never offered to it
- * must stay as it is. The seed is printed; MMRIG_FUZZ_SEED repeats it.
+ * must stay as it is.
  */
 #include <inttypes.h>
-#include <stdlib.h>
 
+#include "fuzz.h"
 #include "mmrig-camera-regs.h"
-#include "qtest.h"
 
 #define SLOT 4
 #define REGS 0xe0000000u
@@ -39,13 +38,6 @@ static const uint32_t writable[] = {
     MMRIG_CAM_ERROR,      MMRIG_CAM_IRQ_STATUS, MMRIG_CAM_IRQ_ENABLE,  MMRIG_CAM_BUF_LENGTH,
     MMRIG_CAM_BUF_COOKIE, MMRIG_CAM_DONE_POP,
 };
-
-#define PICK(array) ((array)[g_test_rand_int_range(0, G_N_ELEMENTS(array))])
-
-static uint64_t any_64(void)
-{
-    return (uint64_t)(uint32_t)g_test_rand_int() << 32 | (uint32_t)g_test_rand_int();
-}
 
 /* Never one from which a frame could reach the guarded memory. */
 static uint64_t any_address(void)
@@ -216,9 +208,7 @@ static void check_guarded(QTest *q)
 
 static void test_fuzz(void)
 {
-    const char *seconds = g_getenv("MMRIG_FUZZ_SECONDS");
-    gint64 end = g_get_monotonic_time() +
-                 (seconds ? atoll(seconds) : MMRIG_TEST_FUZZ_SECONDS) * (gint64)G_USEC_PER_SEC;
+    gint64 end = fuzz_end();
     uint64_t steps = 0;
     uint32_t frames = 0;
 
@@ -250,24 +240,6 @@ static void test_fuzz(void)
 
 int main(int argc, char **argv)
 {
-    const char *seed = g_getenv("MMRIG_FUZZ_SEED");
-    g_autofree char *option = NULL;
-    char *with_seed[] = {argv[0], (char *)"--seed", NULL, NULL};
-    char **arguments = with_seed;
-    int count = 3;
-
-    if (!seed) {
-        /* GLib wants 32 hex digits after R02S; it prints them as "random seed". */
-        option = g_strdup_printf("R02S%08x%08x%08x%08x", g_random_int(), g_random_int(),
-                                 g_random_int(), g_random_int());
-    }
-    with_seed[2] = seed ? g_strdup(seed) : option;
     (void)argc;
-    g_test_init(&count, &arguments, NULL);
-    if (!qtest_available()) {
-        g_print("1..0 # SKIP there is no QEMU\n");
-        return QTEST_SKIP;
-    }
-    g_test_add_func("/camera/fuzz", test_fuzz);
-    return g_test_run();
+    return fuzz_main(argv[0], "/camera/fuzz", test_fuzz);
 }

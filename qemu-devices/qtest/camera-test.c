@@ -1,113 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* mmrig-camera on a bare machine, against docs/devices/camera.md. */
-#include <glib/gstdio.h>
 #include <string.h>
 
-#include "camera-check.h"
-#include "qtest.h"
-
-#define SLOT   4
-#define REGS   0xe0000000u
-#define TABLE  0xe0010000u /* MSI-X */
-#define BUFFER 0x04000000ull
-#define MS     1000000ll
-/* A place in RAM that MSI-X messages are sent to, to see them. */
-#define MAILBOX 0x02000000ull
-
-#define DEVICE "mmrig-camera,id=cam,addr=4,sizes=64x16:640x480:3840x2160,max-fps=1000"
-
-static uint32_t get(QTest *q, uint32_t reg)
-{
-    return qtest_readl(q, REGS + reg);
-}
-
-static void set(QTest *q, uint32_t reg, uint32_t value)
-{
-    qtest_writel(q, REGS + reg, value);
-}
-
-static void map_camera(QTest *q)
-{
-    g_assert_cmphex(qtest_pci_readl(q, SLOT, 0), ==,
-                    MMRIG_CAM_PCI_DEVICE << 16 | MMRIG_CAM_PCI_VENDOR);
-    g_assert_cmphex(qtest_pci_map(q, SLOT, MMRIG_CAM_BAR_REGS, REGS), ==, MMRIG_CAM_REGS_SIZE);
-    g_assert_cmpuint(qtest_pci_map(q, SLOT, MMRIG_CAM_BAR_MSIX, TABLE), >=,
-                     16 * MMRIG_CAM_VECTORS);
-    qtest_pci_command(q, SLOT, TRUE);
-}
-
-static QTest *start(const char *properties)
-{
-    g_autofree char *device = g_strconcat(DEVICE, properties, NULL);
-    QTest *q = qtest_start("-device", device, NULL);
-
-    map_camera(q);
-    return q;
-}
-
-/* GREY, 64x16, a frame each millisecond. */
-static void small(QTest *q)
-{
-    set(q, MMRIG_CAM_SIZE, MMRIG_CAM_SIZE_PACK(64, 16));
-    set(q, MMRIG_CAM_FORMAT, MMRIG_CAM_FORMAT_GREY);
-    set(q, MMRIG_CAM_INTERVAL_NS, 1000000);
-    g_assert_cmphex(get(q, MMRIG_CAM_RESULT), ==, MMRIG_CAM_OK);
-}
-
-static uint32_t queue(QTest *q, uint64_t address, uint32_t length, uint32_t cookie)
-{
-    set(q, MMRIG_CAM_BUF_ADDRESS_LO, (uint32_t)address);
-    set(q, MMRIG_CAM_BUF_ADDRESS_HI, (uint32_t)(address >> 32));
-    set(q, MMRIG_CAM_BUF_LENGTH, length);
-    set(q, MMRIG_CAM_BUF_COOKIE, cookie);
-    set(q, MMRIG_CAM_QUEUE, 1);
-    return get(q, MMRIG_CAM_RESULT);
-}
-
-static uint32_t command(QTest *q, uint32_t value)
-{
-    set(q, MMRIG_CAM_COMMAND, value);
-    return get(q, MMRIG_CAM_RESULT);
-}
-
-static uint64_t detail(QTest *q)
-{
-    return (uint64_t)get(q, MMRIG_CAM_ERROR_DETAIL_HI) << 32 |
-           get(q, MMRIG_CAM_ERROR_DETAIL_LO);
-}
-
-static uint64_t done_address(QTest *q)
-{
-    return (uint64_t)get(q, MMRIG_CAM_DONE_ADDRESS_HI) << 32 |
-           get(q, MMRIG_CAM_DONE_ADDRESS_LO);
-}
-
-/* The oldest completion is this frame, and its memory says the same. */
-static void take_frame(QTest *q, uint32_t sequence, uint64_t address, uint32_t cookie)
-{
-    uint32_t bytes = get(q, MMRIG_CAM_FRAME_BYTES);
-    g_autofree uint8_t *frame = g_malloc(bytes + 1);
-    struct mmrig_cam_frame header;
-
-    g_assert_cmpuint(get(q, MMRIG_CAM_DONE_COUNT), >, 0);
-    g_assert_cmphex(get(q, MMRIG_CAM_DONE_STATUS), ==, MMRIG_CAM_OK);
-    g_assert_cmphex(get(q, MMRIG_CAM_DONE_COOKIE), ==, cookie);
-    g_assert_cmpuint(get(q, MMRIG_CAM_DONE_SEQUENCE), ==, sequence);
-    g_assert_cmpuint(get(q, MMRIG_CAM_DONE_BYTES), ==, bytes);
-    g_assert_cmphex(done_address(q), ==, address);
-    qtest_read(q, address, frame, bytes + 1);
-    check_frame(frame, &(CheckFrame){sequence, get(q, MMRIG_CAM_GENERATION), address, cookie,
-                                     get(q, MMRIG_CAM_SIZE), get(q, MMRIG_CAM_FORMAT),
-                                     get(q, MMRIG_CAM_STRIDE), get(q, MMRIG_CAM_DONE_CRC32C)});
-    memcpy(&header, frame, sizeof(header));
-    g_assert_cmphex(le64toh(header.time), ==,
-                    (uint64_t)get(q, MMRIG_CAM_DONE_TIME_HI) << 32 |
-                        get(q, MMRIG_CAM_DONE_TIME_LO));
-    /* The byte behind the frame is not the camera's. */
-    g_assert_cmphex(frame[bytes], ==, 0xee);
-    set(q, MMRIG_CAM_DONE_POP, 1);
-    g_assert_cmphex(get(q, MMRIG_CAM_RESULT), ==, MMRIG_CAM_OK);
-}
+#include "camera-machine.h"
 
 static void test_identity(void)
 {
@@ -558,65 +453,6 @@ static void test_clock(void)
     qtest_stop(q);
 }
 
-/* From one QEMU to another, in mid-stream, with frames delivered and due. */
-static void test_migration(void)
-{
-    g_autoptr(GError) error = NULL;
-    g_autofree char *folder = g_dir_make_tmp("mmrig-camera-XXXXXX", &error);
-    g_autofree char *file = g_build_filename(folder, "state", NULL);
-    g_autofree char *uri = g_strconcat("file:", file, NULL);
-    QTest *q = start("");
-
-    g_assert_no_error(error);
-    small(q);
-    qtest_fill(q, BUFFER, 0x10000, 0xee);
-    for (uint32_t i = 0; i < 6; i++)
-        queue(q, BUFFER + 0x1000 * i, 1024, i);
-    command(q, MMRIG_CAM_COMMAND_START);
-    qtest_clock_step(q, 3 * MS + MS / 2);
-    take_frame(q, 0, BUFFER, 0);
-    json_node_unref(
-        qtest_qmp(q, "{\"execute\": \"migrate\", \"arguments\": {\"uri\": \"%s\"}}", uri));
-    qtest_migrated(q);
-    qtest_stop(q);
-
-    q = qtest_start("-device", DEVICE, "-incoming", uri, NULL);
-    qtest_migrated(q);
-    g_assert_cmpuint(get(q, MMRIG_CAM_STATE), ==, MMRIG_CAM_STATE_STREAMING);
-    g_assert_cmpuint(get(q, MMRIG_CAM_QUEUE), ==, 3);
-    g_assert_cmpuint(get(q, MMRIG_CAM_DONE_COUNT), ==, 2);
-    take_frame(q, 1, BUFFER + 0x1000, 1);
-    take_frame(q, 2, BUFFER + 0x2000, 2);
-    /* qtest's clock does not migrate: bring it to where the other was. Half an interval is
-     * left. */
-    qtest_clock_step(q, 3 * MS + MS / 2);
-    qtest_clock_step(q, MS / 2 - 1);
-    g_assert_cmpuint(get(q, MMRIG_CAM_DONE_COUNT), ==, 0);
-    qtest_clock_step(q, 1);
-    take_frame(q, 3, BUFFER + 0x3000, 3);
-    qtest_clock_step(q, 2 * MS);
-    take_frame(q, 4, BUFFER + 0x4000, 4);
-    take_frame(q, 5, BUFFER + 0x5000, 5);
-    g_assert_cmpuint(get(q, MMRIG_CAM_COUNT_FRAMES), ==, 6);
-    g_assert_cmpuint(get(q, MMRIG_CAM_COUNT_UNDERRUNS), ==, 0);
-    qtest_stop(q);
-
-    /* A device with other properties does not take that state. */
-    {
-        g_autoptr(GPtrArray) argv = qtest_argv(NULL);
-        g_autofree char *errors = NULL;
-        const char *const more[] = {"-device", "mmrig-camera,addr=4,sizes=640x480", "-incoming",
-                                    uri};
-
-        for (guint i = 0; i < G_N_ELEMENTS(more); i++)
-            g_ptr_array_add(argv, g_strdup(more[i]));
-        g_assert_cmpint(qtest_run(argv, &errors), ==, 1);
-        g_assert_nonnull(strstr(errors, "its properties have to be those of the source"));
-    }
-    g_unlink(file);
-    g_rmdir(folder);
-}
-
 static void test_statistics(void)
 {
     QTest *q = start(",calibrate=on");
@@ -689,7 +525,6 @@ int main(int argc, char **argv)
     g_test_add_func("/camera/interrupts", test_interrupts);
     g_test_add_func("/camera/reset", test_reset);
     g_test_add_func("/camera/clock", test_clock);
-    g_test_add_func("/camera/migration", test_migration);
     g_test_add_func("/camera/statistics", test_statistics);
     g_test_add_func("/camera/properties", test_properties);
     return g_test_run();

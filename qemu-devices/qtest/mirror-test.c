@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* mmrig-mirror on a bare machine, against docs/devices/mirror.md. */
-#include <glib/gstdio.h>
+#include <endian.h>
 #include <string.h>
 
 #include "mmrig-mirror-regs.h"
@@ -10,6 +10,9 @@
 #define REGS 0xe0000000u
 #define ROM  0xe0100000u
 #define GIB  (1ull << 30)
+
+/* Processors that report memory errors. */
+#define INTEL "qemu64,vendor=GenuineIntel,family=6,model=143,stepping=4"
 
 /* The ROM's BAR in configuration space, and its enable bit (PCI Local Bus 3.0, 6.2.5.2). */
 #define ROM_BAR    0x30
@@ -149,7 +152,7 @@ static void test_report(void)
     g_assert_cmphex(get(q, MMRIG_MIRROR_APPLY), ==, 0);
     set(q, MMRIG_MIRROR_SOURCE, MMRIG_MIRROR_SOURCE_VARIABLE);
     set(q, MMRIG_MIRROR_STATUS_DETAIL_LO, 0x89abcdef);
-    set(q, MMRIG_MIRROR_STATUS_DETAIL_HI, 0x01234567);
+    set(q, MMRIG_MIRROR_STATUS_DETAIL_HI, 0x81234567);
     set(q, MMRIG_MIRROR_STATUS, MMRIG_MIRROR_STATUS_DONE);
     g_assert_cmpuint(get(q, MMRIG_MIRROR_ERROR), ==, MMRIG_MIRROR_OK);
     g_assert_cmpuint(get(q, MMRIG_MIRROR_APPLIED_COUNT), ==, 2);
@@ -158,13 +161,10 @@ static void test_report(void)
     assert_entry(q, MMRIG_MIRROR_APPLIED_TABLE(1), 8 * GIB, 4096,
                  MMRIG_MIRROR_ATTRIBUTE_SPECIFIC);
     g_assert_cmpuint(get(q, MMRIG_MIRROR_STATUS), ==, MMRIG_MIRROR_STATUS_DONE);
-    g_assert_cmphex(get64(q, MMRIG_MIRROR_STATUS_DETAIL_LO), ==, 0x0123456789abcdef);
+    g_assert_cmphex(get64(q, MMRIG_MIRROR_STATUS_DETAIL_LO), ==, 0x8123456789abcdef);
     g_assert_cmpuint(get(q, MMRIG_MIRROR_SOURCE), ==, MMRIG_MIRROR_SOURCE_VARIABLE);
 
-    g_autoptr(JsonNode) detail = qtest_qmp(q, "{\"execute\": \"qom-get\", \"arguments\": "
-                                              "{\"path\": \"mirror\", \"property\": "
-                                              "\"status-detail\"}}");
-    g_assert_cmpint(json_node_get_int(detail), ==, 0x0123456789abcdef);
+    g_assert_cmphex(qtest_get(q, "mirror", "status-detail"), ==, 0x8123456789abcdef);
 
     /* A reset forgets all of it. */
     json_node_unref(qtest_qmp(q, "{\"execute\": \"system_reset\"}"));
@@ -242,55 +242,70 @@ static void test_rom(void)
     qtest_stop(q);
 }
 
+static void spoil_fails(QTest *q, const char *range, const char *expected)
+{
+    g_autofree char *why = qtest_qmp_error(
+        q,
+        "{'execute':'qom-set','arguments':{'path':'mirror','property':'spoil','value':'%s'}}",
+        range);
+
+    g_assert_nonnull(why);
+    if (!strstr(why, expected))
+        g_error("spoil=%s: '%s' does not say '%s'", range, why, expected);
+}
+
+/* All of it is there in another QEMU: a range half written, an error, and what memory did. */
 static void test_migration(void)
 {
-    g_autofree char *folder = g_dir_make_tmp("mmrig-mirror-XXXXXX", NULL);
-    g_autofree char *file = g_build_filename(folder, "state", NULL);
-    g_autofree char *uri = g_strconcat("file:", file, NULL);
-    QTest *q = start(",percent=25");
+    static const char *const arguments[] = {
+        "-device", "mmrig-ras,id=ras0", "-device",
+        "mmrig-mirror,id=mirror,addr=4,percent=25,mirror=0x2000000+4M"};
+    enum { REGISTERS = MMRIG_MIRROR_REGS_SIZE / 4 };
+    QTest *q = qtest_start("-cpu", INTEL, arguments[0], arguments[1], arguments[2],
+                           arguments[3], NULL);
+    g_autofree uint32_t *before = g_new(uint32_t, REGISTERS);
 
-    apply(q, 4 * GIB, 64 << 20, MMRIG_MIRROR_ATTRIBUTE_MIRROR);
+    map_mirror(q);
+    apply(q, 4 * GIB, 64 << 20, MMRIG_MIRROR_ATTRIBUTE_SPECIFIC);
+    apply(q, 0x2000000, 0x2000, MMRIG_MIRROR_ATTRIBUTE_MIRROR);
+    set(q, MMRIG_MIRROR_STATUS_DETAIL_LO, 6);
     set(q, MMRIG_MIRROR_STATUS_DETAIL_HI, 7);
     set(q, MMRIG_MIRROR_STATUS, MMRIG_MIRROR_STATUS_DONE);
     set(q, MMRIG_MIRROR_SOURCE, MMRIG_MIRROR_SOURCE_VARIABLE);
-    /* Half of the next one, and an error. */
+    qtest_set(q, "ras0", "inject", "kind=poison,gpa=0x2000040,len=128");
+    qtest_set(q, "mirror", "spoil", "0x2000080+64");
+    for (uint64_t at = 0x2000040; at < 0x20000c0; at += 64)
+        qtest_readq(q, at);
     set(q, MMRIG_MIRROR_APPLY_BASE_HI, 9);
     set(q, MMRIG_MIRROR_PERCENT, 1);
-    json_node_unref(
-        qtest_qmp(q, "{\"execute\": \"migrate\", \"arguments\": {\"uri\": \"%s\"}}", uri));
-    qtest_migrated(q);
-    qtest_stop(q);
+    for (uint32_t i = 0; i < REGISTERS; i++)
+        before[i] = get(q, 4 * i);
+    g_assert_cmpuint(before[MMRIG_MIRROR_CORRECTED / 4], ==, 1);
+    g_assert_cmpuint(before[MMRIG_MIRROR_FAILOVERS / 4], ==, 1);
+    g_assert_cmphex(before[MMRIG_MIRROR_LAST_LO / 4], ==, 0x2000080);
+    g_autofree char *uri = qtest_save(q);
 
-    q = qtest_start("-device", "mmrig-mirror,id=mirror,addr=4,percent=25", "-incoming", uri,
-                    NULL);
+    q = qtest_start("-cpu", INTEL, arguments[0], arguments[1], arguments[2], arguments[3],
+                    "-incoming", uri, NULL);
     qtest_migrated(q);
-    g_assert_cmpuint(get(q, MMRIG_MIRROR_APPLIED_COUNT), ==, 1);
-    assert_entry(q, MMRIG_MIRROR_APPLIED_TABLE(0), 4 * GIB, 64 << 20,
-                 MMRIG_MIRROR_ATTRIBUTE_MIRROR);
-    g_assert_cmphex(get64(q, MMRIG_MIRROR_STATUS_DETAIL_LO), ==, 7ull << 32);
-    g_assert_cmpuint(get(q, MMRIG_MIRROR_STATUS), ==, MMRIG_MIRROR_STATUS_DONE);
-    g_assert_cmpuint(get(q, MMRIG_MIRROR_SOURCE), ==, MMRIG_MIRROR_SOURCE_VARIABLE);
-    g_assert_cmpuint(get(q, MMRIG_MIRROR_APPLY_BASE_HI), ==, 9);
+    for (uint32_t i = 0; i < REGISTERS; i++)
+        if (get(q, 4 * i) != before[i])
+            g_error("register 0x%03x is 0x%x, was 0x%x", 4 * i, get(q, 4 * i), before[i]);
     assert_error(q, MMRIG_MIRROR_ERR_READ_ONLY, MMRIG_MIRROR_PERCENT);
+    /* Both copies are as they were. */
+    g_assert_cmphex(qtest_readq(q, 0x2000040), ==, 0);
+    g_assert_cmpuint(get(q, MMRIG_MIRROR_CORRECTED), ==, 2);
+    g_assert_cmphex(qtest_readq(q, 0x2000080), ==, UINT64_MAX);
+    g_assert_cmpuint(get(q, MMRIG_MIRROR_FAILOVERS), ==, 2);
     qtest_stop(q);
-    g_unlink(file);
-    g_rmdir(folder);
-}
-
-static void set_property(QTest *q, const char *device, const char *property, const char *value)
-{
-    json_node_unref(qtest_qmp(q,
-                              "{'execute':'qom-set','arguments':{'path':'%s','property':'%s',"
-                              "'value':'%s'}}",
-                              device, property, value));
+    qtest_forget(uri);
 }
 
 /* One bad copy is made up for by the other; two are an error. */
 static void test_copies(void)
 {
-    QTest *q = qtest_start("-cpu", "qemu64,vendor=GenuineIntel,family=6,model=143,stepping=4",
-                           "-m", "256M", "-device", "mmrig-ras,id=ras0", "-device",
-                           "mmrig-mirror,id=mirror,addr=4", NULL);
+    QTest *q = qtest_start("-cpu", INTEL, "-m", "256M", "-device", "mmrig-ras,id=ras0",
+                           "-device", "mmrig-mirror,id=mirror,addr=4", NULL);
 
     map_mirror(q);
     g_assert_cmphex(get(q, MMRIG_MIRROR_FEATURES), ==,
@@ -300,7 +315,7 @@ static void test_copies(void)
     for (uint64_t at = 0x2001000; at < 0x2003000; at += 8)
         qtest_writeq(q, at, at);
 
-    set_property(q, "ras0", "inject", "kind=poison,gpa=0x2001040,len=64");
+    qtest_set(q, "ras0", "inject", "kind=poison,gpa=0x2001040,len=64");
     g_assert_cmphex(qtest_readq(q, 0x2001000), ==, 0x2001000);
     g_assert_cmpuint(get(q, MMRIG_MIRROR_CORRECTED), ==, 0);
     g_assert_cmphex(qtest_readq(q, 0x2001048), ==, 0x2001048);
@@ -309,22 +324,114 @@ static void test_copies(void)
     g_assert_cmphex(get64(q, MMRIG_MIRROR_LAST_LO), ==, 0x2001048);
 
     /* The second copy alone is not even read. */
-    set_property(q, "mirror", "spoil", "0x2001080+64");
+    qtest_set(q, "mirror", "spoil", "0x2001080+64");
     g_assert_cmphex(qtest_readq(q, 0x2001080), ==, 0x2001080);
     g_assert_cmpuint(get(q, MMRIG_MIRROR_CORRECTED), ==, 1);
 
-    set_property(q, "mirror", "spoil", "0x2001040+64");
+    qtest_set(q, "mirror", "spoil", "0x2001040+64");
     g_assert_cmphex(qtest_readq(q, 0x2001040), !=, 0x2001040);
     g_assert_cmpuint(get(q, MMRIG_MIRROR_CORRECTED), ==, 1);
     g_assert_cmpuint(get(q, MMRIG_MIRROR_FAILOVERS), ==, 1);
     g_assert_cmphex(get64(q, MMRIG_MIRROR_LAST_LO), ==, 0x2001040);
 
+    /* A read across two lines is of both: the second of these is bad in both copies. */
+    qtest_set(q, "ras0", "inject", "kind=poison,gpa=0x2001100,len=128");
+    qtest_set(q, "mirror", "spoil", "0x2001140+1");
+    g_assert_cmphex(qtest_readl(q, 0x200113e), ==, UINT32_MAX);
+    g_assert_cmpuint(get(q, MMRIG_MIRROR_CORRECTED), ==, 2);
+    g_assert_cmpuint(get(q, MMRIG_MIRROR_FAILOVERS), ==, 2);
+    g_assert_cmphex(get64(q, MMRIG_MIRROR_LAST_LO), ==, 0x2001140);
+
     /* What is not mirrored has one copy: set aside for a purpose, or nothing at all. */
-    set_property(q, "ras0", "inject", "kind=poison,gpa=0x2002000,len=64");
+    qtest_set(q, "ras0", "inject", "kind=poison,gpa=0x2002000,len=64");
     g_assert_cmphex(qtest_readq(q, 0x2002000), !=, 0x2002000);
-    g_assert_cmpuint(get(q, MMRIG_MIRROR_CORRECTED), ==, 1);
-    g_assert_cmpuint(get(q, MMRIG_MIRROR_FAILOVERS), ==, 1);
+    g_assert_cmpuint(get(q, MMRIG_MIRROR_CORRECTED), ==, 2);
+    g_assert_cmpuint(get(q, MMRIG_MIRROR_FAILOVERS), ==, 2);
+
+    /* Not even the last page of many may be without a mirror. */
+    apply(q, 0x3000000, 0x3000, MMRIG_MIRROR_ATTRIBUTE_MIRROR);
+    spoil_fails(q, "0x3000000+0x3001", "0x3003000 is not mirrored");
+    spoil_fails(q, "0x3000fff+0x2002", "0x3003000 is not mirrored");
+
+    /* A reset forgets what was counted, and mirrors nothing; what is bad stays so. */
+    json_node_unref(qtest_qmp(q, "{'execute':'system_reset'}"));
+    for (unsigned i = 0; i < 1000 && qtest_pci_readl(q, SLOT, 4) & 2; i++)
+        g_usleep(5000);
+    map_mirror(q);
+    for (uint32_t reg = MMRIG_MIRROR_CORRECTED; reg <= MMRIG_MIRROR_LAST_HI; reg += 4)
+        g_assert_cmphex(get(q, reg), ==, 0);
+    g_assert_cmphex(qtest_readq(q, 0x2001080), ==, UINT64_MAX);
+    g_assert_cmpuint(get(q, MMRIG_MIRROR_FAILOVERS), ==, 0);
     qtest_stop(q);
+}
+
+/* Ranges that cannot be made bad, each with its reason; nothing of them is. */
+static void test_spoil_refused(void)
+{
+    static const struct {
+        const char *range, *why;
+    } rows[] = {
+        {"", "'' is not BASE+SIZE"},
+        {"0x2000000", "'0x2000000' is not BASE+SIZE"},
+        {"0x2000000+0", "empty or wraps"},
+        {"0xfffffffffffff000+8192", "empty or wraps"},
+        /* All of these are mirrored. */
+        {"0x2000000+8388608K", "more than 1536 pages"},
+        {"0x1000+0xfffffffffffff000", "more than 1536 pages"},
+        {"0xffff000+8192", "no RAM at 0x10000000"},
+    };
+    QTest *q = qtest_start("-cpu", INTEL, "-m", "256M", "-device", "mmrig-ras,id=ras0",
+                           "-device", "mmrig-mirror,id=mirror,addr=4", NULL);
+
+    map_mirror(q);
+    spoil_fails(q, "0x2000000+64", "0x2000000 is not mirrored");
+    apply(q, 0, UINT64_MAX - 4095, MMRIG_MIRROR_ATTRIBUTE_MIRROR);
+    apply(q, UINT64_MAX - 4095, 4096, MMRIG_MIRROR_ATTRIBUTE_MIRROR);
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++)
+        spoil_fails(q, rows[i].range, rows[i].why);
+    g_assert_cmpuint(qtest_get(q, "ras0", "poisoned"), ==, 0);
+    qtest_stop(q);
+
+    /* These processors report no memory errors. */
+    q = start("");
+    spoil_fails(q, "0x2000000+64", "report no memory errors");
+    qtest_stop(q);
+}
+
+/* A stream that no such device can have made is refused, and QEMU ends. */
+static void test_bad_stream(void)
+{
+    /* Where things are from APPLY_BASE on: 20 bytes are an entry, of which there are 65. */
+    enum { ENTRY = 20, COUNT = 65 * ENTRY };
+    static const struct {
+        int offset;
+        uint8_t value; /* of this byte, which is the last of a number's */
+    } rows[] = {
+        {ENTRY - 1, 4},     {ENTRY + 7, 1},  {ENTRY + 14, 0x00}, {2 * ENTRY - 1, 0},
+        {2 * ENTRY - 1, 4}, {COUNT + 3, 65}, {COUNT + 7, 15},    {COUNT + 19, 2},
+    };
+    const uint64_t base = 0x123456789abcd000, found = htobe64(base);
+
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        QTest *q = start("");
+        g_autoptr(GPtrArray) argv = qtest_argv(NULL);
+        g_autofree char *errors = NULL;
+
+        for (unsigned j = 0; j < MMRIG_MIRROR_APPLIED_MAX; j++)
+            apply(q, 4 * GIB + j * 8192, 4096, MMRIG_MIRROR_ATTRIBUTE_MIRROR);
+        set(q, MMRIG_MIRROR_APPLY_BASE_LO, (uint32_t)base);
+        set(q, MMRIG_MIRROR_APPLY_BASE_HI, (uint32_t)(base >> 32));
+        g_autofree char *uri = qtest_save(q);
+        qtest_patch(uri, &found, sizeof(found), rows[i].offset, &rows[i].value, 1);
+        g_ptr_array_add(argv, g_strdup("-device"));
+        g_ptr_array_add(argv, g_strdup("mmrig-mirror,id=mirror,addr=4"));
+        g_ptr_array_add(argv, g_strdup("-incoming"));
+        g_ptr_array_add(argv, g_strdup(uri));
+        g_assert_cmpint(qtest_run(argv, &errors), ==, 1);
+        if (!strstr(errors, "mmrig-mirror"))
+            g_error("row %zu: '%s'", i, errors);
+        qtest_forget(uri);
+    }
 }
 
 static void bad_property(const char *property, const char *expected)
@@ -372,7 +479,9 @@ int main(int argc, char **argv)
     g_test_add_func("/mirror/errors", test_errors);
     g_test_add_func("/mirror/rom", test_rom);
     g_test_add_func("/mirror/migration", test_migration);
+    g_test_add_func("/mirror/bad-stream", test_bad_stream);
     g_test_add_func("/mirror/copies", test_copies);
+    g_test_add_func("/mirror/spoil/refused", test_spoil_refused);
     g_test_add_func("/mirror/properties", test_properties);
     return g_test_run();
 }

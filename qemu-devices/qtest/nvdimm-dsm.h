@@ -73,18 +73,12 @@ static inline uint32_t nvd_range(QTest *q, uint32_t function, uint64_t address, 
 
 static inline void nvd_set(QTest *q, const char *property, const char *value)
 {
-    json_node_unref(qtest_qmp(q,
-                              "{'execute':'qom-set','arguments':{'path':'nvd','property':'%s',"
-                              "'value':'%s'}}",
-                              property, value));
+    qtest_set(q, "nvd", property, value);
 }
 
 static inline uint64_t nvd_count(QTest *q, const char *property)
 {
-    g_autoptr(JsonNode) answer = qtest_qmp(
-        q, "{'execute':'qom-get','arguments':{'path':'nvd','property':'%s'}}", property);
-
-    return (uint64_t)json_node_get_int(answer);
+    return qtest_get(q, "nvd", property);
 }
 
 static inline char *nvd_text(QTest *q, const char *property)

@@ -2,12 +2,11 @@
 /*
  * Random _DSM pages for mmrig-nvdimm, and pages at random places, for some seconds. QEMU must
  * live, an answer must be one, what was injected and not cleared must be what is bad, and
- * memory that was never bad must stay as it is. The seed is printed; MMRIG_FUZZ_SEED repeats
- * it.
+ * memory that was never bad must stay as it is.
  */
 #include <inttypes.h>
-#include <stdlib.h>
 
+#include "fuzz.h"
 #include "nvdimm-dsm.h"
 
 /* In pmem0: nothing here is ever injected. */
@@ -17,8 +16,6 @@
 #define REACH 0x600000ull
 
 static uint64_t bases[2];
-
-#define PICK(array) ((array)[g_test_rand_int_range(0, G_N_ELEMENTS(array))])
 
 static const uint64_t odd_numbers[] = {
     0,          1,          63,           64,
@@ -30,11 +27,6 @@ static const uint64_t odd_numbers[] = {
 static const uint32_t handles[] = {0, 0, 0, 0, 0, 0, 0, 1, 2, 2, 3, 0x10000, 0xffffffff};
 static const uint32_t pages[] = {0xfffff000u, 0xfee00000u, 0x0fffff01u, 0xa0000u,   0u,
                                  0x10000000u, 0x0a18u,     0xfebf0000u, 0x01000001u};
-
-static uint64_t any_64(void)
-{
-    return (uint64_t)(uint32_t)g_test_rand_int() << 32 | (uint32_t)g_test_rand_int();
-}
 
 static gboolean near_guard(uint64_t address)
 {
@@ -208,9 +200,7 @@ static void check_guarded(QTest *q)
 
 static void test_fuzz(void)
 {
-    const char *seconds = g_getenv("MMRIG_FUZZ_SECONDS");
-    gint64 end = g_get_monotonic_time() +
-                 (seconds ? atoll(seconds) : MMRIG_TEST_FUZZ_SECONDS) * (gint64)G_USEC_PER_SEC;
+    gint64 end = fuzz_end();
     uint64_t steps = 0, calls = 0, refused = 0, injected = 0, scrubs = 0, overflows = 0;
 
     /* Each machine for some steps, so that more than one is tried. */
@@ -248,23 +238,6 @@ static void test_fuzz(void)
 
 int main(int argc, char **argv)
 {
-    const char *seed = g_getenv("MMRIG_FUZZ_SEED");
-    g_autofree char *option = NULL;
-    char *with_seed[] = {argv[0], (char *)"--seed", NULL, NULL};
-    char **arguments = with_seed;
-    int count = 3;
-
-    /* GLib wants 32 hex digits after R02S; it prints them as "random seed". */
-    option = seed ? g_strdup(seed)
-                  : g_strdup_printf("R02S%08x%08x%08x%08x", g_random_int(), g_random_int(),
-                                    g_random_int(), g_random_int());
-    with_seed[2] = option;
     (void)argc;
-    g_test_init(&count, &arguments, NULL);
-    if (!qtest_available()) {
-        g_print("1..0 # SKIP there is no QEMU\n");
-        return QTEST_SKIP;
-    }
-    g_test_add_func("/nvdimm/fuzz", test_fuzz);
-    return g_test_run();
+    return fuzz_main(argv[0], "/nvdimm/fuzz", test_fuzz);
 }

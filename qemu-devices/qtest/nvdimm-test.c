@@ -4,53 +4,7 @@
 #include <inttypes.h>
 #include <unistd.h>
 
-#include "nvdimm-dsm.h"
-
-#define MS   1000000ll
-#define ROOT MMRIG_NVD_HANDLE_ROOT
-#define REV  MMRIG_NVD_REVISION
-
-static uint8_t out[MMRIG_NVD_PAGE_SIZE];
-
-/* A field of the latest answer, by its offset in the specification's table. */
-static uint64_t field(unsigned offset, unsigned bytes)
-{
-    return nvd_get(out + MMRIG_NVD_OUT_DATA + offset, bytes);
-}
-
-static uint32_t range(QTest *q, uint32_t function, uint64_t address, uint64_t length)
-{
-    return nvd_range(q, function, address, length, 0, out);
-}
-
-static uint32_t start_scrub(QTest *q, uint64_t address, uint64_t length, unsigned type,
-                            unsigned flags)
-{
-    return nvd_range(q, MMRIG_NVD_ARS_START, address, length, type | flags << 16, out);
-}
-
-static uint32_t scrub_status(QTest *q)
-{
-    return nvd_call(q, ROOT, REV, MMRIG_NVD_ARS_STATUS, NULL, 0, out);
-}
-
-#define SCRUB(extended) ((uint32_t)MMRIG_NVD_SCRUB_##extended << 16)
-
-static void check_record(unsigned i, uint64_t handle, uint64_t address, uint64_t length)
-{
-    unsigned at = MMRIG_NVD_ARS_STATUS_HEADER + i * MMRIG_NVD_ARS_RECORD;
-
-    g_assert_cmphex(field(at, 4), ==, handle);
-    g_assert_cmphex(field(at + 4, 4), ==, 0);
-    g_assert_cmphex(field(at + 8, 8), ==, address);
-    g_assert_cmphex(field(at + 16, 8), ==, length);
-}
-
-static void scrub(QTest *q, uint64_t address, uint64_t length)
-{
-    g_assert_cmphex(start_scrub(q, address, length, MMRIG_NVD_ARS_PERSISTENT, 0), ==, 0);
-    qtest_clock_step(q, 1000 * MS);
-}
+#include "nvdimm-scrub.h"
 
 static void test_functions(void)
 {
@@ -579,55 +533,6 @@ static void test_properties(void)
     g_assert_nonnull(strstr(errors, "the machine has no NVDIMMs; say nvdimm=on"));
 }
 
-static QTest *start_incoming(const char *uri)
-{
-    return qtest_start("-machine", "nvdimm=on", "-cpu", NVD_INTEL, "-m",
-                       "256M,slots=4,maxmem=2G", "-object", "memory-backend-ram,id=m0,size=64M",
-                       "-object", "memory-backend-ram,id=m1,size=65664K", "-device",
-                       "nvdimm,id=pmem0,memdev=m0", "-device",
-                       "nvdimm,id=pmem1,memdev=m1,label-size=128K", "-device",
-                       "mmrig-nvdimm,id=nvd,ars-rate=64M", "-incoming", uri, NULL);
-}
-
-/* In the middle of a scrub. */
-static void test_migration(void)
-{
-    g_autoptr(GError) error = NULL;
-    g_autofree char *folder = g_dir_make_tmp("mmrig-nvdimm-XXXXXX", &error);
-    g_autofree char *file = g_build_filename(folder, "state", NULL);
-    g_autofree char *uri = g_strconcat("file:", file, NULL);
-    QTest *q = nvd_start(",ars-rate=64M");
-    uint64_t base = nvd_base(q, "pmem0");
-
-    g_assert_no_error(error);
-    nvd_set(q, "inject", "pmem0 0x1000 512");
-    g_assert_cmphex(start_scrub(q, base, NVD_SIZE, MMRIG_NVD_ARS_PERSISTENT, 0), ==, 0);
-    qtest_clock_step(q, 500 * MS);
-    json_node_unref(qtest_qmp(q, "{'execute':'migrate','arguments':{'uri':'%s'}}", uri));
-    qtest_migrated(q);
-    qtest_stop(q);
-
-    q = start_incoming(uri);
-    qtest_migrated(q);
-    g_assert_cmphex(scrub_status(q), ==, SCRUB(BUSY));
-    g_autofree char *errors = nvd_text(q, "errors");
-    g_assert_cmpstr(errors, ==, "pmem0 0x1000 0x200 unknown\n");
-    qtest_readq(q, base + 0x1000);
-    g_assert_cmpuint(nvd_count(q, "count-consumed"), ==, 1);
-    /* qtest's clock does not migrate: bring it to where the other was. */
-    qtest_clock_step(q, 500 * MS);
-    qtest_clock_step(q, 499 * MS);
-    g_assert_cmphex(scrub_status(q), ==, SCRUB(BUSY));
-    qtest_clock_step(q, 2 * MS);
-    g_assert_cmphex(scrub_status(q), ==, SCRUB(DONE));
-    g_assert_cmpuint(field(44, 4), ==, 2); /* its first unit was read: known before */
-    check_record(0, 1, base + 0x1000, 256);
-    check_record(1, 1, base + 0x1100, 256);
-    qtest_stop(q);
-    g_unlink(file);
-    g_rmdir(folder);
-}
-
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -649,6 +554,5 @@ int main(int argc, char **argv)
     g_test_add_func("/nvdimm/store", test_store);
     g_test_add_func("/nvdimm/bad-store", test_bad_store);
     g_test_add_func("/nvdimm/properties", test_properties);
-    g_test_add_func("/nvdimm/migration", test_migration);
     return g_test_run();
 }

@@ -455,3 +455,65 @@ void qtest_migrated(QTest *q)
     }
     g_error("the migration did not end");
 }
+
+#define FILE_URI "file:"
+
+char *qtest_save(QTest *q)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *folder = g_dir_make_tmp("mmrig-qtest-XXXXXX", &error);
+    char *uri;
+
+    if (!folder)
+        g_error("%s", error->message);
+    uri = g_strconcat(FILE_URI, folder, "/state", NULL);
+    json_node_unref(qtest_qmp(q, "{'execute':'migrate','arguments':{'uri':'%s'}}", uri));
+    qtest_migrated(q);
+    qtest_stop(q);
+    return uri;
+}
+
+void qtest_forget(const char *uri)
+{
+    const char *path = uri + strlen(FILE_URI);
+    g_autofree char *folder = g_path_get_dirname(path);
+
+    g_unlink(path);
+    g_rmdir(folder);
+}
+
+void qtest_patch(const char *uri, const void *find, size_t find_size, ptrdiff_t offset,
+                 const void *bytes, size_t size)
+{
+    const char *path = uri + strlen(FILE_URI);
+    g_autofree char *state = NULL;
+    g_autoptr(GError) error = NULL;
+    gsize length;
+    char *found;
+
+    if (!g_file_get_contents(path, &state, &length, &error))
+        g_error("%s", error->message);
+    found = memmem(state, length, find, find_size);
+    if (!found || memmem(found + 1, length - (size_t)(found + 1 - state), find, find_size))
+        g_error("%s: what was to be found is not there, or not once", path);
+    found += offset;
+    g_assert_true(found >= state && (size_t)(found - state) + size <= length);
+    memcpy(found, bytes, size);
+    if (!g_file_set_contents(path, state, (gssize)length, &error))
+        g_error("%s", error->message);
+}
+
+void qtest_set(QTest *q, const char *path, const char *property, const char *value)
+{
+    json_node_unref(qtest_qmp(
+        q, "{'execute':'qom-set','arguments':{'path':'%s','property':'%s','value':'%s'}}", path,
+        property, value));
+}
+
+uint64_t qtest_get(QTest *q, const char *path, const char *property)
+{
+    g_autoptr(JsonNode) answer = qtest_qmp(
+        q, "{'execute':'qom-get','arguments':{'path':'%s','property':'%s'}}", path, property);
+
+    return (uint64_t)json_node_get_int(answer);
+}

@@ -60,6 +60,19 @@ char *qtest_qmp_error(QTest *q, const char *format, ...) G_GNUC_PRINTF(2, 3);
 /* Waits for the migration that was begun; it must complete. */
 void qtest_migrated(QTest *q);
 
+/* Saves the machine's state and ends QEMU. The name is for another one's -incoming, which
+ * qtest_migrated() waits for; qtest_forget() removes the file, g_free() frees the name. */
+char *qtest_save(QTest *q);
+void qtest_forget(const char *uri);
+
+/* Overwrites bytes of a saved state, so many behind the only place where it has others. */
+void qtest_patch(const char *uri, const void *find, size_t find_size, ptrdiff_t offset,
+                 const void *bytes, size_t size);
+
+/* Sets a property, as text, and reads one that is a number. */
+void qtest_set(QTest *q, const char *path, const char *property, const char *value);
+uint64_t qtest_get(QTest *q, const char *path, const char *property);
+
 /* ---- PCI (pci.c), bus 0 of the q35 ------------------------------------------------------ */
 
 uint32_t qtest_pci_readl(QTest *q, unsigned slot, unsigned offset);

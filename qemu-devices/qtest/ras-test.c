@@ -4,7 +4,6 @@
  * reads memory here is a device, and what a processor is told is seen in its registers only by
  * guests (scenarios/poison-*.ini).
  */
-#include <glib/gstdio.h>
 #include <string.h>
 
 #include "mmrig-ras-regs.h"
@@ -214,6 +213,18 @@ static void test_store_full_line(void)
     fill(q, PAGE, 4096);
     assert_filled(q, PAGE, 4096, 0, 0);
     g_assert_cmpuint(get(q, "stores"), >=, 11 + 8 + 15);
+
+    /* A line that is bad once more takes all of its bytes once more. */
+    set(q, "clear", "all");
+    inject(q, "kind=poison,gpa=0x1234000,len=64");
+    for (int round = 0; round < 2; round++) {
+        inject(q, "kind=poison,gpa=0x1234040,len=64");
+        for (unsigned i = 0; i < 64; i += 8) {
+            g_assert_cmpuint(get(q, "poisoned"), ==, 2);
+            qtest_writeq(q, PAGE + 0x40 + i, 0);
+        }
+        g_assert_cmpuint(get(q, "poisoned"), ==, 1);
+    }
     qtest_stop(q);
 }
 
@@ -377,46 +388,6 @@ static void test_churn(void)
     qtest_stop(q);
 }
 
-static void test_migration(void)
-{
-    g_autofree char *folder = g_dir_make_tmp("mmrig-ras-XXXXXX", NULL);
-    g_autofree char *path = g_build_filename(folder, "state", NULL);
-    g_autofree char *uri = g_strconcat("file:", path, NULL);
-    QTest *q = start("", NULL);
-
-    fill(q, PAGE, 8192);
-    inject(q, "kind=poison,gpa=0x1234040,len=128");
-    inject(q, "kind=poison,gpa=0x2000000,len=4096");
-    inject(q, "kind=ce,gpa=0x3000000");
-    qtest_readb(q, PAGE + 0x40);
-    /* Half of a line is stored. */
-    for (unsigned i = 0; i < 32; i += 8)
-        qtest_writeq(q, PAGE + 0x80 + i, 1);
-    json_node_unref(
-        qtest_qmp(q, "{\"execute\": \"migrate\", \"arguments\": {\"uri\": \"%s\"}}", uri));
-    qtest_migrated(q);
-    qtest_stop(q);
-
-    q = start("", uri);
-    qtest_migrated(q);
-    assert_list(q, "1234040+80 ras;2000000+1000 ras");
-    g_assert_cmpuint(get(q, "poisoned"), ==, 66);
-    g_assert_cmpuint(get(q, "consumed-dma"), ==, 1);
-    g_assert_cmpuint(get(q, "injected"), ==, 1);
-    assert_filled(q, PAGE, 8192, PAGE + 0x40, 0x80);
-    for (unsigned i = 32; i < 64; i += 8)
-        qtest_writeq(q, PAGE + 0x80 + i, 1);
-    assert_list(q, "1234040+40 ras;2000000+1000 ras");
-    qtest_readb(q, 0x2000fff);
-    g_assert_cmpuint(get(q, "consumed-dma"), ==, 2);
-    set(q, "clear", "all");
-    assert_list(q, "");
-    assert_filled(q, PAGE, 8192, PAGE + 0x80, 0x40);
-    qtest_stop(q);
-    g_unlink(path);
-    g_rmdir(folder);
-}
-
 /* The main loop resets the machine some time after it was asked to; that clears this counter.
  */
 static void reset(QTest *q)
@@ -522,7 +493,6 @@ int main(int argc, char **argv)
     g_test_add_func("/ras/store/never", test_store_never);
     g_test_add_func("/ras/refused", test_refused);
     g_test_add_func("/ras/full", test_full);
-    g_test_add_func("/ras/migration", test_migration);
     g_test_add_func("/ras/reset", test_reset);
     g_test_add_func("/ras/start", test_start);
     g_test_add_func("/ras/fuzz", test_fuzz);

@@ -127,6 +127,52 @@ static void test_scenarios(void)
     }
 }
 
+/* What a test may ask of the rig is told to users and to those who write scenarios. */
+static void test_requests(void)
+{
+    static const char verb_is[] = ".verb = \"";
+    g_autoptr(GHashTable) actions = files("rig", "action-", ".c");
+    g_autoptr(GHashTable) verbs = words("");
+    g_autoptr(GError) error = NULL;
+    GHashTableIter iter;
+    gpointer name;
+
+    g_hash_table_iter_init(&iter, actions);
+    while (g_hash_table_iter_next(&iter, &name, NULL)) {
+        g_autofree char *file = g_strdup_printf("%s/rig/action-%s.c", source_dir, (char *)name);
+        g_autofree char *text = NULL;
+
+        g_file_get_contents(file, &text, NULL, &error);
+        g_assert_no_error(error);
+        for (char *at = text; (at = strstr(at, verb_is)); at++) {
+            char *verb = at + strlen(verb_is);
+            g_hash_table_add(verbs, g_strndup(verb, strcspn(verb, "\"")));
+        }
+    }
+    g_hash_table_iter_init(&iter, verbs);
+    while (g_hash_table_iter_next(&iter, &name, NULL)) {
+        static const struct {
+            const char *file, *before;
+        } places[] = {{"docs/man/mmrig-scenario.5", "\n.It Cm "},
+                      {"docs/adding-a-scenario.md", "\n| `"}};
+
+        g_assert_true(mmrig_action_exists(name));
+        for (gsize i = 0; i < G_N_ELEMENTS(places); i++) {
+            g_autofree char *file = g_build_filename(source_dir, places[i].file, NULL);
+            g_autofree char *line = g_strconcat(places[i].before, name, NULL);
+            g_autofree char *text = NULL;
+
+            g_file_get_contents(file, &text, NULL, &error);
+            g_assert_no_error(error);
+            if (!strstr(text, line)) {
+                g_test_message("%s: request that %s lacks", (const char *)name, file);
+                g_test_fail();
+            }
+        }
+    }
+    g_assert_cmpuint(g_hash_table_size(verbs), >, 0);
+}
+
 /* A device is five things; the build made the one, and the folders have the others. */
 static void test_devices(void)
 {
@@ -238,6 +284,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/registry/guest-tests", test_guest_tests);
     g_test_add_func("/registry/scenarios", test_scenarios);
+    g_test_add_func("/registry/requests", test_requests);
     g_test_add_func("/registry/devices", test_devices);
     g_test_add_func("/registry/device-files", test_device_files);
     g_test_add_func("/registry/commands", test_commands);

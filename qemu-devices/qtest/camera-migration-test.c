@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * mmrig-camera from one QEMU to another. Whatever of its state is not what a reset makes it
+ * must be noticed here if the stream does not carry it.
+ *
+ * qtest's clock does not migrate: it begins at 0 in the other QEMU and is brought to where it
+ * was.
+ */
+#include <string.h>
+
+#include "camera-machine.h"
+
+/* Registers, all but those of the clock, which reading changes. */
+#define REGISTERS (MMRIG_CAM_CLOCK_LO / 4)
+
+static QTest *incoming(const char *uri, const char *properties)
+{
+    g_autofree char *device = g_strconcat(DEVICE, properties, NULL);
+    QTest *q = qtest_start("-device", device, "-incoming", uri, NULL);
+
+    qtest_migrated(q);
+    return q;
+}
+
+/* In mid-stream, with frames delivered and due. */
+static void test_stream(void)
+{
+    QTest *q = start("");
+
+    small(q);
+    qtest_fill(q, BUFFER, 0x10000, 0xee);
+    for (uint32_t i = 0; i < 6; i++)
+        queue(q, BUFFER + 0x1000 * i, 1024, i);
+    command(q, MMRIG_CAM_COMMAND_START);
+    qtest_clock_step(q, 3 * MS + MS / 2);
+    take_frame(q, 0, BUFFER, 0);
+    g_autofree char *uri = qtest_save(q);
+
+    q = incoming(uri, "");
+    g_assert_cmpuint(get(q, MMRIG_CAM_STATE), ==, MMRIG_CAM_STATE_STREAMING);
+    g_assert_cmpuint(get(q, MMRIG_CAM_QUEUE), ==, 3);
+    g_assert_cmpuint(get(q, MMRIG_CAM_DONE_COUNT), ==, 2);
+    take_frame(q, 1, BUFFER + 0x1000, 1);
+    take_frame(q, 2, BUFFER + 0x2000, 2);
+    /* Half an interval is left. */
+    qtest_clock_step(q, 3 * MS + MS / 2);
+    qtest_clock_step(q, MS / 2 - 1);
+    g_assert_cmpuint(get(q, MMRIG_CAM_DONE_COUNT), ==, 0);
+    qtest_clock_step(q, 1);
+    take_frame(q, 3, BUFFER + 0x3000, 3);
+    qtest_clock_step(q, 2 * MS);
+    take_frame(q, 4, BUFFER + 0x4000, 4);
+    take_frame(q, 5, BUFFER + 0x5000, 5);
+    g_assert_cmpuint(get(q, MMRIG_CAM_COUNT_FRAMES), ==, 6);
+    g_assert_cmpuint(get(q, MMRIG_CAM_COUNT_UNDERRUNS), ==, 0);
+    qtest_stop(q);
+
+    /* A device with other properties does not take that state. */
+    {
+        g_autoptr(GPtrArray) argv = qtest_argv(NULL);
+        g_autofree char *errors = NULL;
+        const char *const more[] = {"-device", "mmrig-camera,addr=4,sizes=640x480", "-incoming",
+                                    uri};
+
+        for (guint i = 0; i < G_N_ELEMENTS(more); i++)
+            g_ptr_array_add(argv, g_strdup(more[i]));
+        g_assert_cmpint(qtest_run(argv, &errors), ==, 1);
+        g_assert_nonnull(strstr(errors, "its properties have to be those of the source"));
+    }
+    qtest_forget(uri);
+}
+
+/* A buffer that cannot be written once its frame is due. */
+static void fail_frame(QTest *q, uint32_t bytes, uint32_t cookie, int64_t interval)
+{
+    qtest_pci_command(q, SLOT, TRUE);
+    g_assert_cmphex(queue(q, BUFFER, bytes, cookie), ==, MMRIG_CAM_OK);
+    qtest_pci_command(q, SLOT, FALSE);
+    qtest_clock_step(q, interval);
+}
+
+/* The oldest completion is of a buffer that failed. */
+static void take_failure(QTest *q, uint32_t sequence, uint32_t cookie, uint64_t time)
+{
+    g_assert_cmphex(get(q, MMRIG_CAM_DONE_STATUS), ==, MMRIG_CAM_ERR_DMA_BUS_MASTER);
+    g_assert_cmpuint(get(q, MMRIG_CAM_DONE_SEQUENCE), ==, sequence);
+    g_assert_cmphex(get(q, MMRIG_CAM_DONE_COOKIE), ==, cookie);
+    g_assert_cmpuint(get(q, MMRIG_CAM_DONE_TIME_LO), ==, (uint32_t)time);
+    g_assert_cmpuint(get(q, MMRIG_CAM_DONE_TIME_HI), ==, time >> 32);
+    g_assert_cmphex(done_address(q), ==, BUFFER);
+    set(q, MMRIG_CAM_DONE_POP, 1);
+}
+
+/* Every register that can have a value of its own has one. */
+static void test_registers(void)
+{
+    enum { STEP = 0x50000, FAILURES = 64, LEFT = 2 };
+    const char *properties = ",start-timeout-ms=70,dma-bits=40";
+    QTest *q = start(properties);
+    uint32_t before[REGISTERS];
+    uint32_t bytes;
+    int64_t now = 0;
+
+    g_assert_cmpuint(get(q, MMRIG_CAM_DONE_DEPTH), ==, FAILURES);
+    /* None of these is what it is after a reset. */
+    set(q, MMRIG_CAM_SIZE, MMRIG_CAM_SIZE_PACK(640, 480));
+    set(q, MMRIG_CAM_FORMAT, MMRIG_CAM_FORMAT_GREY);
+    set(q, MMRIG_CAM_INTERVAL_NS, 2 * MS);
+    bytes = get(q, MMRIG_CAM_FRAME_BYTES);
+    qtest_fill(q, BUFFER, 4 * STEP, 0xee);
+
+    /* One start in vain, and one with a wait. */
+    command(q, MMRIG_CAM_COMMAND_START);
+    qtest_clock_step(q, 70 * MS);
+    command(q, MMRIG_CAM_COMMAND_STOP);
+    qtest_clock_step(q, 5000 * MS);
+    now = 5070 * MS;
+    command(q, MMRIG_CAM_COMMAND_START);
+    qtest_clock_step(q, 5 * MS);
+    queue(q, BUFFER, bytes, 1);
+    queue(q, BUFFER + STEP, bytes, 2);
+    now += 5 * MS;
+    g_assert_cmpuint(get(q, MMRIG_CAM_STATE), ==, MMRIG_CAM_STATE_STREAMING);
+
+    /* Two frames, one that is due without a buffer, and failures until one is dropped. */
+    qtest_clock_step(q, 6 * MS);
+    for (uint32_t i = 0; i < 2; i++)
+        set(q, MMRIG_CAM_DONE_POP, 1);
+    for (uint32_t i = 0; i < FAILURES; i++)
+        fail_frame(q, bytes, 100 + i, 2 * MS);
+    g_assert_cmpuint(get(q, MMRIG_CAM_DONE_COUNT), ==, FAILURES);
+    fail_frame(q, bytes, 200, 2 * MS);
+    now += 6 * MS + (FAILURES + 1) * 2 * MS;
+    /* A dropped frame leaves its buffer; the next takes it, round the end of the ring. */
+    for (uint32_t i = 0; i < FAILURES - LEFT; i++)
+        set(q, MMRIG_CAM_DONE_POP, 1);
+    qtest_pci_command(q, SLOT, TRUE);
+    for (uint32_t i = 1; i < 4; i++)
+        g_assert_cmphex(queue(q, BUFFER + STEP * i, bytes, 200 + i), ==, MMRIG_CAM_OK);
+    qtest_clock_step(q, 2 * MS);
+    now += 2 * MS;
+
+    /* Some interrupts have been seen to; and an error to end with, whose detail is long. */
+    set(q, MMRIG_CAM_IRQ_STATUS, MMRIG_CAM_IRQ_UNDERRUN | MMRIG_CAM_IRQ_ERROR);
+    set(q, MMRIG_CAM_IRQ_ENABLE, MMRIG_CAM_IRQ_START_TIMEOUT);
+    g_assert_cmphex(queue(q, 0x12345678000, bytes + 1, 0xc00c1e), ==, MMRIG_CAM_ERR_BUF_WIDTH);
+    get(q, MMRIG_CAM_CLOCK_LO);
+    for (uint32_t i = 0; i < REGISTERS; i++)
+        before[i] = get(q, 4 * i);
+    for (uint32_t reg = MMRIG_CAM_COUNT_FRAMES; reg <= MMRIG_CAM_COUNT_ERRORS; reg += 4)
+        g_assert_cmpuint(before[reg / 4], >, 0);
+    g_autofree char *uri = qtest_save(q);
+
+    q = incoming(uri, properties);
+    for (uint32_t i = 0; i < REGISTERS; i++)
+        if (get(q, 4 * i) != before[i])
+            g_error("register 0x%03x is 0x%x, was 0x%x", 4 * i, get(q, 4 * i), before[i]);
+    /* It was latched when the clock was read, and that was in the other QEMU. */
+    g_assert_cmpuint(get(q, MMRIG_CAM_CLOCK_HI), ==, now >> 32);
+    g_assert_cmpuint(get(q, MMRIG_CAM_CLOCK_HI), >, 0);
+    /* A frame is lost at each of the numbers 2 and 67. */
+    take_failure(q, 65, 100 + 62, (uint64_t)(now - 6 * MS));
+    take_failure(q, 66, 100 + 63, (uint64_t)(now - 4 * MS));
+    take_frame(q, 68, BUFFER, 200);
+    g_assert_cmpuint(get(q, MMRIG_CAM_DONE_COUNT), ==, 0);
+    qtest_clock_step(q, now);
+    for (uint32_t i = 1; i < 4; i++) {
+        qtest_clock_step(q, 2 * MS);
+        take_frame(q, 68 + i, BUFFER + STEP * i, 200 + i);
+    }
+    /* They are counted on from there. */
+    g_assert_cmpuint(get(q, MMRIG_CAM_COUNT_FRAMES), ==,
+                     before[MMRIG_CAM_COUNT_FRAMES / 4] + 3);
+    qtest_stop(q);
+    qtest_forget(uri);
+}
+
+/* While it waits for buffers: how long it has done so migrates. */
+static void test_starting(void)
+{
+    const char *properties = ",start-timeout-ms=70";
+    QTest *q = start(properties);
+
+    small(q);
+    qtest_clock_step(q, 10 * MS);
+    queue(q, BUFFER, 1024, 1);
+    command(q, MMRIG_CAM_COMMAND_START);
+    qtest_clock_step(q, 30 * MS);
+    g_autofree char *uri = qtest_save(q);
+
+    q = incoming(uri, properties);
+    qtest_clock_step(q, 50 * MS);
+    g_assert_cmpuint(get(q, MMRIG_CAM_STATE), ==, MMRIG_CAM_STATE_STARTING);
+    queue(q, BUFFER + 0x1000, 1024, 2);
+    g_assert_cmpuint(get(q, MMRIG_CAM_STATE), ==, MMRIG_CAM_STATE_STREAMING);
+    g_assert_cmpuint(get(q, MMRIG_CAM_START_WAIT_LO), ==, 40 * MS);
+    qtest_clock_step(q, MS);
+    g_assert_cmpuint(get(q, MMRIG_CAM_START_LATENCY_LO), ==, 41 * MS);
+    qtest_stop(q);
+
+    /* The same, and its patience ends when it should. */
+    q = incoming(uri, properties);
+    qtest_clock_step(q, 80 * MS - 1);
+    g_assert_cmpuint(get(q, MMRIG_CAM_STATE), ==, MMRIG_CAM_STATE_STARTING);
+    qtest_clock_step(q, 1);
+    g_assert_cmpuint(get(q, MMRIG_CAM_STATE), ==, MMRIG_CAM_STATE_FAILED);
+    qtest_stop(q);
+    qtest_forget(uri);
+}
+
+/* A host that runs the timer late does not shift the frames behind. */
+static void test_late(void)
+{
+    QTest *q = start("");
+
+    small(q);
+    for (uint32_t i = 0; i < 4; i++)
+        queue(q, BUFFER + 0x1000 * i, 1024, i);
+    command(q, MMRIG_CAM_COMMAND_START);
+    g_autofree char *uri = qtest_save(q);
+
+    q = incoming(uri, "");
+    /* While the machine is stopped its timers do not run, and qtest's clock does. */
+    json_node_unref(qtest_qmp(q, "{'execute':'stop'}"));
+    qtest_clock_step(q, MS + MS / 2);
+    g_assert_cmpuint(get(q, MMRIG_CAM_DONE_COUNT), ==, 0);
+    json_node_unref(qtest_qmp(q, "{'execute':'cont'}"));
+    g_assert_cmpuint(get(q, MMRIG_CAM_DONE_COUNT), ==, 1);
+    qtest_clock_step(q, MS / 2 - 1);
+    g_assert_cmpuint(get(q, MMRIG_CAM_DONE_COUNT), ==, 1);
+    qtest_clock_step(q, 1);
+    g_assert_cmpuint(get(q, MMRIG_CAM_DONE_COUNT), ==, 2);
+    qtest_stop(q);
+    qtest_forget(uri);
+}
+
+/* Where messages are sent, and that they are. */
+static void test_interrupts(void)
+{
+    QTest *q = start("");
+    unsigned capability = qtest_pci_capability(q, SLOT, 0x11);
+    uint32_t control = qtest_pci_readl(q, SLOT, capability);
+
+    for (uint32_t v = 0; v < MMRIG_CAM_VECTORS; v++) {
+        qtest_writel(q, TABLE + 16 * v, MAILBOX + 16 * v);
+        qtest_writel(q, TABLE + 16 * v + 4, 0);
+        qtest_writel(q, TABLE + 16 * v + 8, 0x1000 + v);
+        qtest_writel(q, TABLE + 16 * v + 12, 0);
+    }
+    qtest_fill(q, MAILBOX, 32, 0);
+    qtest_pci_writel(q, SLOT, capability, control | 1u << 31);
+    small(q);
+    queue(q, BUFFER, 1024, 1);
+    queue(q, BUFFER + 0x1000, 1024, 2);
+    set(q, MMRIG_CAM_IRQ_ENABLE, MMRIG_CAM_IRQ_FRAME | MMRIG_CAM_IRQ_UNDERRUN);
+    command(q, MMRIG_CAM_COMMAND_START);
+    g_autofree char *uri = qtest_save(q);
+
+    q = incoming(uri, "");
+    g_assert_cmphex(qtest_readl(q, MAILBOX), ==, 0);
+    qtest_clock_step(q, MS);
+    g_assert_cmphex(qtest_readl(q, MAILBOX), ==, 0x1000);
+    g_assert_cmphex(qtest_readl(q, MAILBOX + 16), ==, 0);
+    qtest_clock_step(q, 2 * MS);
+    g_assert_cmphex(qtest_readl(q, MAILBOX + 16), ==, 0x1001);
+    qtest_stop(q);
+    qtest_forget(uri);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    if (!qtest_available()) {
+        g_print("1..0 # SKIP there is no QEMU\n");
+        return QTEST_SKIP;
+    }
+    g_test_add_func("/camera/migration/stream", test_stream);
+    g_test_add_func("/camera/migration/registers", test_registers);
+    g_test_add_func("/camera/migration/starting", test_starting);
+    g_test_add_func("/camera/migration/late", test_late);
+    g_test_add_func("/camera/migration/interrupts", test_interrupts);
+    return g_test_run();
+}

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * mmrig-ras and the map of what is bad from one QEMU to another. Whatever of their state is not
+ * what a new machine has must be noticed here if the stream does not carry it; and a stream
+ * that is wrong must be refused.
+ */
+#include <endian.h>
+#include <string.h>
+
+#include "mmrig-mirror-regs.h"
+#include "mmrig-ras-regs.h"
+#include "qtest.h"
+
+#define INTEL  "qemu64,vendor=GenuineIntel,family=6,model=143,stepping=4"
+#define MIRROR "mmrig-mirror,id=mirror,addr=4"
+#define ANY    "mmrig-ras,id=ras0,store-clears=any"
+#define SLOT   4
+#define REGS   0xe0000000u
+#define PAGE   0x1234000ull
+
+/* The counters, in the order in which they are in a stream. */
+static const char *const counters[] = {
+    "consumed-loads", "consumed-fetches", "consumed-dma", "filtered", "stores", "cleared",
+};
+
+/* With these two devices, in this order. */
+static QTest *start(const char *first, const char *second, const char *uri)
+{
+    QTest *q = qtest_start("-cpu", INTEL, "-device", first, "-device", second,
+                           uri ? "-incoming" : NULL, uri, NULL);
+
+    if (uri) {
+        qtest_migrated(q);
+        return q;
+    }
+    qtest_pci_map(q, SLOT, MMRIG_MIRROR_BAR_REGS, REGS);
+    qtest_pci_command(q, SLOT, FALSE);
+    return q;
+}
+
+static void mirror_page(QTest *q, uint32_t address)
+{
+    qtest_writel(q, REGS + MMRIG_MIRROR_APPLY_BASE_LO, address);
+    qtest_writel(q, REGS + MMRIG_MIRROR_APPLY_SIZE_LO, 4096);
+    qtest_writel(q, REGS + MMRIG_MIRROR_APPLY_ATTRIBUTES, MMRIG_MIRROR_ATTRIBUTE_MIRROR);
+    qtest_writel(q, REGS + MMRIG_MIRROR_APPLY, 1);
+    g_assert_cmpuint(qtest_readl(q, REGS + MMRIG_MIRROR_ERROR), ==, MMRIG_MIRROR_OK);
+}
+
+static uint64_t word(uint64_t address)
+{
+    return address * 0x9e3779b97f4a7c15ull + 1;
+}
+
+static void fill(QTest *q, uint64_t address, size_t size)
+{
+    for (size_t i = 0; i < size; i += 8)
+        qtest_writeq(q, address + i, word(address + i));
+}
+
+/* What is good is as it was filled. */
+static void assert_filled(QTest *q, uint64_t address, size_t size, uint64_t bad,
+                          size_t bad_size)
+{
+    for (uint64_t at = address; at < address + size; at += 8)
+        if (at < bad || at >= bad + bad_size)
+            g_assert_cmphex(qtest_readq(q, at), ==, word(at));
+}
+
+/* The list of what is bad, as "GPA+LENGTH SOURCE;...". */
+static void assert_list(QTest *q, const char *expected)
+{
+    g_autoptr(JsonNode) node = qtest_qmp(q, "{'execute':'qom-get','arguments':{'path':'ras0',"
+                                            "'property':'poison'}}");
+    JsonArray *array = json_node_get_array(node);
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    for (guint i = 0; i < json_array_get_length(array); i++) {
+        JsonObject *range = json_array_get_object_element(array, i);
+
+        g_string_append_printf(text, "%s%" G_GINT64_MODIFIER "x+%" G_GINT64_MODIFIER "x %s",
+                               i ? ";" : "", json_object_get_int_member(range, "gpa"),
+                               json_object_get_int_member(range, "length"),
+                               json_object_get_string_member(range, "source"));
+    }
+    g_assert_cmpstr(text->str, ==, expected);
+}
+
+/* What is bad, and lines that are stored in part. */
+static void test_lines(void)
+{
+    QTest *q = start("mmrig-ras,id=ras0", MIRROR, NULL);
+
+    fill(q, PAGE, 8192);
+    qtest_set(q, "ras0", "inject", "kind=poison,gpa=0x1234040,len=128");
+    qtest_set(q, "ras0", "inject", "kind=poison,gpa=0x2000000,len=4096");
+    qtest_set(q, "ras0", "inject", "kind=ce,gpa=0x3000000");
+    qtest_readb(q, PAGE + 0x40);
+    /* Half of a line is stored. */
+    for (unsigned i = 0; i < 32; i += 8)
+        qtest_writeq(q, PAGE + 0x80 + i, 1);
+    g_autofree char *uri = qtest_save(q);
+
+    q = start("mmrig-ras,id=ras0", MIRROR, uri);
+    assert_list(q, "1234040+80 ras;2000000+1000 ras");
+    g_assert_cmpuint(qtest_get(q, "ras0", "poisoned"), ==, 66);
+    g_assert_cmpuint(qtest_get(q, "ras0", "consumed-dma"), ==, 1);
+    g_assert_cmpuint(qtest_get(q, "ras0", "injected"), ==, 1);
+    assert_filled(q, PAGE, 8192, PAGE + 0x40, 0x80);
+    for (unsigned i = 32; i < 64; i += 8)
+        qtest_writeq(q, PAGE + 0x80 + i, 1);
+    assert_list(q, "1234040+40 ras;2000000+1000 ras");
+    qtest_readb(q, 0x2000fff);
+    g_assert_cmpuint(qtest_get(q, "ras0", "consumed-dma"), ==, 2);
+    qtest_set(q, "ras0", "clear", "all");
+    assert_list(q, "");
+    assert_filled(q, PAGE, 8192, PAGE + 0x80, 0x40);
+    qtest_stop(q);
+    qtest_forget(uri);
+}
+
+/*
+ * A stream with the counters as they are in it: 2 reads, 1 made good, and 2 stores, which
+ * cleared 3 lines. What processors do is in none of qtest's machines.
+ */
+static char *save_counters(const char *ras, uint64_t cleared,
+                           uint64_t stream[G_N_ELEMENTS(counters)])
+{
+    const uint64_t values[] = {0, 0, 2, 1, 2, cleared};
+    QTest *q = start(ras, MIRROR, NULL);
+
+    mirror_page(q, PAGE);
+    qtest_set(q, "ras0", "inject", "kind=poison,gpa=0x1234000,len=64");
+    qtest_set(q, "ras0", "inject", "kind=poison,gpa=0x2000000,len=256");
+    qtest_readq(q, PAGE);
+    qtest_readq(q, 0x2000000);
+    qtest_readq(q, 0x2000000);
+    qtest_writeq(q, 0x2000000, 1);
+    qtest_writeq(q, 0x200007c, 1);
+    for (guint i = 0; i < G_N_ELEMENTS(counters); i++) {
+        g_assert_cmpuint(qtest_get(q, "ras0", counters[i]), ==, values[i]);
+        stream[i] = htobe64(values[i]);
+    }
+    return qtest_save(q);
+}
+
+static void test_counters(void)
+{
+    uint64_t stream[G_N_ELEMENTS(counters)];
+    g_autofree char *uri = save_counters(ANY, 3, stream);
+    uint64_t loads[] = {htobe64(0x1234567890), htobe64(77)};
+    uint64_t values[] = {0x1234567890, 77, 2, 1, 2, 3};
+    QTest *q;
+
+    qtest_patch(uri, stream, sizeof(stream), 0, loads, sizeof(loads));
+    q = start("mmrig-ras,id=ras0", MIRROR, uri);
+    for (guint i = 0; i < G_N_ELEMENTS(counters); i++)
+        g_assert_cmpuint(qtest_get(q, "ras0", counters[i]), ==, values[i]);
+    qtest_stop(q);
+    qtest_forget(uri);
+}
+
+/* What a store does is the stream's to say, as it was in force there. */
+static void test_store(void)
+{
+    uint64_t stream[G_N_ELEMENTS(counters)];
+    g_autofree char *uri = save_counters(ANY, 3, stream);
+    QTest *q = start("mmrig-ras,id=ras0", MIRROR, uri);
+
+    qtest_writeq(q, PAGE, 1);
+    assert_list(q, "20000c0+40 ras");
+    qtest_stop(q);
+    qtest_forget(uri);
+}
+
+/* Devices that are made in another order: bad memory is whose it was. */
+static void test_order(void)
+{
+    QTest *q = start("mmrig-ras,id=ras0", MIRROR, NULL);
+
+    fill(q, PAGE, 4096);
+    mirror_page(q, PAGE);
+    qtest_set(q, "ras0", "inject", "kind=poison,gpa=0x1234000,len=128");
+    qtest_set(q, "mirror", "spoil", "0x1234040+128");
+    assert_list(q, "1234000+40 ras;1234040+40 ras mirror;1234080+40 mirror");
+    g_autofree char *uri = qtest_save(q);
+
+    q = start(MIRROR, "mmrig-ras,id=ras0", uri);
+    assert_list(q, "1234000+40 ras;1234040+40 mirror ras;1234080+40 mirror");
+    g_assert_cmphex(qtest_readq(q, PAGE), ==, word(PAGE));
+    g_assert_cmphex(qtest_readq(q, PAGE + 0x40), ==, UINT64_MAX);
+    g_assert_cmphex(qtest_readq(q, PAGE + 0x80), ==, word(PAGE + 0x80));
+    g_assert_cmpuint(qtest_get(q, "mirror", "corrected"), ==, 1);
+    g_assert_cmpuint(qtest_get(q, "mirror", "failovers"), ==, 1);
+    qtest_set(q, "ras0", "clear", "gpa=0x1234000,len=4096");
+    assert_list(q, "1234040+80 mirror");
+    g_autofree char *back = qtest_save(q);
+    qtest_forget(uri);
+
+    q = start("mmrig-ras,id=ras0", MIRROR, back);
+    assert_list(q, "1234040+80 mirror");
+    qtest_stop(q);
+    qtest_forget(back);
+}
+
+/* QEMU ends with status 1 and says so, whatever the stream holds. */
+static void assert_refused(const char *uri, const char *why)
+{
+    g_autoptr(GPtrArray) argv = qtest_argv(NULL);
+    g_autofree char *errors = NULL;
+    const char *const more[] = {"-cpu",    INTEL,  "-device",   "mmrig-ras,id=ras0",
+                                "-device", MIRROR, "-incoming", uri};
+
+    for (guint i = 0; i < G_N_ELEMENTS(more); i++)
+        g_ptr_array_add(argv, g_strdup(more[i]));
+    g_assert_cmpint(qtest_run(argv, &errors), ==, 1);
+    if (!strstr(errors, why))
+        g_error("'%s' does not say '%s'", errors, why);
+}
+
+static void test_refused(void)
+{
+    enum { COUNTERS = 8 * G_N_ELEMENTS(counters), NAME = 32, NAMES = 8 * NAME };
+    /* Two pages, of 72 bytes each. */
+    enum { PARTIALS = COUNTERS + 8 + 2 * 72 };
+    static const struct {
+        int offset; /* from the counters */
+        char bytes[NAME + 4];
+        unsigned size;
+        const char *why;
+    } rows[] = {
+        {COUNTERS, "\xff\xff\xff\xff", 4, "mmrig-poison/counts"},
+        {COUNTERS, {0, 0, 6, 1}, 4, "mmrig-poison/counts"},
+        {COUNTERS + 4, "\xff\xff\xff\xff", 4, "mmrig-poison/counts"},
+        /* The first page: no page; no memory; of a source without a name. */
+        {COUNTERS + 8, {0, 0, 0, 0, 1, 0x23, 0x40, 1}, 8, "mmrig-poison"},
+        {COUNTERS + 8, {0, 0, 0, 1, 1, 0x23, 0x40, 0}, 8, "no RAM at 0x101234000"},
+        {COUNTERS + 8 + 8 * 8, {1}, 1, "mmrig-poison"},
+        /* A line stored in part: no line; one that is good. */
+        {PARTIALS + 7, {1}, 1, "mmrig-poison"},
+        {PARTIALS + 6, {1, 0}, 2, "mmrig-poison"},
+        /* What a store does, and a name without an end. */
+        {-4, {0, 0, 0, 3}, 4, "mmrig-poison"},
+        {-4 - NAMES, "a source whose name goes on and on", NAME, "mmrig-poison"},
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        uint64_t stream[G_N_ELEMENTS(counters)];
+        g_autofree char *uri = save_counters("mmrig-ras,id=ras0", 0, stream);
+
+        qtest_patch(uri, stream, sizeof(stream), rows[i].offset, rows[i].bytes, rows[i].size);
+        assert_refused(uri, rows[i].why);
+        qtest_forget(uri);
+    }
+
+    /* A name that is there twice. */
+    uint64_t stream[G_N_ELEMENTS(counters)];
+    g_autofree char *uri = save_counters(ANY, 3, stream);
+
+    qtest_patch(uri, stream, sizeof(stream), -4 - NAMES + NAME, "ras", 4);
+    assert_refused(uri, "mmrig-poison");
+    qtest_forget(uri);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    if (!qtest_available()) {
+        g_print("1..0 # SKIP there is no QEMU\n");
+        return QTEST_SKIP;
+    }
+    g_test_add_func("/ras/migration/lines", test_lines);
+    g_test_add_func("/ras/migration/counters", test_counters);
+    g_test_add_func("/ras/migration/store", test_store);
+    g_test_add_func("/ras/migration/order", test_order);
+    g_test_add_func("/ras/migration/refused", test_refused);
+    return g_test_run();
+}
