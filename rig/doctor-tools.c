@@ -41,9 +41,10 @@ static const Tool tools[] = {
     {MMRIG_TOOL_BUILD, "xz", "xz-utils", FALSE},
     {MMRIG_TOOL_BUILD, "tar", "tar", FALSE},
     /* esp.c */
-    {MMRIG_TOOL_DISK, "mformat", MMRIG_ESP_TOOLS_PACKAGE, FALSE},
-    {MMRIG_TOOL_DISK, "mmd", MMRIG_ESP_TOOLS_PACKAGE, FALSE},
-    {MMRIG_TOOL_DISK, "mcopy", MMRIG_ESP_TOOLS_PACKAGE, FALSE},
+    {MMRIG_TOOL_DISK, "mformat", "mtools", FALSE},
+    {MMRIG_TOOL_DISK, "sfdisk", "fdisk", FALSE},
+    {MMRIG_TOOL_DISK, "mmd", "mtools", FALSE},
+    {MMRIG_TOOL_DISK, "mcopy", "mtools", FALSE},
     {MMRIG_TOOL_DISK, MMRIG_ESP_LOADER, MMRIG_ESP_LOADER_PACKAGE, FALSE},
 };
 

@@ -10,7 +10,6 @@
 
 #include "child.h"
 #include "error.h"
-#include "gpt.h"
 
 #define SECTOR 512
 #define MIB    (G_GUINT64_CONSTANT(1) << 20)
@@ -22,6 +21,8 @@
 #define SIZE_MIN (64 * MIB)
 /* What the file system itself needs is two tables, of 4 bytes for each cluster of 512. */
 #define OVERHEAD(content) ((content) / 32 + 4 * MIB)
+/* Where the one partition starts, and what is left behind it: there lie the tables. */
+#define MARGIN MIB
 /* The largest file that FAT can hold. */
 #define FILE_MAX ((guint64)G_MAXUINT32)
 
@@ -38,7 +39,17 @@ static const char config_text[] = "timeout 0\n"
                                   "console-mode keep\n"
                                   "editor no\n";
 
-static const char *const tools[] = {"mformat", "mmd", "mcopy"};
+/* The type is that of an EFI system partition (UEFI 2.10, table 5.7). */
+static const char table_text[] =
+    "label: gpt\n"
+    "start=2048, size=%" G_GUINT64_FORMAT ", "
+    "type=C12A7328-F81F-11D2-BA4B-00A0C93EC93B, "
+    "uuid=" MMRIG_ESP_PARTITION ", name=\"EFI system partition\"\n";
+
+static const struct {
+    const char *name, *package;
+} tools[] = {
+    {"mformat", "mtools"}, {"mmd", "mtools"}, {"mcopy", "mtools"}, {"sfdisk", "fdisk"}};
 
 static char *entry_text(const MmrigEsp *esp)
 {
@@ -54,7 +65,7 @@ char *mmrig_esp_unmet(const char *loader)
                                loader, MMRIG_ESP_LOADER_PACKAGE);
     for (gsize i = 0; i < G_N_ELEMENTS(tools); i++) {
         g_autoptr(GError) error = NULL;
-        g_autofree char *path = mmrig_child_find(tools[i], MMRIG_ESP_TOOLS_PACKAGE, &error);
+        g_autofree char *path = mmrig_child_find(tools[i].name, tools[i].package, &error);
         if (!path)
             return g_strdup(error->message);
     }
@@ -105,11 +116,37 @@ static gboolean run_tool(const char *const *argv, GError **error)
     return FALSE;
 }
 
+/* The table, on a disk of size bytes: one partition, which has all but the margins. */
+static gboolean partition(const char *file, guint64 size, GError **error)
+{
+    g_autoptr(GSubprocessLauncher) launcher =
+        mmrig_child_launcher(G_SUBPROCESS_FLAGS_STDIN_PIPE | G_SUBPROCESS_FLAGS_STDOUT_SILENCE |
+                             G_SUBPROCESS_FLAGS_STDERR_PIPE);
+    g_autofree char *program = mmrig_child_find("sfdisk", "fdisk", error);
+    g_autofree char *table = g_strdup_printf(table_text, (size - 2 * MARGIN) / SECTOR);
+    g_autofree char *said = NULL;
+    g_autoptr(GError) cause = NULL;
+
+    if (!program)
+        return FALSE;
+    g_autoptr(GSubprocess) process = g_subprocess_launcher_spawn(
+        launcher, &cause, program, "--quiet", "--no-reread", "--no-tell-kernel", file, NULL);
+    if (process && g_subprocess_communicate_utf8(process, table, NULL, NULL, &said, &cause) &&
+        g_subprocess_get_if_exited(process) && g_subprocess_get_exit_status(process) == 0)
+        return TRUE;
+    g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG,
+                "cannot make a partition table with %s: %s", program,
+                cause  ? cause->message
+                : said ? g_strstrip(said)
+                       : "it died");
+    return FALSE;
+}
+
 /* drive is the file system: a file, and where in it. */
 static gboolean format(const char *drive, guint64 size, GError **error)
 {
     g_autofree char *sectors = g_strdup_printf("%" G_GUINT64_FORMAT, size / SECTOR);
-    g_autofree char *before = g_strdup_printf("%" G_GUINT64_FORMAT, MMRIG_GPT_MARGIN / SECTOR);
+    g_autofree char *before = g_strdup_printf("%" G_GUINT64_FORMAT, MARGIN / SECTOR);
     /* A cylinder of 64 heads and 32 sectors is a MiB: mtools want whole cylinders. */
     const char *argv[] = {"mformat", "-i", drive, "-F", "-c",   "1",  "-T",    sectors, "-h",
                           "64",      "-s", "32",  "-H", before, "-v", "MMRIG", "::",    NULL};
@@ -158,7 +195,7 @@ static gboolean make_files(const MmrigEsp *esp, const char *drive, GError **erro
 gboolean mmrig_esp_fill(const MmrigEsp *esp, int fd, GError **error)
 {
     g_autofree char *file = open_name(fd);
-    g_autofree char *drive = g_strdup_printf("%s@@%" G_GUINT64_FORMAT, file, MMRIG_GPT_MARGIN);
+    g_autofree char *drive = g_strdup_printf("%s@@%" G_GUINT64_FORMAT, file, MARGIN);
     g_autofree char *unmet = mmrig_esp_unmet(esp->loader);
     guint64 content = 0;
 
@@ -170,12 +207,13 @@ gboolean mmrig_esp_fill(const MmrigEsp *esp, int fd, GError **error)
         !add_size(esp->initrd, &content, error))
         return FALSE;
     guint64 size = MAX(content + OVERHEAD(content), SIZE_MIN) / MIB * MIB;
-    if (ftruncate(fd, 0) != 0 || ftruncate(fd, (off_t)(size + 2 * MMRIG_GPT_MARGIN)) != 0) {
+    guint64 disk = size + 2 * MARGIN;
+    if (ftruncate(fd, 0) != 0 || ftruncate(fd, (off_t)disk) != 0) {
         g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG,
-                    "cannot make a disk of %" G_GUINT64_FORMAT " bytes to boot from: %s",
-                    size + 2 * MMRIG_GPT_MARGIN, g_strerror(errno));
+                    "cannot make a disk of %" G_GUINT64_FORMAT " bytes to boot from: %s", disk,
+                    g_strerror(errno));
         return FALSE;
     }
-    return mmrig_gpt_write(fd, size + 2 * MMRIG_GPT_MARGIN, error) &&
-           format(drive, size, error) && make_files(esp, drive, error);
+    return partition(file, disk, error) && format(drive, size, error) &&
+           make_files(esp, drive, error);
 }

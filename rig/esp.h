@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A disk as firmware boots from one: a partition table, an EFI system partition in it, and on
- * that systemd-boot as it is, with one entry for the kernel. mtools make the file system, on
- * the open file that it lies in, so that nothing has to be mounted and nothing gets a name.
+ * that systemd-boot as it is, with one entry for the kernel. sfdisk makes the table and mtools
+ * the file system, on the open file that they lie in, so that nothing has to be mounted and nothing gets a name.
  */
 #pragma once
 
@@ -11,7 +11,9 @@
 /* systemd-boot, where its own project and Debian's package systemd-boot-efi put it. */
 #define MMRIG_ESP_LOADER         "/usr/lib/systemd/boot/efi/systemd-bootx64.efi"
 #define MMRIG_ESP_LOADER_PACKAGE "systemd-boot-efi"
-#define MMRIG_ESP_TOOLS_PACKAGE  "mtools"
+
+/* What the partition is called in /dev/disk/by-partuuid, and what a boot loader reports. */
+#define MMRIG_ESP_PARTITION "4d4d5249-4700-4553-8001-000000000001"
 
 /* Why no such disk can be made on this host ("... is missing"), or NULL. Free with g_free(). */
 char *mmrig_esp_unmet(const char *loader);
