@@ -100,6 +100,7 @@ static void place_make(Place *place, gconstpointer data)
                                            "/usr/bin/xz",
                                            "/usr/bin/tar",
                                            "/usr/bin/mformat",
+                                           "/usr/sbin/sfdisk",
                                            "/usr/bin/mmd",
                                            "/usr/bin/mcopy"};
     g_autoptr(GError) error = NULL;
@@ -331,7 +332,7 @@ static void test_files(Place *place, gconstpointer data)
     put(place, "/usr/bin/bison", "", 0, 0644);
     check(place, "build-tools", MMRIG_CHECK_WARN, "missing: bison;", "apt-get install bison");
 
-    check(place, "disk-tools", MMRIG_CHECK_OK, "mformat mmd mcopy " BOOT_LOADER, NULL);
+    check(place, "disk-tools", MMRIG_CHECK_OK, "mformat sfdisk mmd mcopy " BOOT_LOADER, NULL);
     drop(place, BOOT_LOADER);
     check(place, "disk-tools", MMRIG_CHECK_WARN, "missing: " BOOT_LOADER "; no scenarios",
           "apt-get install systemd-boot-efi");

@@ -116,10 +116,11 @@ static void check_table(const Fixture *fixture, guint64 sectors)
     const char *dump[] = {program, "--dump", file, NULL};
     const char *verify[] = {program, "--verify", file, NULL};
     g_autofree char *text = NULL, *verdict = NULL;
-    g_autofree char *wanted = g_strdup_printf(
-        "start=        2048, size=%12" G_GUINT64_FORMAT
-        ", type=C12A7328-F81F-11D2-BA4B-00A0C93EC93B, uuid=" MMRIG_ESP_PARTITION,
-        sectors - 4096);
+    g_autofree char *id = g_ascii_strup(MMRIG_ESP_PARTITION, -1);
+    g_autofree char *wanted =
+        g_strdup_printf("start=        2048, size=%12" G_GUINT64_FORMAT
+                        ", type=C12A7328-F81F-11D2-BA4B-00A0C93EC93B, uuid=%s",
+                        sectors - 4096, id);
     g_autoptr(GError) error = NULL;
 
     g_assert_true(mmrig_child_run(dump, NULL, &text, &error));
