@@ -376,3 +376,23 @@ struct zone zone_read(unsigned node, const char *name)
     fclose(file);
     return zone;
 }
+
+void zones_free(uint64_t *movable, uint64_t *other)
+{
+    static const char free_pages[] = "  pages free";
+    char line[256], name[32];
+    uint64_t *count = other;
+    FILE *file = fopen("/proc/zoneinfo", "re");
+
+    if (!file)
+        ABORT("/proc/zoneinfo: %s", strerror(errno));
+    *movable = *other = 0;
+    while (fgets(line, sizeof(line), file)) {
+        /* Most lines are neither, and this is called while memory is counted. */
+        if (line[0] == 'N' && sscanf(line, "Node %*u, zone %31s", name) == 1)
+            count = strcmp(name, "Movable") == 0 ? movable : other;
+        else if (strncmp(line, free_pages, sizeof(free_pages) - 1) == 0)
+            *count += strtoull(line + sizeof(free_pages) - 1, NULL, 10);
+    }
+    fclose(file);
+}

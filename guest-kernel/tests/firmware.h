@@ -116,5 +116,7 @@ struct zone {
 
 /* Of this node, by name ("Movable"). */
 struct zone zone_read(unsigned node, const char *name);
+/* Free pages of all nodes, in one look: in ZONE_MOVABLE, and in the other zones. */
+void zones_free(uint64_t *movable, uint64_t *other);
 
 #endif

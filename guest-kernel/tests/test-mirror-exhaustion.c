@@ -23,7 +23,6 @@
 #include "firmware.h"
 #include "harness.h"
 
-#define NODES     8
 #define HUGE      (2ull << 20)
 #define ROOM      (1ull << 42) /* of addresses: more tables than there is memory */
 #define FILES_MAX 1000000
@@ -42,27 +41,22 @@ struct progress {
 
 static struct progress *progress;
 
-static uint64_t zone_free(bool movable)
+/* What is free now, in bytes. */
+static void look(uint64_t *movable, uint64_t *kernel)
 {
-    static const char *const kernel_zones[] = {"DMA", "DMA32", "Normal"};
-    uint64_t pages = 0;
-
-    for (unsigned node = 0; node < NODES; node++) {
-        if (movable)
-            pages += zone_read(node, "Movable").free;
-        for (size_t i = 0; !movable && i < 3; i++)
-            pages += zone_read(node, kernel_zones[i]).free;
-    }
-    return pages * PAGE_BYTES;
+    zones_free(movable, kernel);
+    *movable *= PAGE_BYTES;
+    *kernel *= PAGE_BYTES;
 }
 
-/* Now and then: reading /proc/zoneinfo costs more than a step. */
-static void step(void)
+/* Now and then, every some MiB: a look costs more than a step. */
+static void step(unsigned steps_per_look)
 {
-    if (progress->steps++ % 256 != 0)
+    uint64_t kernel;
+
+    if (progress->steps++ % steps_per_look != 0)
         return;
-    uint64_t kernel = zone_free(false);
-    progress->free_movable = zone_free(true);
+    look(&progress->free_movable, &kernel);
     progress->kernel_bytes =
         progress->kernel_before > kernel ? progress->kernel_before - kernel : 0;
 }
@@ -77,7 +71,7 @@ static void take_tables(void)
     for (uint64_t i = 0; i < ROOM; i += HUGE) {
         /* Reading maps the page of zeroes: a table, and no memory of the program's. */
         (void)*(volatile char *)(at + i);
-        step();
+        step(512);
     }
 }
 
@@ -92,7 +86,7 @@ static void take_pipes(void)
         int ends[2];
         if (pipe2(ends, O_NONBLOCK) != 0 || write(ends[1], data, sizeof(data)) < 0)
             _exit(errno);
-        step();
+        step(32);
     }
 }
 
@@ -108,7 +102,7 @@ static void take_entries(void)
         snprintf(path, sizeof(path), "/mnt/an-empty-file-with-a-name-of-its-own-%u", i);
         if (mknod(path, S_IFREG | 0600, 0) != 0)
             _exit(errno);
-        step();
+        step(2048);
     }
 }
 
@@ -192,8 +186,8 @@ static void exhaust(const char *what, void (*take)(void))
     ASSERT_TRUE(file_write(parent, "-1000"));
     for (size_t i = 0; i < BYSTANDERS; i++)
         bystanders[i] = bystander_start();
-    uint64_t movable = zone_free(true);
-    progress->kernel_before = zone_free(false);
+    uint64_t movable;
+    look(&movable, &progress->kernel_before);
     pid_t child = fork();
     ASSERT_GE(child, 0);
     if (child == 0) {
