@@ -2,6 +2,8 @@
 #include "backing.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -76,4 +78,35 @@ GArray *mmrig_backings_new(const MmrigMachine *machine, GError **error)
             return NULL;
     }
     return g_steal_pointer(&fds);
+}
+
+/* A descriptor of its own for the file that fds has for the device, or -1. */
+static int inherit(const char *device, const MmrigMachine *other, const GArray *fds)
+{
+    for (guint i = 0; i < other->backings->len; i++) {
+        const MmrigBacking *backing = g_ptr_array_index(other->backings, i);
+        if (strcmp(backing->device, device) == 0)
+            return fcntl(g_array_index(fds, int, i), F_DUPFD_CLOEXEC, 0);
+    }
+    errno = ENOENT;
+    return -1;
+}
+
+GArray *mmrig_backings_inherit(const MmrigMachine *machine, const MmrigMachine *other,
+                               const GArray *fds, GError **error)
+{
+    g_autoptr(GArray) inherited = mmrig_backing_array();
+
+    for (guint i = 0; i < machine->backings->len; i++) {
+        const MmrigBacking *backing = g_ptr_array_index(machine->backings, i);
+        int fd = inherit(backing->device, other, fds);
+        if (fd < 0) {
+            g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG,
+                        "cannot pass on the backing of %s: %s", backing->device,
+                        g_strerror(errno));
+            return NULL;
+        }
+        g_array_append_val(inherited, fd);
+    }
+    return g_steal_pointer(&inherited);
 }

@@ -17,6 +17,13 @@ GArray *mmrig_backing_array(void);
  */
 GArray *mmrig_backings_new(const MmrigMachine *machine, GError **error);
 
+/*
+ * The same for a machine that goes on with what another one had: the descriptors of backings of
+ * the same device. What the other one lacks is a RIG error.
+ */
+GArray *mmrig_backings_inherit(const MmrigMachine *machine, const MmrigMachine *other,
+                               const GArray *fds, GError **error);
+
 /* Makes the file what it was at first: all zeroes, a copy of its source, or a disk to boot
  * from.
  */

@@ -556,6 +556,27 @@ static void renew_backing(Run *run, const char *device)
     }
 }
 
+/* A fork's next boot is a boot: of the same machine, with the memory of its own. */
+static gboolean leave_template(Run *run, GError **error)
+{
+    if (!run->options.template)
+        return TRUE;
+    run->parts.kind = MMRIG_MACHINE_COLD;
+    MmrigMachine *machine = mmrig_machine_plan(run->options.scenario, &run->parts, error);
+    GArray *backings =
+        machine ? mmrig_backings_inherit(machine, run->machine, run->backings, error) : NULL;
+    if (!backings) {
+        mmrig_machine_free(machine);
+        return FALSE;
+    }
+    g_array_unref(run->backings);
+    mmrig_machine_free(run->machine);
+    run->backings = backings;
+    run->machine = machine;
+    run->options.template = NULL;
+    return TRUE;
+}
+
 /* The verdict is final. */
 static void settle(Run *run)
 {
@@ -576,6 +597,23 @@ static void finish(GTask *task)
     g_task_return_pointer(task, g_steal_pointer(&run->result),
                           (GDestroyNotify)mmrig_result_free);
     g_object_unref(task);
+}
+
+static void start_next_boot(GTask *task)
+{
+    Run *run = g_task_get_task_data(task);
+    g_autoptr(GError) error = NULL;
+
+    if (!leave_template(run, &error)) {
+        mmrig_result_settle(run->result, MMRIG_BROKEN, MMRIG_CAUSE_RIG, "%s", error->message);
+        settle(run);
+        finish(task);
+        return;
+    }
+    renew_backing(run, run->options.scenario->fault.truncate);
+    if (!run->options.scenario->keep_variables)
+        renew_backing(run, MMRIG_BACKING_VARIABLES);
+    start_boot(task);
 }
 
 static void on_ended(MmrigVm *vm G_GNUC_UNUSED, gpointer data)
@@ -608,10 +646,7 @@ static void on_ended(MmrigVm *vm G_GNUC_UNUSED, gpointer data)
         finish(task);
         return;
     }
-    renew_backing(run, run->options.scenario->fault.truncate);
-    if (!run->options.scenario->keep_variables)
-        renew_backing(run, MMRIG_BACKING_VARIABLES);
-    start_boot(task);
+    start_next_boot(task);
 }
 
 static gboolean try_start_boot(GTask *task, GError **error)

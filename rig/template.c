@@ -20,8 +20,6 @@ const char *mmrig_template_unfit(const MmrigScenario *scenario)
 {
     if (scenario->cold)
         return scenario->cold;
-    if (scenario->boots)
-        return "it boots more than once";
     for (guint i = 0; i < scenario->devices->len; i++) {
         const MmrigDevice *device = g_ptr_array_index(scenario->devices, i);
         /* It would have to give back memory that belongs to the template. */
