@@ -9,55 +9,18 @@
  */
 #include "run.h"
 
-#include <errno.h>
-#include <stdio.h>
+#include <string.h>
 
-#include "actions.h"
 #include "arrival.h"
 #include "backing.h"
-#include "channel.h"
-#include "judge.h"
-#include "keeper.h"
-#include "vm.h"
+#include "run-state.h"
 
 #define KTAP_LIMIT   (16 * 1024 * 1024)
-#define STDERR_LIMIT (1024 * 1024)
-#define METRICS_MAX  1000
-#define POINTS_MAX   10000
 #define CONSOLE_TAIL 20
-#define REQUESTS_MAX 16 /* under way at once; the harness asks one at a time */
-
-typedef struct {
-    MmrigRunOptions options;
-    MmrigParts parts;
-    MmrigResult *result;
-    MmrigMachine *machine;
-    GArray *backings;          /* of int */
-    GCancellable *cancellable; /* the caller's, or NULL */
-    gulong cancel_handler;
-    guint boots, boot;
-    gint64 start_us;
-
-    /* Of this boot. */
-    GCancellable *boot_over; /* cancels what is under way in it */
-    MmrigVm *vm;
-    MmrigChannel *channel;
-    MmrigTap *output; /* the KTAP port */
-    MmrigKtap *ktap;
-    guint timer;
-    guint requests;
-    gboolean qmp_ready, agent_ready, ending;
-    MmrigKeeper *keeper;     /* once the test is over, and the machine is kept */
-    gboolean kept;           /* and judged */
-    gboolean guest_shutdown; /* QMP said that the guest did it */
-    guint64 output_bytes;    /* what "done" said */
-    MmrigEvidence evidence;
-    GPtrArray *evidence_texts; /* owns what evidence points to */
-} Run;
 
 static void start_boot(GTask *task);
 
-static void free_boot(Run *run)
+static void free_boot(MmrigRun *run)
 {
     if (run->boot_over)
         g_cancellable_cancel(run->boot_over);
@@ -77,7 +40,7 @@ static void free_boot(Run *run)
 
 static void run_free(gpointer data)
 {
-    Run *run = data;
+    MmrigRun *run = data;
 
     free_boot(run);
     g_cancellable_disconnect(run->cancellable, run->cancel_handler);
@@ -89,15 +52,13 @@ static void run_free(gpointer data)
     g_free(run);
 }
 
-static void set_stage(Run *run, MmrigStage stage)
+static void set_stage(MmrigRun *run, MmrigStage stage)
 {
     if (run->options.stage)
         run->options.stage(run->options.scenario, stage, run->options.stage_data);
 }
 
-/* Remembers the first text of its kind. */
-G_GNUC_PRINTF(3, 4)
-static void record(Run *run, const char **field, const char *format, ...)
+void mmrig_run_record(MmrigRun *run, const char **field, const char *format, ...)
 {
     va_list args;
 
@@ -110,8 +71,7 @@ static void record(Run *run, const char **field, const char *format, ...)
     *field = text;
 }
 
-/* The boot has shown what it can: QEMU goes, and on_ended() judges. */
-static void end_boot(Run *run)
+void mmrig_run_end_boot(MmrigRun *run)
 {
     if (run->ending)
         return;
@@ -122,43 +82,44 @@ static void end_boot(Run *run)
     mmrig_vm_kill(run->vm);
 }
 
-/* The rig itself cannot go on. */
-static void break_run(Run *run, const GError *error)
+void mmrig_run_break(MmrigRun *run, const GError *error)
 {
     mmrig_result_settle(run->result, MMRIG_BROKEN, MMRIG_CAUSE_RIG, "%s", error->message);
-    end_boot(run);
+    mmrig_run_end_boot(run);
 }
 
 static gboolean on_time_limit(gpointer data)
 {
-    Run *run = g_task_get_task_data(data);
+    MmrigRun *run = g_task_get_task_data(data);
     const MmrigScenario *scenario = run->options.scenario;
     guint boot = run->options.boot_timeout ? run->options.boot_timeout : MMRIG_BOOT_TIMEOUT;
     guint test = run->options.timeout ? run->options.timeout : scenario->timeout;
 
     run->timer = 0;
     if (run->evidence.started)
-        record(run, &run->evidence.time_limit,
-               "the test did not end within %u s and the guest did not end it either", test);
+        mmrig_run_record(run, &run->evidence.time_limit,
+                         "the test did not end within %u s and the guest did not end it either",
+                         test);
     else
-        record(run, &run->evidence.time_limit, "the guest was not ready within %u s", boot);
-    end_boot(run);
+        mmrig_run_record(run, &run->evidence.time_limit, "the guest was not ready within %u s",
+                         boot);
+    mmrig_run_end_boot(run);
     return G_SOURCE_REMOVE;
 }
 
 static void set_timer(GTask *task, guint seconds)
 {
-    Run *run = g_task_get_task_data(task);
+    MmrigRun *run = g_task_get_task_data(task);
 
     g_clear_handle_id(&run->timer, g_source_remove);
     run->timer = g_timeout_add_seconds(seconds, on_time_limit, task);
 }
 
-static void judge_boot(Run *run);
-static void settle(Run *run);
+static void judge_boot(MmrigRun *run);
+static void settle(MmrigRun *run);
 
 /* The test is over, and so is what is judged; the machine stays. */
-static void keep_machine(Run *run)
+static void keep_machine(MmrigRun *run)
 {
     const MmrigKept kept = {run->options.scenario, mmrig_vm_qmp(run->vm), mmrig_vm_pid(run->vm),
                             run->channel, run->options.keep_name};
@@ -167,7 +128,7 @@ static void keep_machine(Run *run)
     g_clear_handle_id(&run->timer, g_source_remove);
     run->keeper = mmrig_keeper_new(&kept, &error);
     if (!run->keeper) {
-        break_run(run, error);
+        mmrig_run_break(run, error);
         return;
     }
     judge_boot(run);
@@ -178,44 +139,33 @@ static void keep_machine(Run *run)
         run->options.kept(run->result, mmrig_keeper_name(run->keeper));
 }
 
-/* "done" counts once every byte that it announces has come. */
-static void end_if_whole(Run *run)
+void mmrig_run_end_if_whole(MmrigRun *run)
 {
     if (run->kept || !run->evidence.done || mmrig_tap_total(run->output) < run->output_bytes)
         return;
     if (run->options.keep && run->boot + 1 == run->boots)
         keep_machine(run);
     else
-        end_boot(run);
+        mmrig_run_end_boot(run);
 }
 
 static void on_output(const char *bytes, gsize size, gpointer data)
 {
-    Run *run = data;
+    MmrigRun *run = data;
 
     mmrig_ktap_feed(run->ktap, bytes, size);
     /* The tap counts before it calls. */
     if (run->output)
-        end_if_whole(run);
+        mmrig_run_end_if_whole(run);
 }
 
-static void send_words(Run *run, const char *const *words)
-{
-    g_autoptr(GError) error = NULL;
-
-    if (!run->channel)
-        return;
-    if (!mmrig_channel_send(run->channel, words, &error))
-        break_run(run, error);
-}
-
-static guint test_limit(const Run *run)
+static guint test_limit(const MmrigRun *run)
 {
     return run->options.timeout ? run->options.timeout : run->options.scenario->timeout;
 }
 
 /* The line by which the agent starts the test. Free with g_strfreev(). */
-static GStrv test_line(const Run *run)
+static GStrv test_line(const MmrigRun *run)
 {
     g_autoptr(GPtrArray) words = g_ptr_array_new();
     g_autofree char *id = g_strdup_printf("%u", run->boot + 1);
@@ -231,7 +181,7 @@ static GStrv test_line(const Run *run)
 /* What happens from here on is the test's doing. */
 static void test_started(GTask *task)
 {
-    Run *run = g_task_get_task_data(task);
+    MmrigRun *run = g_task_get_task_data(task);
 
     run->evidence.started = TRUE;
     set_timer(task, test_limit(run) + MMRIG_GRACE);
@@ -241,130 +191,20 @@ static void test_started(GTask *task)
 /* A fork was told on its arrival. */
 static void start_test_if_ready(GTask *task)
 {
-    Run *run = g_task_get_task_data(task);
+    MmrigRun *run = g_task_get_task_data(task);
 
     if (!run->qmp_ready || !run->agent_ready || run->ending || run->evidence.started)
         return;
     test_started(task);
     if (!run->options.template) {
         g_auto(GStrv) line = test_line(run);
-        send_words(run, (const char *const *)line);
+        mmrig_run_send(run, (const char *const *)line);
     }
 }
 
-typedef struct {
-    GTask *task;
-    guint boot;
-    guint64 seq;
-} Request;
-
-static void on_action_done(GObject *source G_GNUC_UNUSED, GAsyncResult *result, gpointer data)
+void mmrig_run_up(GTask *task, const char *boot_id)
 {
-    g_autofree Request *request = data;
-    g_autoptr(GTask) task = request->task;
-    Run *run = g_task_get_task_data(task);
-    g_autoptr(GError) error = NULL;
-    g_auto(GStrv) reply = mmrig_action_perform_finish(result, &error);
-    g_autofree char *seq = g_strdup_printf("%" G_GUINT64_FORMAT, request->seq);
-    g_autoptr(GPtrArray) words = g_ptr_array_new();
-
-    if (!run || g_task_get_completed(task) || run->boot != request->boot || run->ending)
-        return;
-    run->requests--;
-    g_ptr_array_add(words, (gpointer) "reply");
-    g_ptr_array_add(words, seq);
-    g_ptr_array_add(words, (gpointer)(reply ? "ok" : "error"));
-    if (!reply)
-        g_ptr_array_add(words, error->message);
-    for (char **word = reply; word && *word; word++)
-        g_ptr_array_add(words, *word);
-    g_ptr_array_add(words, NULL);
-    send_words(run, (const char *const *)words->pdata);
-}
-
-static void refuse(Run *run, guint64 seq, const char *why)
-{
-    g_autofree char *number = g_strdup_printf("%" G_GUINT64_FORMAT, seq);
-
-    send_words(run, (const char *const[]){"reply", number, "error", why, NULL});
-}
-
-static void on_request(GTask *task, const MmrigGuestMessage *message)
-{
-    Run *run = g_task_get_task_data(task);
-    const MmrigScenario *scenario = run->options.scenario;
-    const char *verb = message->request.verb;
-    MmrigActionContext context = {mmrig_vm_qmp(run->vm), mmrig_vm_pid(run->vm), scenario};
-
-    if (!run->evidence.started || run->ending)
-        return;
-    if (!scenario->requests ||
-        !g_strv_contains((const char *const *)scenario->requests, verb)) {
-        g_autofree char *why =
-            g_strdup_printf("the scenario's [test] requests do not allow \"%s\"", verb);
-        refuse(run, message->number, why);
-        return;
-    }
-    if (run->requests >= REQUESTS_MAX) {
-        refuse(run, message->number, "too many requests at once");
-        return;
-    }
-    run->requests++;
-    Request *request = g_new0(Request, 1);
-    request->task = g_object_ref(task);
-    request->boot = run->boot;
-    request->seq = message->number;
-    mmrig_action_perform_async(&context, verb, message->request.args, run->boot_over,
-                               on_action_done, request);
-}
-
-static void add_metric(Run *run, const MmrigGuestMessage *message)
-{
-    if (run->result->metrics->len >= METRICS_MAX)
-        return;
-    MmrigMetric *metric = g_new0(MmrigMetric, 1);
-    metric->name = g_strdup(message->metric.name);
-    metric->value = message->metric.value;
-    metric->unit = g_strdup(message->metric.unit);
-    g_ptr_array_add(run->result->metrics, metric);
-}
-
-static void add_point(Run *run, const MmrigGuestMessage *message)
-{
-    if (run->result->points->len >= POINTS_MAX)
-        return;
-    MmrigPoint *point = g_new0(MmrigPoint, 1);
-    point->series = g_strdup(message->point.series);
-    point->x = message->point.x;
-    point->x_unit = g_strdup(message->point.x_unit);
-    point->y = message->point.y;
-    point->y_unit = g_strdup(message->point.y_unit);
-    g_ptr_array_add(run->result->points, point);
-}
-
-static void save_stderr(Run *run, const MmrigGuestMessage *message)
-{
-    if (!run->options.folder)
-        return;
-    g_autofree char *path = g_build_filename(run->options.folder, "stderr.log", NULL);
-    FILE *file = fopen(path, "ae");
-    gboolean saved = file != NULL;
-
-    if (file && fseek(file, 0, SEEK_END) == 0 && ftell(file) < STDERR_LIMIT)
-        saved = fwrite(message->err.bytes, 1, message->err.size, file) == message->err.size;
-    if (file)
-        saved = fclose(file) == 0 && saved;
-    if (!saved) {
-        g_autoptr(GError) error = g_error_new(MMRIG_ERROR, MMRIG_ERROR_RIG,
-                                              "cannot write %s: %s", path, g_strerror(errno));
-        break_run(run, error);
-    }
-}
-
-/* The agent waits for work: the machine is up, by boot or by fork. */
-static void on_up(GTask *task, const char *boot_id)
-{
-    Run *run = g_task_get_task_data(task);
+    MmrigRun *run = g_task_get_task_data(task);
 
     run->agent_ready = TRUE;
     g_free(run->result->boot_id);
@@ -374,107 +214,8 @@ static void on_up(GTask *task, const char *boot_id)
     start_test_if_ready(task);
 }
 
-static void on_forked(GTask *task, const MmrigGuestMessage *message)
-{
-    Run *run = g_task_get_task_data(task);
-    const MmrigTemplate *template = run->options.template;
-
-    if (!template || run->agent_ready ||
-        g_ascii_strcasecmp(template->nonce, message->forked.nonce) != 0) {
-        record(run, &run->evidence.protocol_error,
-               "the machine is not a fork of its template, or says so twice");
-        end_boot(run);
-        return;
-    }
-    on_up(task, message->forked.boot_id);
-}
-
-static void on_message(const MmrigGuestMessage *message, gpointer data)
-{
-    GTask *task = data;
-    Run *run = g_task_get_task_data(task);
-    MmrigEvidence *evidence = &run->evidence;
-
-    if (message->kind == MMRIG_GUEST_TRANSLATED && run->keeper) {
-        mmrig_keeper_translated(run->keeper, message);
-        return;
-    }
-    /* What a kept machine says is of no test. */
-    if (run->kept)
-        return;
-    switch (message->kind) {
-    case MMRIG_GUEST_TRANSLATED:
-        record(run, &evidence->protocol_error, "the agent answered what nobody had asked");
-        end_boot(run);
-        break;
-    case MMRIG_GUEST_READY:
-        if (run->agent_ready || run->options.template) {
-            record(run, &evidence->protocol_error, "the agent was ready when it was not asked");
-            end_boot(run);
-            return;
-        }
-        on_up(task, message->ready.boot_id);
-        break;
-    case MMRIG_GUEST_FORKED:
-        on_forked(task, message);
-        break;
-    case MMRIG_GUEST_KEPT:
-        record(run, &evidence->protocol_error, "the agent took itself for a template's");
-        end_boot(run);
-        break;
-    case MMRIG_GUEST_REQUEST:
-        on_request(task, message);
-        break;
-    case MMRIG_GUEST_METRIC:
-        add_metric(run, message);
-        break;
-    case MMRIG_GUEST_POINT:
-        add_point(run, message);
-        break;
-    case MMRIG_GUEST_KERNEL:
-        record(run, &evidence->oops, "%s", message->kernel.text);
-        break;
-    case MMRIG_GUEST_STDERR:
-        save_stderr(run, message);
-        break;
-    case MMRIG_GUEST_ABORT:
-        record(run, &evidence->abort, "%s:%s: %s", message->abort.file, message->abort.line,
-               message->abort.text);
-        break;
-    case MMRIG_GUEST_DONE:
-        if (!evidence->started || message->number != run->boot + 1) {
-            record(run, &evidence->protocol_error,
-                   "the agent said that a test was done which it was not asked to run");
-            end_boot(run);
-            return;
-        }
-        evidence->done = TRUE;
-        evidence->how = message->done.how;
-        evidence->number = message->done.number;
-        run->output_bytes = message->done.output_bytes;
-        end_if_whole(run);
-        break;
-    case MMRIG_GUEST_FAIL:
-        record(run, &evidence->agent_failure, "%s", message->fail);
-        end_boot(run);
-        break;
-    }
-}
-
-static void on_closed(const GError *error, gpointer data)
-{
-    Run *run = g_task_get_task_data(data);
-
-    /* An end of file means that QEMU is ending; on_ended() will tell how. */
-    if (!error)
-        return;
-    record(run, &run->evidence.protocol_error, "%s", error->message);
-    end_boot(run);
-}
-
-static const MmrigChannelCalls channel_calls = {on_message, on_closed};
-
-static void on_event(MmrigQmp *qmp G_GNUC_UNUSED, const char *name, JsonObject *data, Run *run)
+static void on_event(MmrigQmp *qmp G_GNUC_UNUSED, const char *name, JsonObject *data,
+                     MmrigRun *run)
 {
     if (strcmp(name, "SHUTDOWN") == 0)
         run->guest_shutdown = json_object_get_boolean_member_with_default(data, "guest", FALSE);
@@ -485,13 +226,13 @@ static void on_arrived(GObject *source G_GNUC_UNUSED, GAsyncResult *result, gpoi
     g_autoptr(GTask) task = data;
     g_autoptr(GError) error = NULL;
     gboolean arrived = mmrig_arrival_finish(result, &error);
-    Run *run = g_task_get_task_data(task);
+    MmrigRun *run = g_task_get_task_data(task);
 
     /* A lost connection means that QEMU is ending; on_ended() will tell how. */
     if (!arrived && !run->ending && !g_task_get_completed(task) &&
         (g_error_matches(error, MMRIG_ERROR, MMRIG_ERROR_QEMU) ||
          g_error_matches(error, MMRIG_ERROR, MMRIG_ERROR_TIMEOUT)))
-        break_run(run, error);
+        mmrig_run_break(run, error);
 }
 
 static void on_connected(GObject *source, GAsyncResult *result, gpointer data)
@@ -499,12 +240,12 @@ static void on_connected(GObject *source, GAsyncResult *result, gpointer data)
     g_autoptr(GTask) task = data;
     g_autoptr(GError) error = NULL;
     gboolean connected = mmrig_qmp_connect_finish(MMRIG_QMP(source), result, &error);
-    Run *run = g_task_get_task_data(task);
+    MmrigRun *run = g_task_get_task_data(task);
 
     /* A lost connection means that QEMU is ending; on_ended() will tell how. */
     if (!connected) {
         if (g_error_matches(error, MMRIG_ERROR, MMRIG_ERROR_TIMEOUT) && !run->ending)
-            break_run(run, error);
+            mmrig_run_break(run, error);
         return;
     }
     run->qmp_ready = TRUE;
@@ -517,7 +258,7 @@ static void on_connected(GObject *source, GAsyncResult *result, gpointer data)
     start_test_if_ready(task);
 }
 
-static void judge_boot(Run *run)
+static void judge_boot(MmrigRun *run)
 {
     MmrigEvidence *evidence = &run->evidence;
     const char *panic = mmrig_vm_panic(run->vm);
@@ -530,7 +271,7 @@ static void judge_boot(Run *run)
         mmrig_result_settle(run->result, MMRIG_BROKEN, MMRIG_CAUSE_RIG, "%s",
                             log_error->message);
     if (panic)
-        record(run, &evidence->panic, "%s", panic);
+        mmrig_run_record(run, &evidence->panic, "%s", panic);
     evidence->ktap = run->ktap;
     mmrig_ktap_end(run->ktap, &evidence->ktap_problem);
     evidence->obituary = obituary;
@@ -544,7 +285,7 @@ static void judge_boot(Run *run)
 }
 
 /* Makes this device's backing what it was at first; device may be NULL. */
-static void renew_backing(Run *run, const char *device)
+static void renew_backing(MmrigRun *run, const char *device)
 {
     for (guint i = 0; device && i < run->machine->backings->len; i++) {
         const MmrigBacking *backing = g_ptr_array_index(run->machine->backings, i);
@@ -557,7 +298,7 @@ static void renew_backing(Run *run, const char *device)
 }
 
 /* A fork's next boot is a boot: of the same machine, with the memory of its own. */
-static gboolean leave_template(Run *run, GError **error)
+static gboolean leave_template(MmrigRun *run, GError **error)
 {
     if (!run->options.template)
         return TRUE;
@@ -578,7 +319,7 @@ static gboolean leave_template(Run *run, GError **error)
 }
 
 /* The verdict is final. */
-static void settle(Run *run)
+static void settle(MmrigRun *run)
 {
     if (!run->result->settled) {
         run->result->settled = TRUE;
@@ -592,7 +333,7 @@ static void settle(Run *run)
 
 static void finish(GTask *task)
 {
-    Run *run = g_task_get_task_data(task);
+    MmrigRun *run = g_task_get_task_data(task);
 
     g_task_return_pointer(task, g_steal_pointer(&run->result),
                           (GDestroyNotify)mmrig_result_free);
@@ -601,7 +342,7 @@ static void finish(GTask *task)
 
 static void start_next_boot(GTask *task)
 {
-    Run *run = g_task_get_task_data(task);
+    MmrigRun *run = g_task_get_task_data(task);
     g_autoptr(GError) error = NULL;
 
     if (!leave_template(run, &error)) {
@@ -619,7 +360,7 @@ static void start_next_boot(GTask *task)
 static void on_ended(MmrigVm *vm G_GNUC_UNUSED, gpointer data)
 {
     GTask *task = data;
-    Run *run = g_task_get_task_data(task);
+    MmrigRun *run = g_task_get_task_data(task);
 
     /* What QEMU still passed on before it ended counts; requests do not any more. */
     run->ending = TRUE;
@@ -651,7 +392,7 @@ static void on_ended(MmrigVm *vm G_GNUC_UNUSED, gpointer data)
 
 static gboolean try_start_boot(GTask *task, GError **error)
 {
-    Run *run = g_task_get_task_data(task);
+    MmrigRun *run = g_task_get_task_data(task);
     g_autofree char *ktap_path =
         run->options.folder ? g_build_filename(run->options.folder, "test.ktap", NULL) : NULL;
 
@@ -665,8 +406,8 @@ static gboolean try_start_boot(GTask *task, GError **error)
                                 run, error);
     if (!run->output)
         return FALSE;
-    run->channel =
-        mmrig_channel_new(mmrig_vm_take_control(run->vm), &channel_calls, task, error);
+    run->channel = mmrig_channel_new(mmrig_vm_take_control(run->vm), &mmrig_run_channel_calls,
+                                     task, error);
     if (!run->channel)
         return FALSE;
     MmrigQmp *qmp = mmrig_vm_qmp(run->vm);
@@ -680,7 +421,7 @@ static gboolean try_start_boot(GTask *task, GError **error)
 
 static void start_boot(GTask *task)
 {
-    Run *run = g_task_get_task_data(task);
+    MmrigRun *run = g_task_get_task_data(task);
     g_autoptr(GError) error = NULL;
 
     if (try_start_boot(task, &error))
@@ -691,10 +432,10 @@ static void start_boot(GTask *task)
     finish(task);
 }
 
-static void on_cancelled(GCancellable *cancellable G_GNUC_UNUSED, Run *run)
+static void on_cancelled(GCancellable *cancellable G_GNUC_UNUSED, MmrigRun *run)
 {
     if (run->vm)
-        end_boot(run);
+        mmrig_run_end_boot(run);
 }
 
 MmrigResult *mmrig_run_result_new(const MmrigRunOptions *options)
@@ -717,7 +458,7 @@ void mmrig_run_async(const MmrigRunOptions *options, GCancellable *cancellable,
                      GAsyncReadyCallback callback, gpointer data)
 {
     GTask *task = g_task_new(NULL, cancellable, callback, data);
-    Run *run = g_new0(Run, 1);
+    MmrigRun *run = g_new0(MmrigRun, 1);
     g_autoptr(GError) error = NULL;
 
     g_task_set_task_data(task, run, run_free);
