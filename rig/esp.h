@@ -2,7 +2,8 @@
 /*
  * A disk as firmware boots from one: a partition table, an EFI system partition in it, and on
  * that systemd-boot as it is, with one entry for the kernel. sfdisk makes the table and mtools
- * the file system, on the open file that they lie in, so that nothing has to be mounted and nothing gets a name.
+ * the file system, on the open file that they lie in, so that nothing has to be mounted and
+ * nothing gets a name.
  */
 #pragma once
 

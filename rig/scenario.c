@@ -2,8 +2,8 @@
 /*
  * Reading a scenario goes in four steps: the text is checked as text (bounds, encoding, nothing
  * given twice), a twin's changes are laid over the base, every key is read by the table in
- * scenario-keys.c, and last the values are checked against each other. What is wrong is always
- * said of the file, section and key where the user finds it.
+ * scenario-keys.c, and last the values are checked against each other (scenario-check.c). What
+ * is wrong is always said of the file, section and key where the user finds it.
  */
 #include "scenario.h"
 
@@ -11,14 +11,7 @@
 
 #include "error.h"
 #include "scenario-keys.h"
-
-/* What the parts of the parser share. */
-typedef struct {
-    GKeyFile *file;
-    const char *path;
-    const char *twin; /* or NULL */
-    MmrigScenario *scenario;
-} Parser;
+#include "scenario-parser.h"
 
 static const struct {
     const char *section;
@@ -29,7 +22,7 @@ static const struct {
     {"cxl", MMRIG_DEVICE_CXL},         {"pack", MMRIG_DEVICE_PACK},
 };
 
-static const char *device_section(MmrigDeviceKind kind)
+const char *mmrig_device_section(MmrigDeviceKind kind)
 {
     for (gsize i = 0; i < G_N_ELEMENTS(device_kinds); i++) {
         if (device_kinds[i].kind == kind)
@@ -222,7 +215,7 @@ static gboolean split_change(const char *change, char **group, char **key)
 }
 
 /* Every change of a twin must be of a key that there is, in a section that there is. */
-static gboolean check_twin(Parser *parser, const char *group, GError **error)
+static gboolean check_twin(MmrigParser *parser, const char *group, GError **error)
 {
     g_auto(GStrv) keys = g_key_file_get_keys(parser->file, group, NULL, NULL);
 
@@ -251,7 +244,7 @@ static gboolean check_twin(Parser *parser, const char *group, GError **error)
 }
 
 /* The names of sections and keys, and all that can be said without a value. */
-static gboolean check_names(Parser *parser, GError **error)
+static gboolean check_names(MmrigParser *parser, GError **error)
 {
     g_auto(GStrv) groups = g_key_file_get_groups(parser->file, NULL);
     g_autoptr(GHashTable) ids = g_hash_table_new(g_str_hash, g_str_equal);
@@ -314,7 +307,7 @@ static gboolean check_names(Parser *parser, GError **error)
 }
 
 /* Lays the changes of [twin NAME] over the base; an empty value takes the default back. */
-static gboolean apply_twin(Parser *parser, GError **error)
+static gboolean apply_twin(MmrigParser *parser, GError **error)
 {
     MmrigScenario *scenario = parser->scenario;
 
@@ -345,9 +338,10 @@ static gboolean apply_twin(Parser *parser, GError **error)
 /* ---- Values --------------------------------------------------------------------------- */
 
 /* The place where the user wrote the value: the twin's section if that changed it. */
-static void place(Parser *parser, const char *group, const char *key, char **where, char **said)
+static void place(MmrigParser *parser, const char *group, const char *key, char **where,
+                  char **said)
 {
-    if (parser->twin) {
+    if (parser->twin && key) {
         g_autofree char *twin = g_strdup_printf("twin %s", parser->twin);
         g_autofree char *change = g_strdup_printf("%s.%s", group, key);
         if (g_key_file_has_key(parser->file, twin, change, NULL)) {
@@ -360,9 +354,8 @@ static void place(Parser *parser, const char *group, const char *key, char **whe
     *said = g_strdup(key);
 }
 
-G_GNUC_PRINTF(5, 6)
-static gboolean wrong_value(Parser *parser, GError **error, const char *group, const char *key,
-                            const char *format, ...)
+gboolean mmrig_parser_wrong(MmrigParser *parser, GError **error, const char *group,
+                            const char *key, const char *format, ...)
 {
     g_autofree char *where = NULL, *said = NULL, *problem = NULL;
     va_list values;
@@ -375,7 +368,7 @@ static gboolean wrong_value(Parser *parser, GError **error, const char *group, c
 }
 
 /* Reads all keys that the table has for the section into object. */
-static gboolean read_section(Parser *parser, const char *group, const char *section,
+static gboolean read_section(MmrigParser *parser, const char *group, const char *section,
                              gpointer object, GError **error)
 {
     for (gsize i = 0; i < mmrig_scenario_keys_count; i++) {
@@ -389,20 +382,20 @@ static gboolean read_section(Parser *parser, const char *group, const char *sect
             g_strstrip(value);
         if (!value || !*value) {
             if (key->required)
-                return wrong_value(parser, error, group, key->key, "missing; write %s",
-                                   key->meaning);
+                return mmrig_parser_wrong(parser, error, group, key->key, "missing; write %s",
+                                          key->meaning);
             if (!key->fallback)
                 continue;
             g_free(value);
             value = g_strdup(key->fallback);
         }
         if (!mmrig_scenario_key_set(key, object, value, &problem))
-            return wrong_value(parser, error, group, key->key, "%s", problem);
+            return mmrig_parser_wrong(parser, error, group, key->key, "%s", problem);
     }
     return TRUE;
 }
 
-static gboolean read_devices(Parser *parser, GError **error)
+static gboolean read_devices(MmrigParser *parser, GError **error)
 {
     g_auto(GStrv) groups = g_key_file_get_groups(parser->file, NULL);
 
@@ -419,179 +412,6 @@ static gboolean read_devices(Parser *parser, GError **error)
         g_ptr_array_add(parser->scenario->devices, device);
         if (!read_section(parser, *group, section, device, error))
             return FALSE;
-    }
-    return TRUE;
-}
-
-static const MmrigDevice *find_device(const MmrigScenario *scenario, const char *id)
-{
-    for (guint i = 0; i < scenario->devices->len; i++) {
-        const MmrigDevice *device = g_ptr_array_index(scenario->devices, i);
-        if (g_str_equal(device->id, id))
-            return device;
-    }
-    return NULL;
-}
-
-static gboolean check_device(Parser *parser, const MmrigDevice *device, GError **error)
-{
-    g_autofree char *group = g_strdup_printf("%s %s", device_section(device->kind), device->id);
-
-    if (device->node >= MAX(parser->scenario->nodes, 1))
-        return wrong_value(parser, error, group, "node",
-                           "there is no node %u; the machine has %u ([machine] nodes)",
-                           device->node, parser->scenario->nodes);
-    if (device->kind == MMRIG_DEVICE_CXL && device->size == 0 && device->persistent == 0)
-        return wrong(error, parser->path, group, NULL,
-                     "it has no memory; write volatile, persistent or both");
-    if (device->kind != MMRIG_DEVICE_VIRTIO_MEM)
-        return TRUE;
-    if (device->block_size & (device->block_size - 1))
-        return wrong_value(parser, error, group, "block-size",
-                           "not a power of two; write for example 2M or 4M");
-    if (device->size % device->block_size)
-        return wrong_value(parser, error, group, "size", "not a multiple of block-size");
-    if (device->requested % device->block_size)
-        return wrong_value(parser, error, group, "requested", "not a multiple of block-size");
-    if (device->requested > device->size)
-        return wrong_value(parser, error, group, "requested", "more than size");
-    return TRUE;
-}
-
-/* The windows are numbered from 0 without a gap, and CXL interleaves by powers of two. */
-static gboolean check_windows(Parser *parser, GError **error)
-{
-    const GPtrArray *devices = parser->scenario->devices;
-    const MmrigDevice *first[MMRIG_SCENARIO_DEVICES_MAX] = {0};
-    guint ways[MMRIG_SCENARIO_DEVICES_MAX] = {0};
-    guint windows = 0;
-
-    for (guint i = 0; i < devices->len; i++) {
-        const MmrigDevice *device = g_ptr_array_index(devices, i);
-        g_autofree char *group = g_strdup_printf("cxl %s", device->id);
-        if (device->kind != MMRIG_DEVICE_CXL)
-            continue;
-        if (device->window > windows)
-            return wrong_value(parser, error, group, "window",
-                               "the next new window is %u: they are numbered in order",
-                               windows);
-        if (device->window == windows)
-            first[windows++] = device;
-        const MmrigDevice *other = first[device->window];
-        if (other->size != device->size || other->persistent != device->persistent)
-            return wrong_value(parser, error, group, "window",
-                               "devices that are interleaved are of equal sizes, and %s is not",
-                               other->id);
-        ways[device->window]++;
-    }
-    for (guint i = 0; i < windows; i++) {
-        g_autofree char *group = g_strdup_printf("cxl %s", first[i]->id);
-        if (ways[i] > 8 || (ways[i] & (ways[i] - 1)))
-            return wrong_value(parser, error, group, "window",
-                               "%u devices are in it; 1, 2, 4 or 8 can be interleaved",
-                               ways[i]);
-    }
-    return TRUE;
-}
-
-/* A request that a fault breaks must be one that the test may make. */
-static gboolean check_fault_verb(Parser *parser, const char *key, const char *verb,
-                                 GError **error)
-{
-    GStrv requests = parser->scenario->requests;
-
-    if (!verb || (requests && g_strv_contains((const char *const *)requests, verb)))
-        return TRUE;
-    return wrong_value(
-        parser, error, "fault", key,
-        "'%s' is not among the requests that the test may make ([test] requests)", verb);
-}
-
-static gboolean check_machine(Parser *parser, GError **error)
-{
-    const MmrigScenario *scenario = parser->scenario;
-    guint64 sum = 0;
-
-    for (char **word = scenario->node_memory; word && *word; word++) {
-        guint64 bytes = 0;
-        if (!mmrig_size_parse(*word, &bytes, error))
-            return FALSE;
-        sum += bytes;
-    }
-    if (scenario->node_memory && g_strv_length(scenario->node_memory) != scenario->nodes)
-        return wrong_value(parser, error, "machine", "node-memory",
-                           "%u sizes for %u nodes; write one for each",
-                           g_strv_length(scenario->node_memory), scenario->nodes);
-    if (scenario->node_memory && sum != scenario->memory)
-        return wrong_value(parser, error, "machine", "node-memory",
-                           "together %" G_GUINT64_FORMAT
-                           " bytes, and memory is %" G_GUINT64_FORMAT,
-                           sum, scenario->memory);
-    if (!scenario->firmware_code != !scenario->firmware_variables)
-        return wrong_value(parser, error, "firmware",
-                           scenario->firmware_code ? "variables" : "code",
-                           "missing; code and variables belong together");
-    if (scenario->firmware == MMRIG_FIRMWARE_NONE &&
-        (scenario->firmware_code || scenario->keep_variables))
-        return wrong_value(parser, error, "firmware", "type",
-                           "no firmware has code or variables; write ovmf");
-    if (scenario->firmware == MMRIG_FIRMWARE_NONE && scenario->boot_from == MMRIG_BOOT_ESP)
-        return wrong_value(parser, error, "firmware", "boot",
-                           "only firmware boots from a disk; write type = ovmf as well");
-    if (scenario->keep_variables && !scenario->boots)
-        return wrong_value(parser, error, "firmware", "keep-variables",
-                           "from one boot to the next, and there is one ([test] boots)");
-    return TRUE;
-}
-
-static gboolean check_together(Parser *parser, GError **error)
-{
-    MmrigScenario *scenario = parser->scenario;
-    gboolean balloon = FALSE;
-
-    if ((scenario->expect == MMRIG_EXPECT_PANIC) != (scenario->panic != NULL))
-        return wrong_value(parser, error, "test", "panic",
-                           scenario->panic
-                               ? "only with expect = panic; remove it"
-                               : "missing; write what the text of the panic must match");
-    if (scenario->expect == MMRIG_EXPECT_PANIC && scenario->boots)
-        return wrong_value(parser, error, "test", "boots",
-                           "a scenario that expects a panic has one boot; remove it");
-    if (scenario->forked && scenario->cold)
-        return wrong_value(parser, error, "scenario", "forked",
-                           "it cannot be told to be booted as well; remove this or cold");
-    if (scenario->forked && scenario->boots)
-        return wrong_value(parser, error, "scenario", "forked",
-                           "a scenario with boots is never forked; remove this or boots");
-    if (!check_machine(parser, error))
-        return FALSE;
-    for (guint i = 0; i < scenario->devices->len; i++) {
-        const MmrigDevice *device = g_ptr_array_index(scenario->devices, i);
-        g_autofree char *group =
-            g_strdup_printf("%s %s", device_section(device->kind), device->id);
-        if (!check_device(parser, device, error))
-            return FALSE;
-        if (device->kind == MMRIG_DEVICE_BALLOON && balloon)
-            return wrong(error, parser->path, group, NULL,
-                         "a machine has one balloon at most; remove this one");
-        balloon |= device->kind == MMRIG_DEVICE_BALLOON;
-    }
-    if (!check_windows(parser, error))
-        return FALSE;
-    if (!check_fault_verb(parser, "drop", scenario->fault.drop, error) ||
-        !check_fault_verb(parser, "shift", scenario->fault.shift, error))
-        return FALSE;
-    if (scenario->fault.truncate) {
-        const MmrigDevice *device = find_device(scenario, scenario->fault.truncate);
-        if (!device ||
-            (device->kind != MMRIG_DEVICE_NVDIMM && !mmrig_device_wants_store(device)))
-            return wrong_value(parser, error, "fault", "truncate",
-                               "there is no [nvdimm %s], and only those have a backing file "
-                               "(and a [pack] with type = mmrig-nvdimm)",
-                               scenario->fault.truncate);
-        if (!scenario->boots || g_strv_length(scenario->boots) < 2)
-            return wrong_value(parser, error, "fault", "truncate",
-                               "happens between two boots, and there is one ([test] boots)");
     }
     return TRUE;
 }
@@ -617,7 +437,7 @@ MmrigScenario *mmrig_scenario_parse(const char *text, gsize size, const char *na
     if (!file)
         return NULL;
 
-    Parser parser = {.file = file, .path = path, .twin = twin, .scenario = scenario};
+    MmrigParser parser = {.file = file, .path = path, .twin = twin, .scenario = scenario};
     if (!check_names(&parser, error) || (twin && !apply_twin(&parser, error)))
         return NULL;
     for (gsize i = 0; i < G_N_ELEMENTS(plain); i++) {
@@ -629,7 +449,7 @@ MmrigScenario *mmrig_scenario_parse(const char *text, gsize size, const char *na
         if (!read_section(&parser, group, "twin", scenario, error))
             return NULL;
     }
-    if (!read_devices(&parser, error) || !check_together(&parser, error))
+    if (!read_devices(&parser, error) || !mmrig_parser_check(&parser, error))
         return NULL;
     return g_steal_pointer(&scenario);
 }
@@ -670,7 +490,7 @@ gboolean mmrig_scenario_add_device(MmrigScenario *scenario, const char *device, 
     const char *stem = g_str_has_prefix(*words, "mmrig-") ? *words + strlen("mmrig-") : *words;
     for (guint i = 0; !id; i++) {
         g_autofree char *candidate = g_strdup_printf("%.20s%u", stem, i);
-        if (!find_device(scenario, candidate))
+        if (!mmrig_scenario_find_device(scenario, candidate))
             id = g_steal_pointer(&candidate);
     }
     MmrigDevice *added = g_new0(MmrigDevice, 1);

@@ -33,9 +33,16 @@ static void check_device(const MmrigScenario *scenario, const MmrigDevice *devic
 
 static void check_plan(const MmrigScenario *scenario)
 {
-    static const MmrigParts parts = {"qemu",       MMRIG_ACCEL_TCG,    "kernel",
-                                     "initrd",     MMRIG_MACHINE_COLD, "pack",
-                                     "efi-kernel", "firmware",         "variables"};
+    static const MmrigParts parts = {.qemu = "qemu",
+                                     .accel = MMRIG_ACCEL_TCG,
+                                     .kernel = "kernel",
+                                     .initrd = "initrd",
+                                     .kind = MMRIG_MACHINE_COLD,
+                                     .pack = "pack",
+                                     .efi_kernel = "efi-kernel",
+                                     .firmware = "firmware",
+                                     .variables = "variables",
+                                     .loader = "loader"};
     g_autoptr(GError) error = NULL;
     g_autoptr(MmrigMachine) machine = mmrig_machine_plan(scenario, &parts, &error);
     g_auto(GStrv) back = NULL;
