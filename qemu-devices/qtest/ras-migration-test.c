@@ -9,7 +9,7 @@
 
 #include "mmrig-mirror-regs.h"
 #include "mmrig-ras-regs.h"
-#include "qtest.h"
+#include "ras-check.h"
 
 #define INTEL  "qemu64,vendor=GenuineIntel,family=6,model=143,stepping=4"
 #define MIRROR "mmrig-mirror,id=mirror,addr=4"
@@ -45,45 +45,6 @@ static void mirror_page(QTest *q, uint32_t address)
     qtest_writel(q, REGS + MMRIG_MIRROR_APPLY_ATTRIBUTES, MMRIG_MIRROR_ATTRIBUTE_MIRROR);
     qtest_writel(q, REGS + MMRIG_MIRROR_APPLY, 1);
     g_assert_cmpuint(qtest_readl(q, REGS + MMRIG_MIRROR_ERROR), ==, MMRIG_MIRROR_OK);
-}
-
-static uint64_t word(uint64_t address)
-{
-    return address * 0x9e3779b97f4a7c15ull + 1;
-}
-
-static void fill(QTest *q, uint64_t address, size_t size)
-{
-    for (size_t i = 0; i < size; i += 8)
-        qtest_writeq(q, address + i, word(address + i));
-}
-
-/* What is good is as it was filled. */
-static void assert_filled(QTest *q, uint64_t address, size_t size, uint64_t bad,
-                          size_t bad_size)
-{
-    for (uint64_t at = address; at < address + size; at += 8)
-        if (at < bad || at >= bad + bad_size)
-            g_assert_cmphex(qtest_readq(q, at), ==, word(at));
-}
-
-/* The list of what is bad, as "GPA+LENGTH SOURCE;...". */
-static void assert_list(QTest *q, const char *expected)
-{
-    g_autoptr(JsonNode) node = qtest_qmp(q, "{'execute':'qom-get','arguments':{'path':'ras0',"
-                                            "'property':'poison'}}");
-    JsonArray *array = json_node_get_array(node);
-    g_autoptr(GString) text = g_string_new(NULL);
-
-    for (guint i = 0; i < json_array_get_length(array); i++) {
-        JsonObject *range = json_array_get_object_element(array, i);
-
-        g_string_append_printf(text, "%s%" G_GINT64_MODIFIER "x+%" G_GINT64_MODIFIER "x %s",
-                               i ? ";" : "", json_object_get_int_member(range, "gpa"),
-                               json_object_get_int_member(range, "length"),
-                               json_object_get_string_member(range, "source"));
-    }
-    g_assert_cmpstr(text->str, ==, expected);
 }
 
 /* What is bad, and lines that are stored in part. */
