@@ -113,14 +113,14 @@ static void add_point(MmrigRun *run, const MmrigGuestMessage *message)
 
 static void save_stderr(MmrigRun *run, const MmrigGuestMessage *message)
 {
-    if (!run->options.folder)
+    if (!run->options.folder || run->stderr_bytes >= STDERR_LIMIT)
         return;
     g_autofree char *path = g_build_filename(run->options.folder, "stderr.log", NULL);
     FILE *file = fopen(path, "ae");
-    gboolean saved = file != NULL;
+    gboolean saved =
+        file && fwrite(message->err.bytes, 1, message->err.size, file) == message->err.size;
 
-    if (file && fseek(file, 0, SEEK_END) == 0 && ftell(file) < STDERR_LIMIT)
-        saved = fwrite(message->err.bytes, 1, message->err.size, file) == message->err.size;
+    run->stderr_bytes += message->err.size;
     if (file)
         saved = fclose(file) == 0 && saved;
     if (!saved) {
