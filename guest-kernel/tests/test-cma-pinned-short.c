@@ -30,22 +30,33 @@
 /* What direct I/O goes round. */
 #define FILE_SIZE (16 * MIB)
 
-/* Requests that the disk has not yet answered (Documentation/block/stat.rst). */
-static unsigned long in_flight(void)
-{
-    unsigned long reads = 0, writes = 0;
-    char text[64];
+/* More than a file system writes by itself now and then. */
+#define UNDER_WAY (MIB / 512)
 
-    if (!file_read("/sys/block/vda/inflight", text, sizeof(text)) ||
-        sscanf(text, "%lu %lu", &reads, &writes) != 2)
-        ABORT("cannot read /sys/block/vda/inflight");
-    return reads + writes;
+/* Of the disk, from the start (Documentation/block/stat.rst). */
+struct traffic {
+    unsigned long written;   /* sectors */
+    unsigned long in_flight; /* requests that it has not yet answered */
+};
+
+static struct traffic traffic(void)
+{
+    struct traffic now = {0};
+    char text[256];
+
+    if (!file_read("/sys/block/vda/stat", text, sizeof(text)) ||
+        sscanf(text, "%*u %*u %*u %*u %*u %*u %lu %*u %lu", &now.written, &now.in_flight) != 2)
+        ABORT("cannot read /sys/block/vda/stat");
+    return now;
 }
 
+/* Whether the I/O has begun, and goes on. */
 static bool is_in_flight(void *data)
 {
-    (void)data;
-    return in_flight() > 0;
+    const struct traffic *before = data;
+    struct traffic now = traffic();
+
+    return now.in_flight > 0 && now.written >= before->written + UNDER_WAY;
 }
 
 /* Writes pages of the filling that lie in the area, over and over, past the page cache. */
@@ -155,9 +166,10 @@ TEST(a_camera_starts_during_io_or_says_why_not)
     for (unsigned i = 0; i < repeat; i++) {
         uint64_t migrated = vmstat("pgmigrate_success"), failed = vmstat("pgmigrate_fail");
         sync();
+        struct traffic before = traffic();
         pid_t pid = start_io(io, &filling, &area);
 
-        ASSERT_TRUE(wait_until(is_in_flight, NULL, 5));
+        ASSERT_TRUE(wait_until(is_in_flight, &before, 10));
         started += try_start(&camera, &ms);
         worst = ms > worst ? ms : worst;
         migrated = vmstat("pgmigrate_success") - migrated;
