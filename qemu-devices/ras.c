@@ -146,6 +146,8 @@ static void ras_clear(Object *object, const char *text, Error **errp)
         uint64_t granules = mmrig_poison_remove(
             s->poison, clear.all ? -1 : s->source, clear.gpa, clear.length);
 
+        /* The pages' places are free again before anybody is told. */
+        mmrig_poison_wait(s->poison);
         ras_debug(s, "clear %s: %" PRIu64 " granules", text, granules);
     }
 }

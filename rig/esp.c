@@ -105,6 +105,21 @@ static char *open_name(int fd)
     return g_strdup_printf("/proc/%d/fd/%d", getpid(), fd);
 }
 
+/* A file without a name that holds the text, to be read from its start; -1 with error. */
+static int text_file(const char *text, GError **error)
+{
+    gsize size = strlen(text);
+    int fd = memfd_create("mmrig-esp-text", MFD_CLOEXEC);
+
+    if (fd >= 0 && write(fd, text, size) == (gssize)size && lseek(fd, 0, SEEK_SET) == 0)
+        return fd;
+    g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG, "cannot make an EFI system partition: %s",
+                g_strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
 static gboolean run_tool(const char *const *argv, GError **error)
 {
     g_autoptr(GError) cause = NULL;
@@ -119,19 +134,21 @@ static gboolean run_tool(const char *const *argv, GError **error)
 /* The table, on a disk of size bytes: one partition, which has all but the margins. */
 static gboolean partition(const char *file, guint64 size, GError **error)
 {
-    g_autoptr(GSubprocessLauncher) launcher =
-        mmrig_child_launcher(G_SUBPROCESS_FLAGS_STDIN_PIPE | G_SUBPROCESS_FLAGS_STDOUT_SILENCE |
-                             G_SUBPROCESS_FLAGS_STDERR_PIPE);
+    g_autoptr(GSubprocessLauncher) launcher = mmrig_child_launcher(
+        G_SUBPROCESS_FLAGS_STDOUT_SILENCE | G_SUBPROCESS_FLAGS_STDERR_PIPE);
     g_autofree char *program = mmrig_child_find("sfdisk", "fdisk", error);
     g_autofree char *table = g_strdup_printf(table_text, (size - 2 * MARGIN) / SECTOR);
     g_autofree char *said = NULL;
     g_autoptr(GError) cause = NULL;
+    int input = program ? text_file(table, error) : -1;
 
-    if (!program)
+    if (input < 0)
         return FALSE;
+    /* A file and not a pipe: a program that ends without reading breaks nothing. */
+    g_subprocess_launcher_take_stdin_fd(launcher, input);
     g_autoptr(GSubprocess) process = g_subprocess_launcher_spawn(
         launcher, &cause, program, "--quiet", "--no-reread", "--no-tell-kernel", file, NULL);
-    if (process && g_subprocess_communicate_utf8(process, table, NULL, NULL, &said, &cause) &&
+    if (process && g_subprocess_communicate_utf8(process, NULL, NULL, NULL, &said, &cause) &&
         g_subprocess_get_if_exited(process) && g_subprocess_get_exit_status(process) == 0)
         return TRUE;
     g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG,
@@ -164,16 +181,10 @@ static gboolean copy(const char *drive, const char *source, const char *target, 
 static gboolean copy_text(const char *drive, const char *text, const char *target,
                           GError **error)
 {
-    gsize size = strlen(text);
-    int fd = memfd_create("mmrig-esp-text", MFD_CLOEXEC);
+    int fd = text_file(text, error);
     g_autofree char *name = open_name(fd);
-    gboolean good = fd >= 0 && write(fd, text, size) == (gssize)size;
+    gboolean good = fd >= 0 && copy(drive, name, target, error);
 
-    if (good)
-        good = copy(drive, name, target, error);
-    else
-        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG,
-                    "cannot make an EFI system partition: %s", g_strerror(errno));
     if (fd >= 0)
         close(fd);
     return good;

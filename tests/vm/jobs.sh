@@ -83,10 +83,12 @@ check repeat-folders \
 pid=$!
 for _ in $(seq 1 600); do
     grep -qs verdict:no-such-cpu "$work/term/verdict.no-such-cpu/result.json" &&
-        [ "$(marked_processes "MMRIG_JOBS_TEST=$mark" | wc -l)" -eq 3 ] && break
+        [ "$(marked_processes "MMRIG_JOBS_TEST=$mark" | wc -l)" -ge 3 ] && break
     sleep 0.1
 done
-check term-running "$(marked_processes "MMRIG_JOBS_TEST=$mark" | wc -l)" 3
+# The rig, the hanging machine, and whatever is tested or made beside it at this moment.
+running=$(marked_processes "MMRIG_JOBS_TEST=$mark" | wc -l)
+check term-running "$([ "$running" -ge 3 ] && echo so)" so
 kill -TERM "$pid"
 status=0
 wait "$pid" || status=$?
