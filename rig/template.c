@@ -218,15 +218,6 @@ static gboolean fill(const char *path, gpointer data, GError **error)
     return making->made;
 }
 
-/* Finds or makes the template and loads it; *folder is its path once it is known. */
-static MmrigTemplate *find_or_make(const char *store, const char *name, Making *making,
-                                   const MmrigMachine *machine, char **folder, GError **error)
-{
-    g_free(*folder);
-    *folder = mmrig_store_folder(store, name, fill, making, error);
-    return *folder ? load(*folder, machine, error) : NULL;
-}
-
 /* What was used last is removed last. */
 static void touch(const char *folder)
 {
@@ -234,22 +225,53 @@ static void touch(const char *folder)
         g_debug("%s: %s", folder, g_strerror(errno)); /* removed since, which is no harm */
 }
 
+/* Where a scenario's template is or will be, and the machine that it is of. */
+typedef struct {
+    char *name, *store;
+    MmrigMachine *machine;
+} Place;
+
+static void clear_place(Place *place)
+{
+    g_free(place->name);
+    g_free(place->store);
+    mmrig_machine_free(place->machine);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Place, clear_place)
+
+static gboolean find_place(Place *place, const MmrigScenario *scenario, const MmrigParts *parts,
+                           GError **error)
+{
+    MmrigParts kept = *parts;
+
+    kept.kind = MMRIG_MACHINE_TEMPLATE;
+    place->name = mmrig_template_name(scenario, parts, error);
+    if (place->name)
+        place->store = mmrig_template_store(place->name, scenario->memory, error);
+    if (place->store)
+        place->machine = mmrig_machine_plan(scenario, &kept, error);
+    return place->machine != NULL;
+}
+
+/* Finds or makes the template and loads it; *folder is its path once it is known. */
+static MmrigTemplate *find_or_make(const Place *place, Making *making, char **folder,
+                                   GError **error)
+{
+    g_free(*folder);
+    *folder = mmrig_store_folder(place->store, place->name, fill, making, error);
+    return *folder ? load(*folder, place->machine, error) : NULL;
+}
+
 MmrigTemplate *mmrig_template_find(const MmrigScenario *scenario, const MmrigParts *parts,
                                    GError **error)
 {
-    g_autofree char *name = mmrig_template_name(scenario, parts, error);
-    g_autofree char *store = name ? mmrig_template_store(name, scenario->memory, error) : NULL;
-    MmrigParts kept = *parts;
+    g_auto(Place) place = {0};
 
-    if (!store)
+    if (!find_place(&place, scenario, parts, error))
         return NULL;
-    kept.kind = MMRIG_MACHINE_TEMPLATE;
-    g_autoptr(MmrigMachine) machine = mmrig_machine_plan(scenario, &kept, error);
-    if (!machine)
-        return NULL;
-    g_autofree char *folder = g_build_filename(store, name, NULL);
+    g_autofree char *folder = g_build_filename(place.store, place.name, NULL);
     /* What is wrong with one that is not whole is the affair of who makes it again. */
-    MmrigTemplate *template = load(folder, machine, NULL);
+    MmrigTemplate *template = load(folder, place.machine, NULL);
     if (template)
         touch(folder);
     return template;
@@ -258,26 +280,20 @@ MmrigTemplate *mmrig_template_find(const MmrigScenario *scenario, const MmrigPar
 MmrigTemplate *mmrig_template_obtain(const MmrigScenario *scenario, const MmrigParts *parts,
                                      GError **error)
 {
-    g_autofree char *name = mmrig_template_name(scenario, parts, error);
-    g_autofree char *store = name ? mmrig_template_store(name, scenario->memory, error) : NULL;
+    g_auto(Place) place = {0};
     g_autofree char *folder = NULL;
     g_autoptr(GError) cause = NULL;
-    MmrigParts kept = *parts;
     Making making = {scenario, parts, FALSE};
 
-    if (!store)
+    if (!find_place(&place, scenario, parts, error))
         return NULL;
-    kept.kind = MMRIG_MACHINE_TEMPLATE;
-    g_autoptr(MmrigMachine) machine = mmrig_machine_plan(scenario, &kept, error);
-    if (!machine)
-        return NULL;
-    MmrigTemplate *template = find_or_make(store, name, &making, machine, &folder, &cause);
+    MmrigTemplate *template = find_or_make(&place, &making, &folder, &cause);
     if (!template && folder && !making.made) {
         /* It is damaged, or was removed between the finding and the loading. */
         g_clear_error(&cause);
-        if (!mmrig_store_drop(store, name, error))
+        if (!mmrig_store_drop(place.store, place.name, error))
             return NULL;
-        template = find_or_make(store, name, &making, machine, &folder, &cause);
+        template = find_or_make(&place, &making, &folder, &cause);
     }
     if (!template) {
         g_propagate_error(error, g_steal_pointer(&cause));
@@ -293,7 +309,6 @@ MmrigTemplate *mmrig_template_obtain(const MmrigScenario *scenario, const MmrigP
 static int private_copy(const MmrigTemplate *template, int from, const MmrigBacking *backing)
 {
     struct stat status;
-
     g_autofree char *name = g_strconcat("mmrig-", backing->device, NULL);
     /* Not the template's own folder, which may be removed at any time. */
     g_autofree char *store = g_path_get_dirname(template->folder);
