@@ -18,7 +18,8 @@ typedef struct {
     GCancellable *cancellable; /* the caller's, or NULL */
     gulong cancel_handler;
     guint boots, boot;
-    guint64 stderr_bytes; /* that the test wrote, kept or not */
+    gboolean booted_again; /* as QEMU died of its own race in this boot */
+    guint64 stderr_bytes;  /* that the test wrote, kept or not */
     gint64 start_us;
 
     /* Of this boot. */

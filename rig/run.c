@@ -357,11 +357,35 @@ static void start_next_boot(GTask *task)
     start_boot(task);
 }
 
+/*
+ * QEMU died of a race of its own before the guest was up, so that nothing was tested. Once a
+ * boot, and never without a word: a machine that dies of it again is one that does so by
+ * itself.
+ */
+static gboolean should_boot_again(MmrigRun *run)
+{
+    const MmrigScenario *scenario = run->options.scenario;
+
+    if (run->agent_ready || run->booted_again || run->options.template ||
+        run->result->settled || g_cancellable_is_cancelled(run->cancellable) ||
+        !mmrig_vm_died_of_race(run->vm))
+        return FALSE;
+    g_printerr("mmrig: %s%s%s is booted again: " MMRIG_VM_RACE "\n", scenario->name,
+               scenario->twin ? ":" : "", scenario->twin ? scenario->twin : "");
+    run->booted_again = TRUE;
+    return TRUE;
+}
+
 static void on_ended(MmrigVm *vm G_GNUC_UNUSED, gpointer data)
 {
     GTask *task = data;
     MmrigRun *run = g_task_get_task_data(task);
 
+    if (should_boot_again(run)) {
+        free_boot(run);
+        start_boot(task);
+        return;
+    }
     /* What QEMU still passed on before it ended counts; requests do not any more. */
     run->ending = TRUE;
     g_cancellable_cancel(run->boot_over);
@@ -382,6 +406,7 @@ static void on_ended(MmrigVm *vm G_GNUC_UNUSED, gpointer data)
         return;
     }
     run->boot++;
+    run->booted_again = FALSE;
     if (run->result->settled || run->boot == run->boots) {
         settle(run);
         finish(task);

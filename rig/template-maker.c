@@ -14,7 +14,7 @@ typedef struct {
     MmrigVm *vm;
     MmrigChannel *channel;
     const char *const *words; /* the line that has the agent get ready */
-    gboolean kept, saved, timed_out;
+    gboolean kept, saved, timed_out, race;
     char *trouble; /* why it cannot go on */
 } Maker;
 
@@ -80,10 +80,12 @@ static const MmrigChannelCalls channel_calls = {on_message, on_closed};
 
 static void on_ended(MmrigVm *vm, gpointer data)
 {
+    Maker *maker = data;
     const char *panic = mmrig_vm_panic(vm);
     g_autofree char *obituary = mmrig_vm_obituary(vm);
 
-    give_up(data, "%s%s", panic ? "the guest panicked: " : "", panic ? panic : obituary);
+    maker->race = mmrig_vm_died_of_race(vm);
+    give_up(maker, "%s%s", panic ? "the guest panicked: " : "", panic ? panic : obituary);
 }
 
 static void on_event(MmrigQmp *qmp G_GNUC_UNUSED, const char *name, JsonObject *event,
@@ -117,7 +119,10 @@ static gboolean wait_for(Maker *maker, const gboolean *what, guint seconds, GErr
     g_source_remove(timer);
     if (!maker->trouble)
         return TRUE;
-    g_set_error(error, MMRIG_ERROR, maker->timed_out ? MMRIG_ERROR_TIMEOUT : MMRIG_ERROR_GUEST,
+    g_set_error(error, MMRIG_ERROR,
+                maker->race        ? MMRIG_ERROR_QEMU_RACE
+                : maker->timed_out ? MMRIG_ERROR_TIMEOUT
+                                   : MMRIG_ERROR_GUEST,
                 "no template: %s", maker->trouble);
     return FALSE;
 }

@@ -15,6 +15,7 @@
 #include "template-cache.h"
 #include "template-maker.h"
 #include "template-meta.h"
+#include "vm.h"
 
 const char *mmrig_template_unfit(const MmrigScenario *scenario)
 {
@@ -293,6 +294,12 @@ MmrigTemplate *mmrig_template_obtain(const MmrigScenario *scenario, const MmrigP
         g_clear_error(&cause);
         if (!mmrig_store_drop(place.store, place.name, error))
             return NULL;
+        template = find_or_make(&place, &making, &folder, &cause);
+    }
+    if (g_error_matches(cause, MMRIG_ERROR, MMRIG_ERROR_QEMU_RACE)) {
+        g_printerr("mmrig: the template of %s is made again: " MMRIG_VM_RACE "\n",
+                   scenario->name);
+        g_clear_error(&cause);
         template = find_or_make(&place, &making, &folder, &cause);
     }
     if (!template) {

@@ -22,6 +22,9 @@
 #define PANIC_MARK "Kernel panic - not syncing: "
 #define PANIC_MAX  512
 
+/* What QEMU says as it dies of its issue 1921. */
+#define RACE_MARK "iotlb_to_section: Assertion `section_index < d->map.sections_nb' failed"
+
 /* Descriptors with a fixed number in QEMU, besides standard error. */
 #define CHANNELS (MMRIG_FD_BACKING - MMRIG_FD_QMP)
 
@@ -303,6 +306,14 @@ char *mmrig_vm_obituary(const MmrigVm *vm)
                                vm->killed ? " (from the rig)" : "", colon, said);
     return g_strdup_printf("QEMU ended with status %d%s%s", WEXITSTATUS(vm->wait_status), colon,
                            said);
+}
+
+gboolean mmrig_vm_died_of_race(const MmrigVm *vm)
+{
+    g_autofree char *said = mmrig_tap_tail(vm->messages, 3);
+
+    return WIFSIGNALED(vm->wait_status) && WTERMSIG(vm->wait_status) == SIGABRT &&
+           strstr(said, RACE_MARK);
 }
 
 const GError *mmrig_vm_log_error(const MmrigVm *vm)

@@ -53,5 +53,14 @@ const char *mmrig_vm_panic(const MmrigVm *vm);
  */
 char *mmrig_vm_obituary(const MmrigVm *vm);
 
+/*
+ * After the end: whether QEMU died of its issue 1921, a race under TCG between a vCPU that
+ * changes the memory map and another that enters its loop (tcg_commit() in QEMU's
+ * system/physmem.c). The guest has no part in it, and one machine in a few thousand with more
+ * than one CPU dies of it while it boots.
+ */
+#define MMRIG_VM_RACE "QEMU died of a race of its own (its issue 1921)"
+gboolean mmrig_vm_died_of_race(const MmrigVm *vm);
+
 /* Whether a log could not be written, or NULL. Owned by the VM. */
 const GError *mmrig_vm_log_error(const MmrigVm *vm);
