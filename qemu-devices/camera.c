@@ -16,9 +16,10 @@
 #include "hw/pci/msix.h"
 #include "hw/qdev-properties.h"
 #include "qapi/error.h"
-#include "qemu/log.h"
 #include "qemu/module.h"
 #include "qemu/units.h"
+
+#include "device.h"
 
 #define FPS_MAX 10000
 #define ALIGN_MAX (256 * MiB)
@@ -28,17 +29,14 @@
 
 void camera_debug(const MmrigCamera *s, const char *format, ...)
 {
-    g_autofree char *text = NULL;
-    va_list arguments;
+    va_list values;
 
     if (!s->debug) {
         return;
     }
-    va_start(arguments, format);
-    text = g_strdup_vprintf(format, arguments);
-    va_end(arguments);
-    qemu_log("mmrig-camera %s: %s\n", DEVICE(s)->id ? DEVICE(s)->id : "-",
-             text);
+    va_start(values, format);
+    mmrig_device_log(DEVICE(s), format, values);
+    va_end(values);
 }
 
 uint32_t camera_stride(const MmrigCamera *s)
@@ -128,29 +126,19 @@ static bool camera_parse_formats(MmrigCamera *s, Error **errp)
     return true;
 }
 
-static bool camera_in_range(const char *name, uint64_t value, uint64_t least,
-                            uint64_t most, Error **errp)
-{
-    if (value < least || value > most) {
-        error_setg(errp, "%s: %" PRIu64 " is not from %" PRIu64 " to %" PRIu64,
-                   name, value, least, most);
-        return false;
-    }
-    return true;
-}
-
 static void camera_realize(PCIDevice *pci, Error **errp)
 {
     MmrigCamera *s = MMRIG_CAMERA(pci);
 
-    if (!camera_in_range("max-fps", s->max_fps, 1, FPS_MAX, errp) ||
-        !camera_in_range("dma-bits", s->dma_bits, 32, 64, errp) ||
-        !camera_in_range("align", s->buffer_align, 1, ALIGN_MAX, errp) ||
-        !camera_in_range("start-timeout-ms", s->start_timeout_ms, 0,
-                         TIMEOUT_MAX_MS, errp) ||
-        !camera_in_range("queue-depth", s->queue_depth, 1, QUEUE_MAX, errp) ||
-        !camera_in_range("min-buffers", s->min_buffers, 1, s->queue_depth,
-                         errp)) {
+    if (!mmrig_device_in_range("max-fps", s->max_fps, 1, FPS_MAX, errp) ||
+        !mmrig_device_in_range("dma-bits", s->dma_bits, 32, 64, errp) ||
+        !mmrig_device_in_range("align", s->buffer_align, 1, ALIGN_MAX, errp) ||
+        !mmrig_device_in_range("start-timeout-ms", s->start_timeout_ms, 0,
+                               TIMEOUT_MAX_MS, errp) ||
+        !mmrig_device_in_range("queue-depth", s->queue_depth, 1, QUEUE_MAX,
+                               errp) ||
+        !mmrig_device_in_range("min-buffers", s->min_buffers, 1, s->queue_depth,
+                               errp)) {
         return;
     }
     if (!is_power_of_2(s->buffer_align)) {

@@ -15,23 +15,22 @@
 
 #include "hw/qdev-properties.h"
 #include "qapi/error.h"
-#include "qemu/log.h"
 #include "qemu/module.h"
+
+#include "device.h"
 
 #define ROM_NAME "mmrig-mirror.rom"
 
 void mirror_debug(const MmrigMirror *s, const char *format, ...)
 {
-    g_autofree char *text = NULL;
     va_list values;
 
     if (!s->debug) {
         return;
     }
     va_start(values, format);
-    text = g_strdup_vprintf(format, values);
+    mmrig_device_log(DEVICE(s), format, values);
     va_end(values);
-    qemu_log("mmrig-mirror: %s\n", text);
 }
 
 void mirror_error(MmrigMirror *s, uint32_t error, uint32_t detail)

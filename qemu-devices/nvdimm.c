@@ -29,7 +29,6 @@
 #include "qapi/qapi-types-machine.h"
 #include "qemu/cutils.h"
 #include "qemu/error-report.h"
-#include "qemu/log.h"
 #include "qemu/module.h"
 #include "qemu/rcu.h"
 #include "qemu/timer.h"
@@ -39,6 +38,7 @@
 #include "system/runstate.h"
 #include "system/system.h"
 
+#include "device.h"
 #include "nvdimm-acpi.h"
 #include "nvdimm-bytes.h"
 #include "nvdimm-device.h"
@@ -53,16 +53,14 @@
 static void G_GNUC_PRINTF(2, 3)
     nvdimm_debug(const MmrigNvdimm *s, const char *format, ...)
 {
-    g_autofree char *text = NULL;
-    va_list arguments;
+    va_list values;
 
     if (!s->debug) {
         return;
     }
-    va_start(arguments, format);
-    text = g_strdup_vprintf(format, arguments);
-    va_end(arguments);
-    qemu_log("mmrig-nvdimm: %s\n", text);
+    va_start(values, format);
+    mmrig_device_log(DEVICE(s), format, values);
+    va_end(values);
 }
 
 /* ---- Poison ------------------------------------------------------------- */
@@ -415,26 +413,17 @@ static void nvdimm_machine_shutdown(Notifier *notifier, void *data)
     }
 }
 
-static bool nvdimm_in_range(const char *name, uint64_t value, uint64_t least,
-                            uint64_t most, Error **errp)
-{
-    if (value < least || value > most) {
-        error_setg(errp, "%s: %" PRIu64 " is not from %" PRIu64 " to %" PRIu64,
-                   name, value, least, most);
-        return false;
-    }
-    return true;
-}
-
 static bool nvdimm_check(MmrigNvdimm *s, Error **errp)
 {
-    if (!nvdimm_in_range("unit", s->unit, NVDIMM_UNIT_MIN, NVDIMM_UNIT_MAX,
-                         errp) ||
-        !nvdimm_in_range("ars-buffer", s->buffer,
-                         MMRIG_NVD_ARS_STATUS_HEADER + MMRIG_NVD_ARS_RECORD,
-                         MMRIG_NVD_OUT_MAX, errp) ||
-        !nvdimm_in_range("ars-rate", s->rate, 0, RATE_MAX, errp) ||
-        !nvdimm_in_range("ars-time-ms", s->least_ms, 0, TIME_MAX_MS, errp)) {
+    if (!mmrig_device_in_range("unit", s->unit, NVDIMM_UNIT_MIN,
+                               NVDIMM_UNIT_MAX, errp) ||
+        !mmrig_device_in_range("ars-buffer", s->buffer,
+                               MMRIG_NVD_ARS_STATUS_HEADER +
+                                   MMRIG_NVD_ARS_RECORD,
+                               MMRIG_NVD_OUT_MAX, errp) ||
+        !mmrig_device_in_range("ars-rate", s->rate, 0, RATE_MAX, errp) ||
+        !mmrig_device_in_range("ars-time-ms", s->least_ms, 0, TIME_MAX_MS,
+                               errp)) {
         return false;
     }
     if (!is_power_of_2(s->unit)) {

@@ -11,12 +11,12 @@
 #include "migration/vmstate.h"
 #include "qapi/error.h"
 #include "qapi/visitor.h"
-#include "qemu/log.h"
 #include "qemu/module.h"
 #include "qom/object.h"
 #include "system/kvm.h"
 #include "system/reset.h"
 
+#include "device.h"
 #include "mce.h"
 #include "mmrig-ras-regs.h"
 #include "poison.h"
@@ -60,16 +60,14 @@ static const char *const access_names[] = {
 static void G_GNUC_PRINTF(2, 3)
     ras_debug(const MmrigRas *s, const char *format, ...)
 {
-    g_autofree char *text = NULL;
-    va_list arguments;
+    va_list values;
 
     if (!s->debug) {
         return;
     }
-    va_start(arguments, format);
-    text = g_strdup_vprintf(format, arguments);
-    va_end(arguments);
-    qemu_log("mmrig-ras %s: %s\n", DEVICE(s)->id ? DEVICE(s)->id : "-", text);
+    va_start(values, format);
+    mmrig_device_log(DEVICE(s), format, values);
+    va_end(values);
 }
 
 /* ---- Injection ---------------------------------------------------------- */

@@ -66,20 +66,6 @@ static gboolean prepare_count(const MmrigRequest *request, JsonObject **argument
     return mmrig_request_property(request, DEVICE, property, NULL, arguments, error);
 }
 
-static GStrv reply_count(const MmrigRequest *request, G_GNUC_UNUSED pid_t pid, JsonNode *answer,
-                         GError **error)
-{
-    if (!JSON_NODE_HOLDS_VALUE(answer) || json_node_get_value_type(answer) != G_TYPE_INT64 ||
-        json_node_get_int(answer) < 0) {
-        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_QEMU, "%s: qom-get did not return a number",
-                    request->verb);
-        return NULL;
-    }
-    GStrv reply = g_new0(char *, 2);
-    reply[0] = g_strdup_printf("count=%" G_GINT64_FORMAT, json_node_get_int(answer));
-    return reply;
-}
-
 static const char *const set_commands[] = {"qom-set", NULL};
 static const char *const get_commands[] = {"qom-get", NULL};
 
@@ -102,5 +88,5 @@ const MmrigAction mmrig_action_pmem_count = {
     .commands = get_commands,
     .keys = {{"of", FALSE}},
     .prepare = prepare_count,
-    .reply = reply_count,
+    .reply = mmrig_reply_count,
 };

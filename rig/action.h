@@ -81,6 +81,10 @@ gboolean mmrig_request_property(const MmrigRequest *request, const char *type,
                                 const char *property, const char *value, JsonObject **arguments,
                                 GError **error);
 
+/* For a request whose answer is a property that counts: the reply "count=N". */
+GStrv mmrig_reply_count(const MmrigRequest *request, pid_t pid, JsonNode *answer,
+                        GError **error);
+
 /* A member of what QEMU answered, which must be there and not be negative. */
 gboolean mmrig_answer_number(JsonObject *object, const char *member, guint64 *number,
                              GError **error);

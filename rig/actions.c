@@ -103,6 +103,20 @@ gboolean mmrig_request_property(const MmrigRequest *request, const char *type,
     return FALSE;
 }
 
+GStrv mmrig_reply_count(const MmrigRequest *request, G_GNUC_UNUSED pid_t pid, JsonNode *answer,
+                        GError **error)
+{
+    if (!JSON_NODE_HOLDS_VALUE(answer) || json_node_get_value_type(answer) != G_TYPE_INT64 ||
+        json_node_get_int(answer) < 0) {
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_QEMU, "%s: qom-get did not return a number",
+                    request->verb);
+        return NULL;
+    }
+    GStrv reply = g_new0(char *, 2);
+    reply[0] = g_strdup_printf("count=%" G_GINT64_FORMAT, json_node_get_int(answer));
+    return reply;
+}
+
 gboolean mmrig_answer_number(JsonObject *object, const char *member, guint64 *number,
                              GError **error)
 {

@@ -8,7 +8,6 @@
 #include "bench.h"
 #include "error.h"
 #include "paths.h"
-#include "run.h"
 
 static gboolean take_metric(const MmrigResult *result, const char *name, double *value,
                             GError **error)
@@ -37,14 +36,9 @@ static gboolean measure(const MmrigRig *rig, const char *with, double *subject,
         return FALSE;
     MmrigParts parts = mmrig_rig_parts(rig, image, MMRIG_MACHINE_COLD);
     MmrigRunOptions options = {.scenario = scenario, .parts = &parts, .repeat = 1};
-    g_autoptr(MmrigResult) result = mmrig_run(&options, NULL, error);
+    g_autoptr(MmrigResult) result = mmrig_bench_run(&options, error);
     if (!result)
         return FALSE;
-    if (result->verdict != MMRIG_PASS) {
-        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG, "%s: %s", scenario->name,
-                    result->message);
-        return FALSE;
-    }
     return take_metric(result, with, subject, error) &&
            take_metric(result, "none", baseline, error);
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "rig.h"
+#include "run.h"
 
 typedef struct {
     const char *name;
@@ -17,6 +18,9 @@ typedef struct {
 
 /* NULL-terminated by name. */
 extern const MmrigBenchCase mmrig_bench_cases[];
+
+/* A run that is measured: as mmrig_run(), and a verdict other than pass is an error too. */
+MmrigResult *mmrig_bench_run(const MmrigRunOptions *options, GError **error);
 
 /*
  * From the command to its verdict, whole process, forked: against bare QEMU loading the same

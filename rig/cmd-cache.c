@@ -347,14 +347,8 @@ static gboolean parse(const Action *action, Options *options, int argc, char **a
     g_option_context_set_summary(context, action->help);
     if (action->takes_all)
         g_option_context_add_main_entries(context, all, NULL);
-    g_option_context_add_main_entries(context, json, NULL);
-    if (!g_option_context_parse(context, &argc, &argv, error))
-        return FALSE;
-    if (argc == 1)
-        return TRUE;
-    g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
-                "cache %s takes no arguments, but got \"%s\"", action->name, argv[1]);
-    return FALSE;
+    g_autofree char *name = g_strconcat("cache ", action->name, NULL);
+    return mmrig_command_options(name, context, json, argc, argv, error);
 }
 
 MmrigExit mmrig_cmd_cache(int argc, char **argv)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <json-glib/json-glib.h>
 #include <string.h>
 
 #include "command.h"
+#include "json-text.h"
 #include "pack.h"
 #include "paths.h"
 
@@ -20,14 +20,7 @@ static gboolean parse_arguments(int argc, char **argv, gboolean *json, GError **
     g_option_context_set_description(
         context, "QEMU is started and asked; so it says as well whether it takes the pack.\n"
                  "See mmrig-devices(1).");
-    g_option_context_add_main_entries(context, entries, NULL);
-    if (!g_option_context_parse(context, &argc, &argv, error))
-        return FALSE;
-    if (argc == 1)
-        return TRUE;
-    g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
-                "devices takes no argument \"%s\"; see mmrig devices --help", argv[1]);
-    return FALSE;
+    return mmrig_command_options("devices", context, entries, argc, argv, error);
 }
 
 static void print_device(const MmrigPackDevice *device)
@@ -63,14 +56,6 @@ static void print_text(const MmrigQemu *qemu, const MmrigPack *pack)
         print_device(g_ptr_array_index(pack->devices, i));
 }
 
-static void set_text(JsonObject *object, const char *member, const char *text)
-{
-    if (text)
-        json_object_set_string_member(object, member, text);
-    else
-        json_object_set_null_member(object, member);
-}
-
 static JsonObject *device_json(const MmrigPackDevice *device)
 {
     JsonObject *object = json_object_new();
@@ -79,15 +64,15 @@ static JsonObject *device_json(const MmrigPackDevice *device)
     for (guint i = 0; i < device->properties->len; i++) {
         const MmrigPackProperty *property = g_ptr_array_index(device->properties, i);
         JsonObject *item = json_object_new();
-        set_text(item, "name", property->name);
-        set_text(item, "type", property->type);
-        set_text(item, "default", property->value);
-        set_text(item, "description", property->description);
+        mmrig_json_set_text(item, "name", property->name);
+        mmrig_json_set_text(item, "type", property->type);
+        mmrig_json_set_text(item, "default", property->value);
+        mmrig_json_set_text(item, "description", property->description);
         json_array_add_object_element(properties, item);
     }
-    set_text(object, "name", device->name);
-    set_text(object, "bus", device->bus);
-    set_text(object, "description", device->description);
+    mmrig_json_set_text(object, "name", device->name);
+    mmrig_json_set_text(object, "bus", device->bus);
+    mmrig_json_set_text(object, "description", device->description);
     json_object_set_array_member(object, "properties", properties);
     return object;
 }
@@ -102,9 +87,9 @@ static void print_json(const MmrigQemu *qemu, const MmrigPack *pack)
         json_array_add_object_element(devices,
                                       device_json(g_ptr_array_index(pack->devices, i)));
     json_object_set_int_member(object, "schema", 1);
-    set_text(object, "pack", pack->path);
-    set_text(object, "built-for", pack->version);
-    set_text(object, "qemu", qemu->version);
+    mmrig_json_set_text(object, "pack", pack->path);
+    mmrig_json_set_text(object, "built-for", pack->version);
+    mmrig_json_set_text(object, "qemu", qemu->version);
     json_object_set_array_member(object, "devices", devices);
     json_node_take_object(node, object);
     g_autofree char *text = json_to_string(node, TRUE);

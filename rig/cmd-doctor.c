@@ -21,14 +21,7 @@ static gboolean parse_arguments(int argc, char **argv, gboolean *no_boot, gboole
         context,
         "Exit status: 0 nothing needed is missing, 1 something is, 2 wrong arguments.\n"
         "See mmrig-doctor(1).");
-    g_option_context_add_main_entries(context, entries, NULL);
-    if (!g_option_context_parse(context, &argc, &argv, error))
-        return FALSE;
-    if (argc == 1)
-        return TRUE;
-    g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
-                "doctor takes no argument \"%s\"; see mmrig doctor --help", argv[1]);
-    return FALSE;
+    return mmrig_command_options("doctor", context, entries, argc, argv, error);
 }
 
 MmrigExit mmrig_cmd_doctor(int argc, char **argv)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <json-glib/json-glib.h>
 #include <string.h>
 
 #include "command.h"
+#include "json-text.h"
 #include "paths.h"
 #include "scenario.h"
 #include "template.h"
@@ -34,14 +34,7 @@ static gboolean parse_arguments(int argc, char **argv, ListArguments *arguments,
     g_autoptr(GOptionContext) context = g_option_context_new(NULL);
 
     g_option_context_set_summary(context, "Lists the scenarios and what they need.");
-    g_option_context_add_main_entries(context, entries, NULL);
-    if (!g_option_context_parse(context, &argc, &argv, error))
-        return FALSE;
-    if (argc == 1)
-        return TRUE;
-    g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
-                "list takes no names ('%s'); use --area to choose", argv[1]);
-    return FALSE;
+    return mmrig_command_options("list", context, entries, argc, argv, error);
 }
 
 /* The scenario and, if asked for, its twins after it. */
@@ -154,14 +147,6 @@ static void set_words(JsonObject *object, const char *member, GStrv words)
     json_object_set_array_member(object, member, array);
 }
 
-static void set_reason(JsonObject *object, const char *member, const char *reason)
-{
-    if (reason)
-        json_object_set_string_member(object, member, reason);
-    else
-        json_object_set_null_member(object, member);
-}
-
 static JsonObject *describe(const MmrigScenario *scenario)
 {
     JsonObject *object = json_object_new();
@@ -178,8 +163,8 @@ static JsonObject *describe(const MmrigScenario *scenario)
     json_object_set_string_member(object, "file", scenario->path);
     json_object_set_string_member(object, "test", scenario->test);
     json_object_set_int_member(object, "timeout", scenario->timeout);
-    set_reason(object, "cold", mmrig_template_unfit(scenario));
-    set_reason(object, "forked", scenario->forked);
+    mmrig_json_set_text(object, "cold", mmrig_template_unfit(scenario));
+    mmrig_json_set_text(object, "forked", scenario->forked);
     set_words(object, "requests", scenario->requests);
     set_words(object, "config", scenario->config);
     set_words(object, "modules", scenario->modules);

@@ -11,6 +11,14 @@ typedef struct {
     MmrigExit (*run)(int argc, char **argv);
 } MmrigCommand;
 
+/*
+ * Parses the options of a command that takes nothing else, adding entries to the context. FALSE
+ * with an INPUT error, which names the command, if there is more, or a GOption one.
+ */
+gboolean mmrig_command_options(const char *command, GOptionContext *context,
+                               const GOptionEntry *entries, int argc, char **argv,
+                               GError **error);
+
 MmrigExit mmrig_cmd_bench(int argc, char **argv);
 MmrigExit mmrig_cmd_cache(int argc, char **argv);
 MmrigExit mmrig_cmd_devices(int argc, char **argv);

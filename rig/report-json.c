@@ -3,18 +3,10 @@
 
 #include <math.h>
 
+#include "json-text.h"
+
 #define SCHEMA       1
 #define USEC_PER_SEC 1000000.0
-
-static void set_text(JsonObject *object, const char *member, const char *text)
-{
-    g_autofree char *valid = mmrig_report_utf8(text);
-
-    if (valid)
-        json_object_set_string_member(object, member, valid);
-    else
-        json_object_set_null_member(object, member);
-}
 
 /* JSON has no infinity and no NaN. */
 static void set_number(JsonObject *object, const char *member, double value)
@@ -52,8 +44,8 @@ static JsonArray *cases_array(const MmrigResult *result)
 
         json_object_set_string_member(object, "name", name);
         json_object_set_string_member(object, "outcome", outcome_name(item->outcome));
-        set_text(object, "reason", mmrig_report_case_reason(item));
-        set_text(object, "diagnostics", item->test->diagnostics);
+        mmrig_json_set_text(object, "reason", mmrig_report_case_reason(item));
+        mmrig_json_set_text(object, "diagnostics", item->test->diagnostics);
         json_array_add_object_element(array, object);
     }
     return array;
@@ -67,9 +59,9 @@ static JsonArray *metrics_array(const MmrigResult *result)
         const MmrigMetric *metric = g_ptr_array_index(result->metrics, i);
         JsonObject *object = json_object_new();
 
-        set_text(object, "name", metric->name);
+        mmrig_json_set_text(object, "name", metric->name);
         set_number(object, "value", metric->value);
-        set_text(object, "unit", metric->unit);
+        mmrig_json_set_text(object, "unit", metric->unit);
         json_array_add_object_element(array, object);
     }
     return array;
@@ -89,18 +81,18 @@ JsonNode *mmrig_report_json(const MmrigResult *result)
     g_autofree char *title = mmrig_result_title(result);
 
     json_object_set_int_member(object, "schema", SCHEMA);
-    set_text(object, "title", title);
-    set_text(object, "scenario", result->scenario);
-    set_text(object, "twin", result->twin);
-    set_text(object, "area", result->area);
-    set_text(object, "kernel", result->kernel);
-    set_text(object, "accel", result->accel);
+    mmrig_json_set_text(object, "title", title);
+    mmrig_json_set_text(object, "scenario", result->scenario);
+    mmrig_json_set_text(object, "twin", result->twin);
+    mmrig_json_set_text(object, "area", result->area);
+    mmrig_json_set_text(object, "kernel", result->kernel);
+    mmrig_json_set_text(object, "accel", result->accel);
     json_object_set_int_member(object, "repeat", result->repeat);
     json_object_set_boolean_member(object, "forked", result->forked);
-    set_text(object, "boot_id", result->boot_id);
-    set_text(object, "verdict", mmrig_verdict_name(result->verdict));
-    set_text(object, "cause", mmrig_cause_name(result->cause));
-    set_text(object, "message", result->message);
+    mmrig_json_set_text(object, "boot_id", result->boot_id);
+    mmrig_json_set_text(object, "verdict", mmrig_verdict_name(result->verdict));
+    mmrig_json_set_text(object, "cause", mmrig_cause_name(result->cause));
+    mmrig_json_set_text(object, "message", result->message);
     if (result->boot_us >= 0)
         set_number(object, "boot_seconds", (double)result->boot_us / USEC_PER_SEC);
     else
@@ -109,8 +101,8 @@ JsonNode *mmrig_report_json(const MmrigResult *result)
     json_object_set_int_member(object, "boots", result->ktaps->len);
     json_object_set_array_member(object, "tests", cases_array(result));
     json_object_set_array_member(object, "metrics", metrics_array(result));
-    set_text(object, "console_tail", result->console_tail);
-    set_text(object, "folder", result->folder);
+    mmrig_json_set_text(object, "console_tail", result->console_tail);
+    mmrig_json_set_text(object, "folder", result->folder);
     return take(object);
 }
 
@@ -123,12 +115,12 @@ static JsonArray *repeats_array(const GPtrArray *results)
         const MmrigRepeats *repeats = g_ptr_array_index(all, i);
         JsonObject *object = json_object_new();
 
-        set_text(object, "title", repeats->title);
+        mmrig_json_set_text(object, "title", repeats->title);
         json_object_set_int_member(object, "runs", repeats->runs);
         json_object_set_int_member(object, "failed", repeats->failed);
         json_object_set_int_member(object, "skipped", repeats->skipped);
         set_number(object, "failure_rate", mmrig_report_failure_rate(repeats));
-        set_text(object, "first_failure_folder", repeats->first_failure_folder);
+        mmrig_json_set_text(object, "first_failure_folder", repeats->first_failure_folder);
         json_array_add_object_element(array, object);
     }
     return array;

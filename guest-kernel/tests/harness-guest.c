@@ -23,6 +23,17 @@ const char *test_arg(const char *key)
     return NULL;
 }
 
+const struct test_kind *test_kind(const struct test_kind *kinds)
+{
+    const char *what = test_arg("what");
+
+    for (; kinds->what; kinds++) {
+        if (what && strcmp(kinds->what, what) == 0)
+            return kinds;
+    }
+    ABORT("there is no what=%s", what ? what : "");
+}
+
 /* All of text, except blanks around, is an unsigned number. */
 static bool number_parse(const char *text, int base, uint64_t *number)
 {

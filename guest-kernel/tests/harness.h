@@ -238,6 +238,14 @@ extern char **test_argv;
 const char *test_arg(const char *key);
 /* The same as a number (0x allowed), or fallback if it is not given. Aborts if malformed. */
 uint64_t test_arg_u64(const char *key, uint64_t fallback);
+/* One of the things that a program can test, by the argument what=WHAT. */
+struct test_kind {
+    const char *what;
+    void (*run)(void);
+};
+/* The one that is asked for. Ends with a row of NULL. Aborts if there is no such one. */
+const struct test_kind *test_kind(const struct test_kind *kinds);
+
 /* Whether argv[1] is this word: which boot of a scenario with several is running. */
 bool test_boot_is(const char *word);
 

@@ -243,29 +243,22 @@ static void no_action(void)
     expect_lost(bad, taken, MEMORY_BANK, UINT64_C(0xbc00000000000090));
 }
 
-static const struct {
-    const char *what;
-    void (*run)(void);
-} kinds[] = {
+static const struct test_kind kinds[] = {
     {"ce-storm", storm}, {"soft-offline", soft_offline}, {"broadcast", broadcast},
     {"scrub", scrub},    {"write-back", write_back},     {"ucna", no_action},
+    {NULL, NULL},
 };
 
 TEST(error_is_reported)
 {
-    const char *what = test_arg("what");
-    size_t i = 0;
+    const struct test_kind *kind = test_kind(kinds);
 
-    while (i < sizeof(kinds) / sizeof(kinds[0]) && (!what || strcmp(kinds[i].what, what) != 0))
-        i++;
-    if (i == sizeof(kinds) / sizeof(kinds[0]))
-        ABORT("there is no what=%s", what ? what : "");
     bus_errors_catch();
     machine_checks_trace();
     pool = memory_map(PAGES * PAGE_BYTES);
     for (size_t page = 0; page < PAGES; page++)
         memory_fill(pool + page * PAGE_BYTES, PAGE_BYTES, SEED + page * PAGE_BYTES);
-    kinds[i].run();
+    kind->run();
 }
 
 HARNESS_MAIN

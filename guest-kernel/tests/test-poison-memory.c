@@ -473,10 +473,7 @@ static void churn(void)
     EXPECT_EQ(signal_of(neighbour), SIGKILL);
 }
 
-static const struct {
-    const char *what;
-    void (*run)(void);
-} kinds[] = {
+static const struct test_kind kinds[] = {
     {"thp", thp},
     {"hugetlb", hugetlb},
     {"ksm", ksm},
@@ -487,19 +484,15 @@ static const struct {
     {"kernel-copy", kernel_copy},
     {"unpoison", unpoison},
     {"churn", churn},
+    {NULL, NULL},
 };
 
 TEST(memory_goes_bad)
 {
-    const char *what = test_arg("what");
-    size_t i = 0;
+    const struct test_kind *kind = test_kind(kinds);
 
-    while (i < sizeof(kinds) / sizeof(kinds[0]) && (!what || strcmp(kinds[i].what, what) != 0))
-        i++;
-    if (i == sizeof(kinds) / sizeof(kinds[0]))
-        ABORT("there is no what=%s", what ? what : "");
     bus_errors_catch();
-    kinds[i].run();
+    kind->run();
 }
 
 HARNESS_MAIN

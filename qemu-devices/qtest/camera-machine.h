@@ -82,6 +82,25 @@ static inline uint64_t done_address(QTest *q)
            get(q, MMRIG_CAM_DONE_ADDRESS_LO);
 }
 
+/* MSI-X on: vector V writes 0x1000 + V to MAILBOX + 16 * V, which is cleared. */
+static inline void send_interrupts(QTest *q)
+{
+    unsigned capability = qtest_pci_capability(q, SLOT, 0x11);
+    uint32_t control;
+
+    g_assert_cmpuint(capability, !=, 0);
+    control = qtest_pci_readl(q, SLOT, capability);
+    g_assert_cmpuint((control >> 16 & 0x7ff) + 1, ==, MMRIG_CAM_VECTORS);
+    for (uint32_t v = 0; v < MMRIG_CAM_VECTORS; v++) {
+        qtest_writel(q, TABLE + 16 * v, MAILBOX + 16 * v);
+        qtest_writel(q, TABLE + 16 * v + 4, 0);
+        qtest_writel(q, TABLE + 16 * v + 8, 0x1000 + v);
+        qtest_writel(q, TABLE + 16 * v + 12, 0);
+    }
+    qtest_fill(q, MAILBOX, 32, 0);
+    qtest_pci_writel(q, SLOT, capability, control | 1u << 31);
+}
+
 /* The oldest completion is this frame, and its memory says the same. */
 static inline void take_frame(QTest *q, uint32_t sequence, uint64_t address, uint32_t cookie)
 {

@@ -238,17 +238,8 @@ static void test_late(void)
 static void test_interrupts(void)
 {
     QTest *q = start("");
-    unsigned capability = qtest_pci_capability(q, SLOT, 0x11);
-    uint32_t control = qtest_pci_readl(q, SLOT, capability);
 
-    for (uint32_t v = 0; v < MMRIG_CAM_VECTORS; v++) {
-        qtest_writel(q, TABLE + 16 * v, MAILBOX + 16 * v);
-        qtest_writel(q, TABLE + 16 * v + 4, 0);
-        qtest_writel(q, TABLE + 16 * v + 8, 0x1000 + v);
-        qtest_writel(q, TABLE + 16 * v + 12, 0);
-    }
-    qtest_fill(q, MAILBOX, 32, 0);
-    qtest_pci_writel(q, SLOT, capability, control | 1u << 31);
+    send_interrupts(q);
     small(q);
     queue(q, BUFFER, 1024, 1);
     queue(q, BUFFER + 0x1000, 1024, 2);
@@ -269,11 +260,7 @@ static void test_interrupts(void)
 
 int main(int argc, char **argv)
 {
-    g_test_init(&argc, &argv, NULL);
-    if (!qtest_available()) {
-        g_print("1..0 # SKIP there is no QEMU\n");
-        return QTEST_SKIP;
-    }
+    qtest_begin(&argc, &argv);
     g_test_add_func("/camera/migration/stream", test_stream);
     g_test_add_func("/camera/migration/registers", test_registers);
     g_test_add_func("/camera/migration/starting", test_starting);

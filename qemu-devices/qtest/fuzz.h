@@ -46,11 +46,7 @@ static inline int fuzz_main(char *program, const char *path, GTestFunc function)
                   : g_strdup_printf("R02S%08x%08x%08x%08x", g_random_int(), g_random_int(),
                                     g_random_int(), g_random_int());
     with_seed[2] = option;
-    g_test_init(&count, &arguments, NULL);
-    if (!qtest_available()) {
-        g_print("1..0 # SKIP there is no QEMU\n");
-        return QTEST_SKIP;
-    }
+    qtest_begin(&count, &arguments);
     g_test_add_func(path, function);
     return g_test_run();
 }

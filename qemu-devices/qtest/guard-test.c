@@ -54,11 +54,7 @@ static void test_version(void)
 
 int main(int argc, char **argv)
 {
-    g_test_init(&argc, &argv, NULL);
-    if (!qtest_available()) {
-        g_print("1..0 # SKIP there is no QEMU\n");
-        return QTEST_SKIP;
-    }
+    qtest_begin(&argc, &argv);
     g_test_add_func("/guard/fits", test_fits);
     g_test_add_func("/guard/type-size", test_type_size);
     g_test_add_func("/guard/symbol-size", test_symbol_size);

@@ -467,11 +467,7 @@ static void test_properties(void)
 
 int main(int argc, char **argv)
 {
-    g_test_init(&argc, &argv, NULL);
-    if (!qtest_available()) {
-        g_print("1..0 # SKIP there is no QEMU\n");
-        return QTEST_SKIP;
-    }
+    qtest_begin(&argc, &argv);
     g_test_add_func("/mirror/identity", test_identity);
     g_test_add_func("/mirror/request", test_request);
     g_test_add_func("/mirror/nodes", test_nodes);

@@ -106,11 +106,7 @@ static void test_state(void)
 
 int main(int argc, char **argv)
 {
-    g_test_init(&argc, &argv, NULL);
-    if (!qtest_available()) {
-        g_print("1..0 # SKIP there is no QEMU\n");
-        return QTEST_SKIP;
-    }
+    qtest_begin(&argc, &argv);
     g_test_add_func("/nvdimm/migration/scrubbing", test_scrubbing);
     g_test_add_func("/nvdimm/migration/state", test_state);
     return g_test_run();

@@ -535,11 +535,7 @@ static void test_properties(void)
 
 int main(int argc, char **argv)
 {
-    g_test_init(&argc, &argv, NULL);
-    if (!qtest_available()) {
-        g_print("1..0 # SKIP there is no QEMU\n");
-        return QTEST_SKIP;
-    }
+    qtest_begin(&argc, &argv);
     g_test_add_func("/nvdimm/functions", test_functions);
     g_test_add_func("/nvdimm/capabilities", test_capabilities);
     g_test_add_func("/nvdimm/scrub", test_scrub);

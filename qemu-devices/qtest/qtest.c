@@ -3,11 +3,14 @@
 #include <glib/gstdio.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 
 #include "qtest.h"
 
+/* The exit status of a skipped test, for CTest. */
+#define QTEST_SKIP    77
 #define START_SECONDS 30
 /* What a single command may take: a large frame under sanitizers on a busy machine. */
 #define REPLY_SECONDS 60
@@ -28,11 +31,15 @@ static const char *emulator(void)
     return named ? named : "qemu-system-x86_64";
 }
 
-gboolean qtest_available(void)
+void qtest_begin(int *argc, char ***argv)
 {
     g_autofree char *path = g_find_program_in_path(emulator());
 
-    return path != NULL;
+    g_test_init(argc, argv, NULL);
+    if (path)
+        return;
+    g_print("1..0 # SKIP there is no QEMU\n");
+    exit(QTEST_SKIP);
 }
 
 GPtrArray *qtest_argv(const char *pack)

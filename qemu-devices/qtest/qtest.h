@@ -30,9 +30,8 @@ pid_t qtest_pid(QTest *q);
 /* Runs QEMU to its end, which must come by itself, and returns the exit status. */
 int qtest_run(GPtrArray *argv, char **errors);
 
-/* Whether there is a QEMU; if not, the test program should end with QTEST_SKIP. */
-gboolean qtest_available(void);
-#define QTEST_SKIP 77
+/* GLib's g_test_init(); ends the program as skipped, with status 77, if there is no QEMU. */
+void qtest_begin(int *argc, char ***argv);
 
 uint8_t qtest_readb(QTest *q, uint64_t address);
 uint16_t qtest_readw(QTest *q, uint64_t address);

@@ -225,11 +225,7 @@ static void test_refused(void)
 
 int main(int argc, char **argv)
 {
-    g_test_init(&argc, &argv, NULL);
-    if (!qtest_available()) {
-        g_print("1..0 # SKIP there is no QEMU\n");
-        return QTEST_SKIP;
-    }
+    qtest_begin(&argc, &argv);
     g_test_add_func("/ras/migration/lines", test_lines);
     g_test_add_func("/ras/migration/counters", test_counters);
     g_test_add_func("/ras/migration/store", test_store);

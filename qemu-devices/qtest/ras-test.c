@@ -439,9 +439,7 @@ static void test_fuzz(void)
 
 int main(int argc, char **argv)
 {
-    g_test_init(&argc, &argv, NULL);
-    if (!qtest_available())
-        return QTEST_SKIP;
+    qtest_begin(&argc, &argv);
     g_test_add_func("/ras/lay", test_lay);
     g_test_add_func("/ras/ranges", test_ranges);
     g_test_add_func("/ras/store/full-line", test_store_full_line);

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "json-text.h"
+
+void mmrig_json_set_text(JsonObject *object, const char *member, const char *text)
+{
+    g_autofree char *valid = text ? g_utf8_make_valid(text, -1) : NULL;
+
+    if (valid)
+        json_object_set_string_member(object, member, valid);
+    else
+        json_object_set_null_member(object, member);
+}
