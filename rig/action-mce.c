@@ -13,6 +13,8 @@
 
 #include <string.h>
 
+#include "ram.h"
+
 /* IA32_MCi_STATUS, section N.3.2.2. */
 enum {
     MCI_STATUS_VAL = 63,   /* the register holds an error */
@@ -82,26 +84,13 @@ static const struct {
      MCI_MISC_PHYSICAL | MCI_MISC_LSB_LINE},
 };
 
-/*
- * Where q35 puts RAM (QEMU hw/i386/pc_q35.c, pc_q35_init): all of it below the PCI hole if it
- * is smaller than 2.75 GiB, else 2 GiB there and the rest from 4 GiB on.
- */
-static gboolean is_ram(guint64 memory, guint64 address)
-{
-    const guint64 gib = G_GUINT64_CONSTANT(1) << 30;
-
-    if (memory < G_GUINT64_CONSTANT(0xb0000000))
-        return address < memory;
-    return address < 2 * gib || (address >= 4 * gib && address - 4 * gib < memory - 2 * gib);
-}
-
 static gboolean parse_address(const MmrigRequest *request, guint64 *address, GError **error)
 {
     const MmrigScenario *scenario = request->scenario;
 
     if (!mmrig_request_number(request, "gpa", 0, G_MAXUINT64, address, error))
         return FALSE;
-    if (!is_ram(scenario->memory, *address)) {
+    if (!mmrig_ram_has(scenario, *address)) {
         g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_GUEST,
                     "%s: gpa=0x%" G_GINT64_MODIFIER "x is not in the guest's %" G_GUINT64_FORMAT
                     " MiB of memory",
@@ -112,7 +101,7 @@ static gboolean parse_address(const MmrigRequest *request, guint64 *address, GEr
         return TRUE;
     /* Wraps for a negative shift, as meant; a result outside of RAM is refused either way. */
     *address += (guint64)scenario->fault.shift_bytes;
-    if (!is_ram(scenario->memory, *address)) {
+    if (!mmrig_ram_has(scenario, *address)) {
         g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
                     "%s: [fault] shift moves gpa out of the guest's memory, to "
                     "0x%" G_GINT64_MODIFIER "x",

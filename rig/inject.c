@@ -268,21 +268,6 @@ gboolean mmrig_inject_parse(const char *const *words, MmrigInject *inject, GErro
 
 /* ---- For the machine ------------------------------------------------------------------ */
 
-/*
- * Where q35 puts RAM (QEMU hw/i386/pc_q35.c, pc_q35_init): all of it below the PCI hole if it
- * is smaller than 2.75 GiB, else 2 GiB there and the rest from 4 GiB on.
- */
-gboolean mmrig_inject_ram_address(guint64 memory, guint64 offset, guint64 *gpa)
-{
-    const guint64 gib = G_GUINT64_CONSTANT(1) << 30;
-
-    if (offset >= memory)
-        return FALSE;
-    *gpa =
-        memory < G_GUINT64_CONSTANT(0xb0000000) || offset < 2 * gib ? offset : offset + 2 * gib;
-    return TRUE;
-}
-
 const MmrigDevice *mmrig_inject_pack_device(const MmrigScenario *scenario, const char *type)
 {
     for (guint i = 0; i < scenario->devices->len; i++) {

@@ -62,9 +62,6 @@ gboolean mmrig_target_find(const char *name, MmrigTarget *target);
  */
 gboolean mmrig_inject_parse(const char *const *words, MmrigInject *inject, GError **error);
 
-/* Where the machine's memory has this byte; FALSE if it has not so many. */
-gboolean mmrig_inject_ram_address(guint64 memory, guint64 offset, guint64 *gpa);
-
 /* The device of the pack of this type, or NULL. */
 const MmrigDevice *mmrig_inject_pack_device(const MmrigScenario *scenario, const char *type);
 

@@ -4,7 +4,7 @@
 #include <json-glib/json-glib.h>
 
 /*
- * Sets a member to the text, or to null if there is none. What is not UTF-8 in it, as a guest may
- * have sent, is replaced (JSON has nothing else).
+ * Sets a member to the text, or to null if there is none. What is not UTF-8 in it, as a guest
+ * may have sent, is replaced (JSON has nothing else).
  */
 void mmrig_json_set_text(JsonObject *object, const char *member, const char *text);

@@ -10,6 +10,7 @@
 #include "actions.h"
 #include "error.h"
 #include "mmrig-ras-regs.h"
+#include "ram.h"
 
 /* Milliseconds that the guest's agent may take. */
 #define GUEST_PATIENCE 15000
@@ -378,7 +379,7 @@ static void at_offset(GTask *task)
     guint count;
 
     if (!pmem && !cxl) {
-        if (mmrig_inject_ram_address(scenario->memory, job->inject.offset, &job->gpa))
+        if (mmrig_ram_address(scenario, job->inject.offset, &job->gpa))
             at_address(task);
         else
             refuse(task, "--offset: the machine has %" G_GUINT64_FORMAT " MiB of memory",

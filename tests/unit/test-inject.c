@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "error.h"
+#include "ram.h"
 
 static gboolean parse(const char *text, MmrigInject *inject, GError **error)
 {
@@ -138,19 +139,38 @@ static void test_told(void)
 
 static void test_memory(void)
 {
-    const guint64 gib = G_GUINT64_CONSTANT(1) << 30;
+    const guint64 mib = G_GUINT64_CONSTANT(1) << 20, gib = 1024 * mib;
+    /* The last byte below 4 GiB, and the first above, if there is any. */
+    static const struct {
+        guint64 memory, most, below;
+    } rows[] = {
+        {1024, 0, 1024},    {2815, 0, 2815},    {2816, 0, 2048},
+        {4096, 0, 2048},    {1024, 512, 512},   {4096, 128, 128},
+        {1024, 3072, 1024}, {2815, 2560, 2560}, {4096, 3072, 2048},
+    };
     guint64 gpa = 0;
 
-    g_assert_true(mmrig_inject_ram_address(gib, gib - 1, &gpa));
-    g_assert_cmpuint(gpa, ==, gib - 1);
-    g_assert_false(mmrig_inject_ram_address(gib, gib, &gpa));
-    /* Beyond 2.75 GiB there is a hole below 4 GiB. */
-    g_assert_true(mmrig_inject_ram_address(4 * gib, 2 * gib - 1, &gpa));
-    g_assert_cmpuint(gpa, ==, 2 * gib - 1);
-    g_assert_true(mmrig_inject_ram_address(4 * gib, 2 * gib, &gpa));
-    g_assert_cmpuint(gpa, ==, 4 * gib);
-    g_assert_true(mmrig_inject_ram_address(4 * gib, 4 * gib - 1, &gpa));
-    g_assert_cmpuint(gpa, ==, 6 * gib - 1);
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        const MmrigScenario scenario = {.memory = rows[i].memory * mib,
+                                        .memory_below = rows[i].most * mib};
+        guint64 below = rows[i].below * mib, above = scenario.memory - below;
+
+        g_assert_true(mmrig_ram_address(&scenario, below - 1, &gpa));
+        g_assert_cmphex(gpa, ==, below - 1);
+        g_assert_true(mmrig_ram_has(&scenario, gpa));
+        g_assert_false(mmrig_ram_has(&scenario, below));
+        g_assert_false(mmrig_ram_has(&scenario, 4 * gib - 1));
+        g_assert_cmpint(mmrig_ram_has(&scenario, 4 * gib), ==, above > 0);
+        g_assert_false(mmrig_ram_address(&scenario, scenario.memory, &gpa));
+        g_assert_false(mmrig_ram_has(&scenario, 4 * gib + above));
+        if (!above)
+            continue;
+        g_assert_true(mmrig_ram_address(&scenario, below, &gpa));
+        g_assert_cmphex(gpa, ==, 4 * gib);
+        g_assert_true(mmrig_ram_address(&scenario, scenario.memory - 1, &gpa));
+        g_assert_cmphex(gpa, ==, 4 * gib + above - 1);
+        g_assert_true(mmrig_ram_has(&scenario, gpa));
+    }
 }
 
 static void test_modules(void)
