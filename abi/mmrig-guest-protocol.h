@@ -30,6 +30,7 @@
  *                                       under an identity of its own
  *   translated SEQ ok ADDRESS           the guest physical address, decimal
  *   translated SEQ error TEXT           there is none just now
+ *   clock SEQ NANOSECONDS               CLOCK_MONOTONIC_RAW, decimal
  *   fail TEXT                           the agent itself cannot go on (a module did not
  *                                       load, a mount failed)
  *
@@ -52,6 +53,7 @@
  *                                       after the epoch, and take a new boot id
  *   translate SEQ PID VADDR             at any time: what memory that process has at that
  *                                       address, both decimal
+ *   clock SEQ                           at any time: what is the guest's clock at
  *   poweroff                            sync and power off
  *
  * One run or exec at a time. ID and SEQ are decimal and never repeat within a boot.

@@ -245,6 +245,7 @@ static void on_message(const MmrigGuestMessage *message, gpointer data)
     case MMRIG_GUEST_ABORT:
     case MMRIG_GUEST_KEPT:
     case MMRIG_GUEST_FORKED:
+    case MMRIG_GUEST_CLOCK:
         break; /* of tests and templates only */
     }
 }

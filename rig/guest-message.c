@@ -205,6 +205,12 @@ static gboolean parse_translated(struct mmrig_line *line, MmrigGuestMessage *mes
     return strcmp(words[2].data, "error") == 0;
 }
 
+static gboolean parse_clock(struct mmrig_line *line, MmrigGuestMessage *message)
+{
+    return as_number(&line->words[1], &message->number) &&
+           as_number(&line->words[2], &message->clock_ns);
+}
+
 static gboolean parse_fail(struct mmrig_line *line, MmrigGuestMessage *message)
 {
     message->fail = as_text(&line->words[1]);
@@ -229,6 +235,7 @@ static const struct {
     {"kept", MMRIG_GUEST_KEPT, 1, 1, parse_kept},
     {"forked", MMRIG_GUEST_FORKED, 3, 3, parse_forked},
     {"translated", MMRIG_GUEST_TRANSLATED, 4, 4, parse_translated},
+    {"clock", MMRIG_GUEST_CLOCK, 3, 3, parse_clock},
     {"fail", MMRIG_GUEST_FAIL, 2, 2, parse_fail},
 };
 

@@ -21,6 +21,7 @@ typedef enum {
     MMRIG_GUEST_KEPT,
     MMRIG_GUEST_FORKED,
     MMRIG_GUEST_TRANSLATED,
+    MMRIG_GUEST_CLOCK,
     MMRIG_GUEST_FAIL,
 } MmrigGuestKind;
 
@@ -42,7 +43,7 @@ typedef enum {
  */
 typedef struct {
     MmrigGuestKind kind;
-    guint64 number; /* request, translated: SEQ; stderr, abort, done: the run's ID */
+    guint64 number; /* request, translated, clock: SEQ; stderr, abort, done: the run's ID */
     union {
         struct {
             const char *boot_id, *release;
@@ -82,6 +83,7 @@ typedef struct {
             guint64 address;
             const char *problem; /* NULL: address is good */
         } translated;
+        guint64 clock_ns;
         const char *fail;
     };
 } MmrigGuestMessage;

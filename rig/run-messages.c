@@ -160,6 +160,7 @@ static void on_message(const MmrigGuestMessage *message, gpointer data)
         return;
     switch (message->kind) {
     case MMRIG_GUEST_TRANSLATED:
+    case MMRIG_GUEST_CLOCK:
         mmrig_run_record(run, &evidence->protocol_error,
                          "the agent answered what nobody had asked");
         mmrig_run_end_boot(run);

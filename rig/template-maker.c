@@ -6,15 +6,32 @@
 #include "run.h"
 #include "vm.h"
 
-#define SAVE_TIMEOUT_S 60
+#define SAVE_TIMEOUT_S   60
+#define ANSWER_TIMEOUT_S 30
 /* Two periods of the kernel's slowest housekeeping right after a boot (RCU, work queues). */
 #define SETTLE_MS 300
+/* And what it takes to have answered a question. */
+#define SETTLE_AGAIN_MS 50
+
+/*
+ * How far the guest's clock may be off the host's. A kernel that measures its TSC while the
+ * host is too busy gets a frequency that is far off, or a plausible one by luck; what is right
+ * is right to a thousandth.
+ */
+#define CLOCK_TOLERANCE 0.02
+
+/* What the guest's clock was at a moment between two of ours, in microseconds. */
+typedef struct {
+    gint64 before, after;
+    double guest;
+} ClockReading;
 
 typedef struct {
     MmrigVm *vm;
     MmrigChannel *channel;
-    const char *const *words; /* the line that has the agent get ready */
-    gboolean kept, saved, timed_out, race;
+    ClockReading first, second;
+    ClockReading *reading; /* that was asked for; NULL: none */
+    gboolean ready, kept, told, saved, timed_out, race;
     char *trouble; /* why it cannot go on */
 } Maker;
 
@@ -58,13 +75,16 @@ static void give_up(Maker *maker, const char *format, ...)
 static void on_message(const MmrigGuestMessage *message, gpointer data)
 {
     Maker *maker = data;
-    g_autoptr(GError) error = NULL;
 
     if (message->kind == MMRIG_GUEST_READY) {
-        if (!mmrig_channel_send(maker->channel, maker->words, &error))
-            give_up(maker, "%s", error->message);
+        maker->ready = TRUE;
     } else if (message->kind == MMRIG_GUEST_KEPT) {
         maker->kept = TRUE;
+    } else if (message->kind == MMRIG_GUEST_CLOCK && maker->reading) {
+        maker->reading->after = g_get_monotonic_time();
+        maker->reading->guest = (double)message->clock_ns / 1000;
+        maker->reading = NULL;
+        maker->told = TRUE;
     } else if (message->kind == MMRIG_GUEST_FAIL) {
         give_up(maker, "the agent could not go on: %s", message->fail);
     }
@@ -134,15 +154,55 @@ static gboolean on_settled(gpointer data)
 }
 
 /* Lets the guest end what it does behind its agent's back, or each fork would have to. */
-static gboolean settle(Maker *maker, GError **error)
+static gboolean settle(Maker *maker, guint ms, GError **error)
 {
     gboolean settled = FALSE;
 
-    g_timeout_add(SETTLE_MS, on_settled, &settled);
+    g_timeout_add(ms, on_settled, &settled);
     /* The timer's source is gone before settled is, even if the guest is not there any more. */
     while (!settled)
         g_main_context_iteration(NULL, TRUE);
     return wait_for(maker, &settled, 1, error);
+}
+
+static gboolean tell(Maker *maker, const char *const *words, GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+
+    if (mmrig_channel_send(maker->channel, words, &cause))
+        return TRUE;
+    g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_GUEST, "no template: %s", cause->message);
+    return FALSE;
+}
+
+static gboolean read_clock(Maker *maker, ClockReading *reading, GError **error)
+{
+    maker->told = FALSE;
+    maker->reading = reading;
+    reading->before = g_get_monotonic_time();
+    return tell(maker, (const char *const[]){"clock", "1", NULL}, error) &&
+           wait_for(maker, &maker->told, ANSWER_TIMEOUT_S, error);
+}
+
+/*
+ * The forks would all have its clock. How much time went by between the two readings is known
+ * up to how long the answers took, so that a clock that is right is never refused.
+ */
+static gboolean check_clock(const Maker *maker, GError **error)
+{
+    const ClockReading *first = &maker->first, *second = &maker->second;
+    double guest = second->guest - first->guest;
+    double least = (double)(second->before - first->after);
+    double most = (double)(second->after - first->before);
+
+    if (guest >= least * (1 - CLOCK_TOLERANCE) && guest <= most * (1 + CLOCK_TOLERANCE))
+        return TRUE;
+    g_set_error(
+        error, MMRIG_ERROR, MMRIG_ERROR_GUEST,
+        "no template: the guest's clock goes at %.2f times the speed of the host's, which "
+        "may have been too busy when it booted",
+        guest / ((least + most) / 2));
+    return FALSE;
 }
 
 static gboolean command(MmrigQmp *qmp, const char *name, JsonObject *arguments, GError **error)
@@ -178,6 +238,20 @@ static gboolean save(Maker *maker, const MmrigMachine *machine, GError **error)
     return saved;
 }
 
+/* From the start of QEMU to the saved state. */
+static gboolean make(Maker *maker, const MmrigMachine *machine, const char *const *words,
+                     GError **error)
+{
+    /* First the guest: if QEMU dies early, its own words say more than QMP's end. */
+    return wait_for(maker, &maker->ready, MMRIG_BOOT_TIMEOUT, error) &&
+           read_clock(maker, &maker->first, error) && tell(maker, words, error) &&
+           wait_for(maker, &maker->kept, MMRIG_BOOT_TIMEOUT, error) &&
+           mmrig_qmp_connect(mmrig_vm_qmp(maker->vm), MMRIG_QMP_TIMEOUT, error) &&
+           settle(maker, SETTLE_MS, error) && read_clock(maker, &maker->second, error) &&
+           check_clock(maker, error) && settle(maker, SETTLE_AGAIN_MS, error) &&
+           save(maker, machine, error);
+}
+
 gboolean mmrig_template_boot(const MmrigMachine *machine, const GArray *files,
                              const MmrigScenario *scenario, const char *nonce, GError **error)
 {
@@ -189,7 +263,6 @@ gboolean mmrig_template_boot(const MmrigMachine *machine, const GArray *files,
     g_ptr_array_add(words, (gpointer) "template");
     g_ptr_array_add(words, (gpointer)nonce);
     mmrig_scenario_test_words(scenario, 0, words);
-    maker.words = (const char *const *)words->pdata;
     maker.vm = mmrig_vm_start(machine, files, NULL, on_ended, &maker, error);
     if (!maker.vm)
         return FALSE;
@@ -198,10 +271,7 @@ gboolean mmrig_template_boot(const MmrigMachine *machine, const GArray *files,
     maker.channel =
         mmrig_channel_new(mmrig_vm_take_control(maker.vm), &channel_calls, &maker, error);
     if (maker.channel)
-        /* First the guest: if QEMU dies early, its own words say more than QMP's end. */
-        saved = wait_for(&maker, &maker.kept, MMRIG_BOOT_TIMEOUT, error) &&
-                mmrig_qmp_connect(mmrig_vm_qmp(maker.vm), MMRIG_QMP_TIMEOUT, error) &&
-                settle(&maker, error) && save(&maker, machine, error);
+        saved = make(&maker, machine, (const char *const *)words->pdata, error);
     mmrig_channel_free(maker.channel);
     mmrig_vm_free(maker.vm);
     close(ktap);

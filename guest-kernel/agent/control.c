@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/utsname.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "agent.h"
@@ -157,6 +158,18 @@ void control_ready(void)
     message_send(&message);
 }
 
+static void tell_clock(uint64_t id)
+{
+    struct timespec now;
+    struct message message;
+
+    clock_gettime(CLOCK_MONOTONIC_RAW, &now);
+    message_start(&message, "clock");
+    message_number(&message, id);
+    message_number(&message, (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec);
+    message_send(&message);
+}
+
 /* Does what one line says; false if there is no such line in the protocol. */
 static bool control_obey(const struct mmrig_line *line)
 {
@@ -179,6 +192,10 @@ static bool control_obey(const struct mmrig_line *line)
     }
     if (word_is(&words[0], "stdin-end")) {
         job_stdin_end(id);
+        return true;
+    }
+    if (word_is(&words[0], "clock")) {
+        tell_clock(id);
         return true;
     }
     if (line->count < 3)

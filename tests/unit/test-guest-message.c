@@ -89,6 +89,11 @@ static void test_good(void)
     g_assert_cmpint(message.kind, ==, MMRIG_GUEST_FORKED);
     g_assert_cmpstr(message.forked.nonce, ==, "fedcba9876543210fedcba9876543210");
 
+    message = good("clock 2 18446744073709551615");
+    g_assert_cmpint(message.kind, ==, MMRIG_GUEST_CLOCK);
+    g_assert_cmpuint(message.number, ==, 2);
+    g_assert_cmpuint(message.clock_ns, ==, G_MAXUINT64);
+
     message = good("fail no%20such%20module");
     g_assert_cmpstr(message.fail, ==, "no such module");
 }
@@ -115,6 +120,10 @@ static void test_hostile(void)
         "ready 1 " BOOT_ID,
         "ready 1 " BOOT_ID " 6.12 more",
         "kept it",
+        "clock 2",
+        "clock 2 -1",
+        "clock 2 18446744073709551616",
+        "clock 2 3 4",
         "forked " BOOT_ID,
         "translated 7 ok",
         "translated 7 ok 0x2000",

@@ -82,6 +82,15 @@ status=0
 run forked-cold --scenarios "$work/ways" --cold || status=$?
 check forked-cannot-be-cold "$status" 77
 
+# A guest that took its TSC for one of 1 GHz, as one may that boots on a busy host, has a clock that
+# no fork is to have.
+mkdir "$work/fast"
+sed 's/^\[machine\]/[kernel]\ncmdline = tsc_early_khz=1000000\n\n&/' "$scenarios/boot-identity.ini" \
+    >"$work/fast/boot-identity.ini"
+run fast --scenarios "$work/fast" 2>"$work/fast.err"
+check wrong-clock-is-not-forked "$(field forked "$work/fast.json")" false
+check wrong-clock-is-noted "$(grep -c 'no template: the guest.s clock goes at [0-9.]* times the speed of the host' "$work/fast.err")" 1
+
 # One bit of the state: the template is made again, and the fork is a good one.
 state=$(echo /dev/shm/mmrig-*/*/rig.state)
 [ -f "$state" ] || { echo "Bail out! not one template: $state" && exit 1; }
