@@ -284,16 +284,23 @@ static void judge_boot(MmrigRun *run)
         g_ptr_array_add(run->result->ktaps, g_steal_pointer(&run->ktap));
 }
 
-/* Makes this device's backing what it was at first; device may be NULL. */
+/* Makes the machine's backing of this number what it was at first. */
+static void renew(MmrigRun *run, guint number)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!mmrig_backing_empty(g_ptr_array_index(run->machine->backings, number),
+                             g_array_index(run->backings, int, number), &error))
+        mmrig_result_settle(run->result, MMRIG_BROKEN, MMRIG_CAUSE_RIG, "%s", error->message);
+}
+
+/* The same for the backing of this device, which may be NULL. */
 static void renew_backing(MmrigRun *run, const char *device)
 {
     for (guint i = 0; device && i < run->machine->backings->len; i++) {
         const MmrigBacking *backing = g_ptr_array_index(run->machine->backings, i);
-        g_autoptr(GError) error = NULL;
-        if (strcmp(backing->device, device) == 0 &&
-            !mmrig_backing_empty(backing, g_array_index(run->backings, int, i), &error))
-            mmrig_result_settle(run->result, MMRIG_BROKEN, MMRIG_CAUSE_RIG, "%s",
-                                error->message);
+        if (strcmp(backing->device, device) == 0)
+            renew(run, i);
     }
 }
 
@@ -383,6 +390,9 @@ static void on_ended(MmrigVm *vm G_GNUC_UNUSED, gpointer data)
 
     if (should_boot_again(run)) {
         free_boot(run);
+        /* A first boot begins with what it began with; a later one, as if its power was cut. */
+        for (guint i = 0; run->boot == 0 && i < run->backings->len; i++)
+            renew(run, i);
         start_boot(task);
         return;
     }
