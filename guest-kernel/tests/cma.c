@@ -44,6 +44,12 @@ struct cma_area cma_area(void)
     };
 }
 
+void cpu_lists_keep_short(void)
+{
+    if (!file_write("/proc/sys/vm/percpu_pagelist_high_fraction", "10000"))
+        ABORT("cannot have a CPU's lists of free pages kept short: %s", strerror(errno));
+}
+
 void pages_locate(const void *memory, size_t count, uint64_t *addresses)
 {
     int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);

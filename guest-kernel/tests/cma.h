@@ -63,4 +63,12 @@ size_t filling_run(const struct filling *filling, const struct cma_area *area, b
  */
 int pin_long(const struct iovec *ranges, unsigned count);
 
+/*
+ * Each CPU has lists of free pages of its own, of up to an eighth of all memory since Linux 6.7
+ * (mm/page_alloc.c, zone_set_pageset_high_and_batch): they count as free nowhere, are given out
+ * before the area is thought of, and hold a page of an otherwise free block for as long as one
+ * cares to wait. This keeps them to a mebibyte; what they hold already goes as it is used.
+ */
+void cpu_lists_keep_short(void);
+
 #endif

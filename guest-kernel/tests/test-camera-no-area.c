@@ -50,10 +50,8 @@ static unsigned long whole_blocks(void)
 }
 
 /*
- * What is freed may stay in lists of a CPU's own for ever: a page of each block, or an eighth
- * of all memory (mm/page_alloc.c, zone_set_pageset_high_and_batch). Nothing in /proc empties
- * them, but they can be kept short. Then what goes through them, first what they hold, ends up
- * in the allocator.
+ * What a CPU's lists hold is given out first, and what is freed last stays in them: so what
+ * they held goes back to the allocator.
  */
 static bool is_whole_again(void *data)
 {
@@ -63,12 +61,6 @@ static bool is_whole_again(void *data)
     memory_fill(memory, PASSED_THROUGH, 1);
     munmap(memory, PASSED_THROUGH);
     return whole_blocks() >= 2 * BUFFERS;
-}
-
-static void keep_lists_short(void)
-{
-    if (!file_write("/proc/sys/vm/percpu_pagelist_high_fraction", "10000"))
-        ABORT("cannot have a CPU's lists of free pages kept short: %s", strerror(errno));
 }
 
 /* Fills nearly all memory, pins a page in each block, and gives the others back. */
@@ -146,7 +138,7 @@ TEST(the_driver_fails_cleanly_and_the_camera_reports_it)
     close(ring);
     ASSERT_EQ(camera_allocate(&camera, 0), 0);
     /* The ring gives its pages back when the kernel comes to it. */
-    keep_lists_short();
+    cpu_lists_keep_short();
     ASSERT_TRUE(wait_until(is_whole_again, NULL, 60));
     int error = camera_start(&camera, BUFFERS, &step);
     if (error)

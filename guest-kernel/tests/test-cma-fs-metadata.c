@@ -149,6 +149,7 @@ TEST(metadata_makes_way)
     ASSERT_EQ(COMMAND(NULL, 0, "mkfs.ext4", "-q", "-F", "-b", "4096", "-I", "1024", "-N",
                       "10000", DISK),
               0);
+    cpu_lists_keep_short();
     /* What is free then lies in the area by half (mm/page_alloc.c: __rmqueue()). */
     if (test_arg_u64("fill", 1))
         filling_anonymous(&filling, &area, false, 0);
