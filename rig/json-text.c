@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "json-text.h"
 
+#include "report-private.h"
+
 void mmrig_json_set_text(JsonObject *object, const char *member, const char *text)
 {
-    g_autofree char *valid = text ? g_utf8_make_valid(text, -1) : NULL;
+    g_autofree char *valid = mmrig_report_utf8(text);
 
     if (valid)
         json_object_set_string_member(object, member, valid);

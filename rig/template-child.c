@@ -32,7 +32,8 @@ static void on_ended(GObject *source, GAsyncResult *result, gpointer data)
     }
     if (g_subprocess_get_if_exited(process) &&
         g_subprocess_get_exit_status(process) == MMRIG_EXIT_PASS) {
-        g_printerr("%s", said); /* whatever there was to note */
+        if (said)
+            g_printerr("%s", said); /* whatever there was to note */
         g_task_return_boolean(task, TRUE);
         return;
     }

@@ -16,10 +16,7 @@ kernel=$2
 scenarios=$3
 
 work=$(mktemp -d)
-# A job that is listed may be gone, which must not keep the rest from being removed.
-# shellcheck disable=SC2154  # job is set there
-trap 'for job in $(jobs -p); do kill -KILL "$job" 2>/dev/null || :; done
-    rm -rf "$work"' EXIT
+trap 'kill_jobs; rm -rf "$work"' EXIT
 
 # The machine of the scenario; what the rig would inherit to it is made up in start().
 machine=$("$mmrig" run camera-forked --scenarios "$scenarios" --kernel "$kernel" --accel tcg \

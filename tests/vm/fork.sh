@@ -37,10 +37,6 @@ run() {
         >"$work/$out.json"
 }
 
-# field NAME JSON: every value of a member or metric of that name, a line each.
-field() {
-    sed -n "s/^ *\"$1\" : \"\{0,1\}\([^\",]*\)\"\{0,1\},\{0,1\}\$/\1/p" "$2"
-}
 metric() {
     grep -A1 "\"name\" : \"$1\"" "$2" | field value /dev/stdin
 }

@@ -22,10 +22,7 @@ echo "# seed $seed"
 work=$(mktemp -d)
 # A store of our own, in memory like the usual one.
 store=$(mktemp -d /dev/shm/mmrig-kill-XXXXXX)
-# A job that is listed may be gone, which must not keep the rest from being removed.
-# shellcheck disable=SC2154  # job is set there
-trap 'for job in $(jobs -p); do kill -KILL "$job" 2>/dev/null || :; done
-    rm -rf "$work" "$store"' EXIT
+trap 'kill_jobs; rm -rf "$work" "$store"' EXIT
 export MMRIG_TEMPLATES=$store
 mkdir "$work/tmp"
 

@@ -40,3 +40,16 @@ marked_processes() {
 half_made() {
     find "$1" -mindepth 1 -maxdepth 1 -name '.partial*'
 }
+
+# field NAME JSON: every value of a member or metric of that name, a line each.
+field() {
+    sed -n "s/^ *\"$1\" : \"\{0,1\}\([^\",]*\)\"\{0,1\},\{0,1\}\$/\1/p" "$2"
+}
+
+# For an EXIT trap: a job that is listed may be gone, which must not end the trap there.
+kill_jobs() {
+    local job
+    for job in $(jobs -p); do
+        kill -KILL "$job" 2>/dev/null || :
+    done
+}

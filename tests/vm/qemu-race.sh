@@ -5,8 +5,7 @@
 #
 # One boot in some thousands with several CPUs under TCG ends as QEMU aborts in a race of its own
 # (its issue 1921). Before the guest is up that is no verdict: the machine is booted, or its
-# template made, once more, and the user told. A second time, another abort, or one in a guest
-# that is up already is what it is.
+# template made, once more, and the user told. A second time, or another abort, is what it is.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -16,7 +15,8 @@ kernel=$2
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# A QEMU that aborts with the words of $words in the first $dies machines, and else is the real one.
+# A QEMU that aborts, with the words in qemu-words, for as many machines as qemu-dies says, and then
+# is the real one.
 MMRIG_REAL_QEMU=${MMRIG_QEMU:-$(command -v qemu-system-x86_64)}
 export MMRIG_REAL_QEMU
 cat >"$work/qemu" <<'END'
@@ -47,11 +47,6 @@ run() {
         --kernel "$kernel" --accel tcg --json --out "$work/$name" "$@" \
         >"$work/$name.json" 2>"$work/$name.err" || status=$?
     echo "$status $(cat "$work/$name.err")"
-}
-
-# field NAME JSON: the first value of a member of that name.
-field() {
-    sed -n "s/^ *\"$1\" : \"\{0,1\}\([^\",]*\)\"\{0,1\},\{0,1\}\$/\1/p" "$2" | head -n 1
 }
 
 note="QEMU died of a race of its own (its issue 1921)"
