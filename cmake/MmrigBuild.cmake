@@ -17,7 +17,7 @@ target_compile_options(mmrig-warnings INTERFACE
 add_library(mmrig-host INTERFACE)
 target_link_libraries(mmrig-host INTERFACE mmrig-warnings)
 target_include_directories(mmrig-host INTERFACE
-  ${PROJECT_SOURCE_DIR}/abi ${PROJECT_SOURCE_DIR}/rig ${PROJECT_SOURCE_DIR}/images)
+  ${PROJECT_SOURCE_DIR}/abi ${PROJECT_SOURCE_DIR}/rig)
 # GLib 2.74 is Debian 12's: nothing newer may slip in.
 target_compile_definitions(mmrig-host INTERFACE
   _GNU_SOURCE G_LOG_DOMAIN="mmrig"
@@ -32,8 +32,8 @@ if(MMRIG_FUZZ)
 endif()
 
 # Code that runs in the guest: static, and without the host's sanitizers.
-add_library(mmrig-guest INTERFACE)
-target_link_libraries(mmrig-guest INTERFACE mmrig-warnings)
-target_include_directories(mmrig-guest INTERFACE ${PROJECT_SOURCE_DIR}/abi)
-target_compile_definitions(mmrig-guest INTERFACE _GNU_SOURCE)
-target_link_options(mmrig-guest INTERFACE -static)
+add_library(mmrig-in-guest INTERFACE)
+target_link_libraries(mmrig-in-guest INTERFACE mmrig-warnings)
+target_include_directories(mmrig-in-guest INTERFACE ${PROJECT_SOURCE_DIR}/abi)
+target_compile_definitions(mmrig-in-guest INTERFACE _GNU_SOURCE)
+target_link_options(mmrig-in-guest INTERFACE -static)

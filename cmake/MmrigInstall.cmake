@@ -1,8 +1,7 @@
-# Where things go. mmrig looks for its parts relative to itself (rig/paths.c), so their places
+# Where things go. mmrig looks for its parts relative to itself (rig/base/paths.c), so their places
 # under the prefix are fixed.
 
 install(TARGETS mmrig RUNTIME DESTINATION bin)
-install(TARGETS mmrig-image-writer LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/mmrig)
 
 install(TARGETS mmrig-agent RUNTIME DESTINATION libexec/mmrig)
 get_property(guest_tests GLOBAL PROPERTY MMRIG_GUEST_TESTS)

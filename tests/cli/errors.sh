@@ -172,14 +172,6 @@ else
     echo "ok $((number += 1)) full-out # SKIP no mount namespaces here"
 fi
 
-# An installation of which a part is missing.
-mkdir -p "$work/installed/bin"
-cp "$mmrig" "$work/installed/bin/mmrig"
-expect no-image-library 2 'installed/lib.*/mmrig/mmrig-image.so.*install mmrig' -- \
-    env MMRIG_DATA_DIR="$source" \
-    MMRIG_GUEST_DIR="$(realpath "$(dirname "$mmrig")/../guest")" \
-    "$work/installed/bin/mmrig" image
-
 # Permission counts only for those who are not root.
 mkdir -m 000 "$work/closed"
 if [ "$(id -u)" -ne 0 ]; then

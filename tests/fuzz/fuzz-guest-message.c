@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "guest-message.h"
+#include "guest/guest-message.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

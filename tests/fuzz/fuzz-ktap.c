@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "ktap.h"
+#include "verdict/ktap.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

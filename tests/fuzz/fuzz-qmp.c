@@ -5,7 +5,7 @@
  */
 #include <stdint.h>
 
-#include "qmp-codec.h"
+#include "qmp/qmp-codec-private.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

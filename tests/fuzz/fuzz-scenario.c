@@ -6,9 +6,9 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "error.h"
-#include "machine.h"
-#include "scenario-keys.h"
+#include "base/error.h"
+#include "machine/machine.h"
+#include "scenario/scenario-keys.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -33,22 +33,22 @@ static void check_device(const MmrigScenario *scenario, const MmrigDevice *devic
 
 static void check_plan(const MmrigScenario *scenario)
 {
-    static const MmrigParts parts = {.qemu = "qemu",
+    static const MmrigBootInputs parts = {.qemu = "qemu",
                                      .accel = MMRIG_ACCEL_TCG,
                                      .kernel = "kernel",
                                      .initrd = "initrd",
-                                     .kind = MMRIG_MACHINE_COLD,
+                                     .kind = MMRIG_START_COLD,
                                      .pack = "pack",
                                      .efi_kernel = "efi-kernel",
                                      .firmware = "firmware",
                                      .variables = "variables",
                                      .loader = "loader"};
     g_autoptr(GError) error = NULL;
-    g_autoptr(MmrigMachine) machine = mmrig_machine_plan(scenario, &parts, &error);
+    g_autoptr(MmrigPlan) machine = mmrig_plan_make(scenario, &parts, &error);
     g_auto(GStrv) back = NULL;
 
     g_assert_no_error(error);
-    g_autofree char *quoted = mmrig_machine_quote(machine);
+    g_autofree char *quoted = mmrig_plan_quote(machine);
     g_assert_true(g_shell_parse_argv(quoted, NULL, &back, NULL));
     g_assert_true(g_strv_equal((const char *const *)back, (const char *const *)machine->argv));
 }

@@ -12,10 +12,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "error.h"
-#include "initramfs.h"
+#include "base/error.h"
+#include "image/initramfs.h"
 #include "mmrig-guest-protocol.h"
-#include "store.h"
+#include "base/store.h"
 
 /* A folder that is empty at the start of each test; the cache is in it. */
 typedef struct {

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "qmp.h"
+#include "qmp/qmp.h"
 
 #define GREETING  "{\"QMP\": {\"version\": {}, \"capabilities\": [\"oob\"]}}\r\n"
 #define NEGOTIATE "{\"execute\":\"qmp_capabilities\",\"id\":1}\n"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What a guest may ask for: what is refused, and what QEMU is told, byte for byte. */
-#include "actions.h"
+#include "actions/actions.h"
 
 #include <gio/gunixinputstream.h>
 #include <gio/gunixoutputstream.h>
@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "error.h"
+#include "base/error.h"
 
 /* ---- A QEMU that answers as it is told -------------------------------------------------- */
 

@@ -7,8 +7,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "child.h"
-#include "error.h"
+#include "base/child.h"
+#include "base/error.h"
 
 #define SH(text) ((const char *const[]){"sh", "-c", text, NULL})
 

@@ -8,10 +8,10 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "doctor.h"
-#include "qemu-probe.h"
-#include "store.h"
-#include "term.h"
+#include "doctor/doctor.h"
+#include "qemu/qemu-probe.h"
+#include "base/store.h"
+#include "base/term.h"
 
 #define MIB (G_GUINT64_CONSTANT(1) << 20)
 #define GIB (G_GUINT64_CONSTANT(1) << 30)

@@ -12,11 +12,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "backing.h"
-#include "child.h"
-#include "error.h"
-#include "esp.h"
-#include "store.h"
+#include "vm/backing.h"
+#include "base/child.h"
+#include "base/error.h"
+#include "vm/esp.h"
+#include "base/store.h"
 
 #define SECTOR 512
 

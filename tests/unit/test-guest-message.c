@@ -3,8 +3,8 @@
 #include <glib.h>
 #include <string.h>
 
-#include "error.h"
-#include "guest-message.h"
+#include "base/error.h"
+#include "guest/guest-message.h"
 
 #define BOOT_ID "0123456789abcdef0123456789ABCDEF"
 

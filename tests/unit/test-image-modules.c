@@ -4,7 +4,7 @@
 
 #include <elf.h>
 
-#include "child.h"
+#include "base/child.h"
 
 #define RELEASE  "6.99.0-test"
 #define MODULES  "lib/modules/" RELEASE

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What may be asked of `mmrig inject`, and what devices are told then. */
-#include "inject.h"
+#include "keeper/inject.h"
 
 #include <string.h>
 
-#include "error.h"
-#include "ram.h"
+#include "base/error.h"
+#include "machine/ram.h"
 
 static gboolean parse(const char *text, MmrigInject *inject, GError **error)
 {

@@ -3,7 +3,7 @@
 #include <signal.h>
 #include <string.h>
 
-#include "judge.h"
+#include "run/judge-private.h"
 
 #define KTAP_PASS "KTAP version 1\n1..1\nok 1 works\n"
 #define KTAP_FAIL "KTAP version 1\n1..2\nok 1 works\nnot ok 2 breaks\n"

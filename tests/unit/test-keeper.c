@@ -3,7 +3,7 @@
  * The socket between `mmrig inject` and a kept machine, with a QEMU and an agent that answer as
  * they are told: names, requests from beginning to end, and clients that mean ill.
  */
-#include "keeper.h"
+#include "keeper/keeper.h"
 
 #include <gio/gunixinputstream.h>
 #include <gio/gunixoutputstream.h>
@@ -14,8 +14,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "error.h"
-#include "keeper-private.h"
+#include "base/error.h"
+#include "keeper/keeper-private.h"
 
 #define SCENARIO                                                                               \
     "[scenario]\nsummary = s\narea = a\n[test]\ntest = t\n[machine]\nmemory = 512M\n"          \

@@ -4,8 +4,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "error.h"
-#include "kernel-private.h"
+#include "base/error.h"
+#include "kernel/kernel-private.h"
 
 typedef struct {
     char *folder;

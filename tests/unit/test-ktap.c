@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <string.h>
 
-#include "ktap.h"
+#include "verdict/ktap.h"
 
 static const char *const outcomes[] = {
     [MMRIG_KTAP_OK] = "ok",

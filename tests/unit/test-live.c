@@ -2,7 +2,7 @@
 /* The line of what runs now: what it says, and that it stays within the terminal. */
 #include <string.h>
 
-#include "live.h"
+#include "run/live-private.h"
 
 static const MmrigLiveItem items[] = {
     {(char *)"mce-srao-sigbus", MMRIG_STAGE_TESTING, 0},

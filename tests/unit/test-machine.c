@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "error.h"
-#include "machine.h"
+#include "base/error.h"
+#include "machine/machine.h"
 
 #define BASE "[scenario]\nsummary = s\narea = a\n[test]\ntest = t\n"
 
@@ -17,78 +17,78 @@ typedef struct {
     const char *text;
     MmrigAccel accel;
     const char *kernel;
-    MmrigMachineKind kind;
+    MmrigStart kind;
 } Case;
 
 static const Case cases[] = {
-    {"plain", BASE, MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_MACHINE_COLD},
-    {"kvm", BASE, MMRIG_ACCEL_KVM, "/boot/vmlinux", MMRIG_MACHINE_COLD},
-    {"comma", BASE, MMRIG_ACCEL_TCG, "/boot/a,b c/vmlinux", MMRIG_MACHINE_COLD},
+    {"plain", BASE, MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_START_COLD},
+    {"kvm", BASE, MMRIG_ACCEL_KVM, "/boot/vmlinux", MMRIG_START_COLD},
+    {"comma", BASE, MMRIG_ACCEL_TCG, "/boot/a,b c/vmlinux", MMRIG_START_COLD},
     {"cpu",
      BASE "[machine]\ncpus = 4\nmemory = 1G\ncpu = max,vendor=GenuineIntel,family=6\n"
           "[kernel]\nmodules = nfit nd_pmem\ncmdline = quiet mce=1\n",
-     MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_MACHINE_COLD},
+     MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_START_COLD},
     {"nodes", BASE "[machine]\ncpus = 2\nnodes = 3\n", MMRIG_ACCEL_TCG, "/boot/vmlinux",
-     MMRIG_MACHINE_COLD},
+     MMRIG_START_COLD},
     {"nvdimm",
      BASE "[machine]\nnodes = 2\n"
           "[nvdimm pmem0]\nsize = 128M\nnode = 1\n"
           "[nvdimm pmem1]\nsize = 64M\nlabel-size = 0\n",
-     MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_MACHINE_COLD},
+     MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_START_COLD},
     {"virtio-mem", BASE "[virtio-mem vm0]\nsize = 1536M\nblock-size = 4M\nrequested = 256M\n",
-     MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_MACHINE_COLD},
+     MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_START_COLD},
     {"balloon", BASE "[balloon balloon0]\n", MMRIG_ACCEL_TCG, "/boot/vmlinux",
-     MMRIG_MACHINE_COLD},
+     MMRIG_START_COLD},
     {"disk", BASE "[disk slow]\nsize = 64M\nrate = 4M\n[disk fast]\nsize = 1G\n",
-     MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_MACHINE_COLD},
+     MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_START_COLD},
     {"pack",
      BASE "[pack cam0]\ntype = mmrig-camera\nproperties = sizes=640x480,64x64 dma-bits=32\n"
           "[pack cam1]\ntype = mmrig-camera\n",
-     MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_MACHINE_COLD},
+     MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_START_COLD},
     {"cxl",
      BASE "[cxl ram0]\nvolatile = 256M\nswitch = yes\n"
           "[cxl a]\nvolatile = 512M\npersistent = 256M\nwindow = 1\n"
           "[nvdimm pmem0]\nsize = 64M\n"
           "[cxl b]\nvolatile = 512M\npersistent = 256M\nwindow = 1\n",
-     MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_MACHINE_COLD},
+     MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_START_COLD},
     {"nvdimm-errors",
      BASE "[nvdimm pmem0]\nsize = 64M\n[pack nvd0]\ntype = mmrig-nvdimm\n"
           "properties = ars-buffer=120\n",
-     MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_MACHINE_COLD},
+     MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_START_COLD},
     {"nvdimm-store",
      BASE "[nvdimm pmem0]\nsize = 64M\n[pack nvd0]\ntype = mmrig-nvdimm\n"
           "properties = store=/var/errors\n",
-     MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_MACHINE_COLD},
+     MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_START_COLD},
     {"all",
      BASE "[machine]\ncpus = 2\nmemory = 256M\nnodes = 2\n"
           "[nvdimm pmem0]\nsize = 64M\n"
           "[balloon balloon0]\n"
           "[virtio-mem vm0]\nsize = 512M\nnode = 1\n",
-     MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_MACHINE_COLD},
+     MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_START_COLD},
     {"template", BASE "[nvdimm pmem0]\nsize = 64M\n", MMRIG_ACCEL_TCG, "/boot/vmlinux",
-     MMRIG_MACHINE_TEMPLATE},
+     MMRIG_START_TEMPLATE},
     {"fork", BASE "[nvdimm pmem0]\nsize = 64M\n", MMRIG_ACCEL_TCG, "/boot/vmlinux",
-     MMRIG_MACHINE_FORK},
+     MMRIG_START_FORK},
     {"vmgenid", BASE "[machine]\nvmgenid = yes\n", MMRIG_ACCEL_TCG, "/boot/vmlinux",
-     MMRIG_MACHINE_FORK},
+     MMRIG_START_FORK},
     {"ovmf",
      BASE "[machine]\nmemory = 2G\nnodes = 2\nnode-memory = 512M 1536M\nmemory-below-4g = 1G\n"
           "[firmware]\ntype = ovmf\n[nvdimm pmem0]\nsize = 64M\n",
-     MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_MACHINE_COLD},
+     MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_START_COLD},
     {"ovmf-own", BASE "[firmware]\ntype = ovmf\ncode = /a,b/code.fd\nvariables = /a/vars.fd\n",
-     MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_MACHINE_COLD},
+     MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_START_COLD},
     {"esp",
      BASE "[firmware]\ntype = ovmf\nboot = esp\n[disk d0]\nsize = 1M\n"
           "[kernel]\nmodules = nfit\ncmdline = quiet\n",
-     MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_MACHINE_COLD},
+     MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_START_COLD},
     {"esp-fork", BASE "[firmware]\ntype = ovmf\nboot = esp\n", MMRIG_ACCEL_TCG, "/boot/vmlinux",
-     MMRIG_MACHINE_FORK},
+     MMRIG_START_FORK},
     {"ovmf-fork",
      BASE "[machine]\nmemory = 2G\nnodes = 2\nnode-memory = 512M 1536M\n"
           "[firmware]\ntype = ovmf\n",
-     MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_MACHINE_FORK},
+     MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_START_FORK},
     {"fork-nodes", BASE "[machine]\nnodes = 2\n", MMRIG_ACCEL_TCG, "/boot/vmlinux",
-     MMRIG_MACHINE_FORK},
+     MMRIG_START_FORK},
 };
 
 static MmrigScenario *parse(const char *text, const char *name)
@@ -101,10 +101,10 @@ static MmrigScenario *parse(const char *text, const char *name)
     return scenario;
 }
 
-static MmrigMachine *plan(const MmrigScenario *scenario, const Case *one)
+static MmrigPlan *plan(const MmrigScenario *scenario, const Case *one)
 {
     g_autoptr(GError) error = NULL;
-    MmrigParts parts = {.qemu = "/usr/bin/qemu-system-x86_64",
+    MmrigBootInputs parts = {.qemu = "/usr/bin/qemu-system-x86_64",
                         .accel = one->accel,
                         .kernel = one->kernel,
                         .initrd = "/cache/x.cpio",
@@ -114,7 +114,7 @@ static MmrigMachine *plan(const MmrigScenario *scenario, const Case *one)
                         .firmware = "/usr/share/OVMF/CODE.fd",
                         .variables = "/usr/share/OVMF/VARS.fd",
                         .loader = "/boot/loader.efi"};
-    MmrigMachine *machine = mmrig_machine_plan(scenario, &parts, &error);
+    MmrigPlan *machine = mmrig_plan_make(scenario, &parts, &error);
 
     g_assert_no_error(error);
     return machine;
@@ -124,7 +124,7 @@ static void test_golden(gconstpointer data)
 {
     const Case *one = data;
     g_autoptr(MmrigScenario) scenario = parse(one->text, one->name);
-    g_autoptr(MmrigMachine) machine = plan(scenario, one);
+    g_autoptr(MmrigPlan) machine = plan(scenario, one);
     g_autofree char *lines = g_strjoinv("\n", machine->argv);
     g_autofree char *got = g_strconcat(lines, "\n", NULL);
     g_autofree char *path = g_strdup_printf("%s/golden/%s.argv", MMRIG_TEST_SOURCE, one->name);
@@ -152,7 +152,7 @@ static void test_backings(void)
 {
     const Case *one = find_case("nvdimm");
     g_autoptr(MmrigScenario) scenario = parse(one->text, one->name);
-    g_autoptr(MmrigMachine) machine = plan(scenario, one);
+    g_autoptr(MmrigPlan) machine = plan(scenario, one);
 
     g_assert_cmpuint(machine->backings->len, ==, 2);
     const MmrigBacking *first = g_ptr_array_index(machine->backings, 0);
@@ -166,7 +166,7 @@ static void test_backings(void)
 
     const Case *none = find_case("virtio-mem");
     g_autoptr(MmrigScenario) other = parse(none->text, none->name);
-    g_autoptr(MmrigMachine) bare = plan(other, none);
+    g_autoptr(MmrigPlan) bare = plan(other, none);
     g_assert_cmpuint(bare->backings->len, ==, 0);
 }
 
@@ -174,7 +174,7 @@ static void test_esp(void)
 {
     const Case *one = find_case("esp");
     g_autoptr(MmrigScenario) scenario = parse(one->text, one->name);
-    g_autoptr(MmrigMachine) machine = plan(scenario, one);
+    g_autoptr(MmrigPlan) machine = plan(scenario, one);
 
     /* The variables, the scenario's own disk, and last the one to boot from. */
     g_assert_cmpuint(machine->backings->len, ==, 3);
@@ -234,8 +234,8 @@ static void test_quote(void)
 {
     const Case *one = find_case("comma");
     g_autoptr(MmrigScenario) scenario = parse(one->text, one->name);
-    g_autoptr(MmrigMachine) machine = plan(scenario, one);
-    g_autofree char *quoted = mmrig_machine_quote(machine);
+    g_autoptr(MmrigPlan) machine = plan(scenario, one);
+    g_autofree char *quoted = mmrig_plan_quote(machine);
     g_auto(GStrv) back = NULL;
     g_autoptr(GError) error = NULL;
     int count = 0;
@@ -250,7 +250,7 @@ static void test_quote(void)
 
 static void test_parts_missing(void)
 {
-    const MmrigParts whole = {.qemu = "q",
+    const MmrigBootInputs whole = {.qemu = "q",
                               .kernel = "k",
                               .initrd = "i",
                               .pack = "p",
@@ -258,7 +258,7 @@ static void test_parts_missing(void)
                               .firmware = "f",
                               .variables = "v",
                               .loader = "l"};
-    MmrigParts missing[8];
+    MmrigBootInputs missing[8];
 
     for (gsize i = 0; i < G_N_ELEMENTS(missing); i++)
         missing[i] = whole;
@@ -272,12 +272,12 @@ static void test_parts_missing(void)
     missing[7].loader = NULL;
     g_autoptr(MmrigScenario) scenario = parse(
         BASE "[pack a]\ntype = mmrig-camera\n[firmware]\ntype = ovmf\nboot = esp\n", "plain");
-    g_autoptr(MmrigMachine) made = mmrig_machine_plan(scenario, &whole, NULL);
+    g_autoptr(MmrigPlan) made = mmrig_plan_make(scenario, &whole, NULL);
     g_assert_nonnull(made);
 
     for (gsize i = 0; i < G_N_ELEMENTS(missing); i++) {
         g_autoptr(GError) error = NULL;
-        g_assert_null(mmrig_machine_plan(scenario, &missing[i], &error));
+        g_assert_null(mmrig_plan_make(scenario, &missing[i], &error));
         g_assert_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT);
     }
 }

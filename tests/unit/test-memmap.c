@@ -3,8 +3,8 @@
 #include <json-glib/json-glib.h>
 #include <string.h>
 
-#include "error.h"
-#include "memmap.h"
+#include "base/error.h"
+#include "memmap/memmap.h"
 
 static const char good[] = "KTAP version 1\n1..1\n"
                            "# memmap efi 0x100000000 0x20000000 mu Conventional\n"

@@ -3,9 +3,9 @@
 #include <glib/gstdio.h>
 #include <string.h>
 
-#include "error.h"
-#include "pack.h"
-#include "store.h"
+#include "base/error.h"
+#include "qemu/pack.h"
+#include "base/store.h"
 
 typedef struct {
     char *folder, *file;

@@ -11,8 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "private-copy.h"
-#include "store.h"
+#include "vm/private-copy.h"
+#include "base/store.h"
 
 #define SIZE (4 << 20)
 #define AT   (1 << 20)

@@ -6,10 +6,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "error.h"
-#include "kvm.h"
-#include "qemu.h"
-#include "store.h"
+#include "base/error.h"
+#include "vm/kvm.h"
+#include "qemu/qemu.h"
+#include "base/store.h"
 
 /* --- a cache of the test's own, and no settings from outside --- */
 

@@ -4,8 +4,8 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-#include "error.h"
-#include "qmp-codec.h"
+#include "base/error.h"
+#include "qmp/qmp-codec-private.h"
 #include "qmp-peer.h"
 
 /* --- a peer that breaks the rules, in place of its greeting and of an answer --- */

@@ -2,7 +2,7 @@
 /* The QMP client in conversation with a peer that keeps to the rules. */
 #include <string.h>
 
-#include "error.h"
+#include "base/error.h"
 #include "qmp-peer.h"
 
 static void test_command(void)

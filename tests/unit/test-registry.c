@@ -7,8 +7,8 @@
 #include <glib.h>
 #include <string.h>
 
-#include "actions.h"
-#include "scenario.h"
+#include "actions/actions.h"
+#include "scenario/scenario.h"
 
 static const char *const source_dir = MMRIG_REGISTRY_SOURCE;
 
@@ -131,7 +131,7 @@ static void test_scenarios(void)
 static void test_requests(void)
 {
     static const char verb_is[] = ".verb = \"";
-    g_autoptr(GHashTable) actions = files("rig", "action-", ".c");
+    g_autoptr(GHashTable) actions = files("rig/actions", "action-", ".c");
     g_autoptr(GHashTable) verbs = words("");
     g_autoptr(GError) error = NULL;
     GHashTableIter iter;
@@ -139,7 +139,7 @@ static void test_requests(void)
 
     g_hash_table_iter_init(&iter, actions);
     while (g_hash_table_iter_next(&iter, &name, NULL)) {
-        g_autofree char *file = g_strdup_printf("%s/rig/action-%s.c", source_dir, (char *)name);
+        g_autofree char *file = g_strdup_printf("%s/rig/actions/action-%s.c", source_dir, (char *)name);
         g_autofree char *text = NULL;
 
         g_file_get_contents(file, &text, NULL, &error);

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "report.h"
+#include "report/report.h"
 
 static void add_ktap(MmrigResult *result, const char *text)
 {

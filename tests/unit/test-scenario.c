@@ -3,9 +3,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "error.h"
-#include "scenario-keys.h"
-#include "scenario.h"
+#include "base/error.h"
+#include "scenario/scenario-keys.h"
+#include "scenario/scenario.h"
 
 static const char good[] = "# A comment.\n"
                            "[scenario]\n"

@@ -2,7 +2,7 @@
 /* Which machines start when: in order, within the budget, and every one in the end. */
 #include <string.h>
 
-#include "schedule.h"
+#include "run/schedule-private.h"
 
 #define MIB (G_GUINT64_CONSTANT(1) << 20)
 

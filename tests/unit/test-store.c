@@ -11,9 +11,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "child.h"
-#include "error.h"
-#include "store.h"
+#include "base/child.h"
+#include "base/error.h"
+#include "base/store.h"
 
 typedef struct {
     char *folder;

@@ -7,12 +7,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "error.h"
+#include "base/error.h"
 #include "mmrig-guest-protocol.h"
-#include "store.h"
-#include "template-cache.h"
-#include "template-meta.h"
-#include "template.h"
+#include "base/store.h"
+#include "template/template-cache.h"
+#include "template/template-meta-private.h"
+#include "template/template.h"
 
 #define BASE                                                                                   \
     "[scenario]\nsummary = s\narea = a\ntimeout = 30\n[test]\ntest = t\nargs = one\n"          \
@@ -80,11 +80,11 @@ static char *name_of(const Fixture *fixture, const char *text, const char *scena
     g_autoptr(MmrigScenario) parsed =
         mmrig_scenario_parse(text, strlen(text), scenario, "x.ini", NULL, &error);
     g_assert_no_error(error);
-    MmrigParts parts = {.qemu = fixture->qemu,
+    MmrigBootInputs parts = {.qemu = fixture->qemu,
                         .accel = accel,
                         .kernel = fixture->kernel,
                         .initrd = image,
-                        .kind = MMRIG_MACHINE_FORK,
+                        .kind = MMRIG_START_FORK,
                         .pack = fixture->pack,
                         .efi_kernel = fixture->efi_kernel,
                         .firmware = fixture->firmware,
@@ -322,11 +322,11 @@ static void test_name_missing(Fixture *fixture, gconstpointer data G_GNUC_UNUSED
     g_autoptr(GError) error = NULL;
     g_autoptr(MmrigScenario) scenario =
         mmrig_scenario_parse(BASE, strlen(BASE), "x", "x.ini", NULL, &error);
-    MmrigParts parts = {.qemu = fixture->qemu,
+    MmrigBootInputs parts = {.qemu = fixture->qemu,
                         .accel = MMRIG_ACCEL_TCG,
                         .kernel = "/nonexistent/kernel",
                         .initrd = "/cache/1.cpio",
-                        .kind = MMRIG_MACHINE_FORK,
+                        .kind = MMRIG_START_FORK,
                         .pack = NULL};
 
     g_assert_null(mmrig_template_name(scenario, &parts, &error));

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What an idle fork costs the host besides what its guest wrote: the pages that are its own
+ * (USS, from /proc/PID/smaps), less those of the guest's memory. Of that, the pages which the
+ * guest wrote since the fork are its own by design, and the others are the template's.
+ *
+ * The forks run side by side, so that what they share counts for none of them, and have done
+ * all that a fork does until it is asked for work. The baseline is as many bare QEMUs of the
+ * same arguments that have loaded the same state and were never let go on.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/paths.h"
+#include "bench.h"
+#include "stats.h"
+#include "template/arrival.h"
+#include "template/template-state.h"
+#include "template/template.h"
+#include "vm/backing.h"
+#include "vm/vm.h"
+
+#define SCENARIO "boot-identity"
+#define FORKS    8
+#define MIB      1048576.0
+
+/* A fork is idle when its agent has answered and what it had still to do is done. */
+#define REST_US (1 * G_USEC_PER_SEC)
+
+typedef struct {
+    MmrigVm *vm;
+    MmrigChannel *channel;
+    int ktap; /* held open, as a run does */
+    gboolean arrived;
+    GError *error; /* the first */
+} Fork;
+
+/* Takes the error. */
+static void bench_memory_fail(Fork *fork, GError *error)
+{
+    if (fork->error)
+        g_error_free(error);
+    else
+        fork->error = error;
+}
+
+static void fork_free(gpointer data)
+{
+    Fork *fork = data;
+
+    mmrig_channel_free(fork->channel);
+    mmrig_vm_free(fork->vm);
+    if (fork->ktap >= 0)
+        close(fork->ktap);
+    g_clear_error(&fork->error);
+    g_free(fork);
+}
+
+static void bench_memory_on_message(const MmrigGuestMessage *message, gpointer data)
+{
+    Fork *fork = data;
+
+    if (message->kind == MMRIG_GUEST_FORKED)
+        fork->arrived = TRUE;
+    else if (message->kind == MMRIG_GUEST_FAIL)
+        bench_memory_fail(fork, g_error_new(MMRIG_ERROR, MMRIG_ERROR_GUEST,
+                                            "the agent could not go on: %s", message->fail));
+}
+
+static void bench_memory_on_closed(const GError *error, gpointer data)
+{
+    bench_memory_fail(
+        data, error ? g_error_copy(error)
+                    : g_error_new(MMRIG_ERROR, MMRIG_ERROR_QEMU, "a fork ended too early"));
+}
+
+static const MmrigChannelCalls channel_calls = {bench_memory_on_message,
+                                                bench_memory_on_closed};
+
+static void bench_memory_on_ended(MmrigVm *vm, gpointer data)
+{
+    g_autofree char *obituary = mmrig_vm_obituary(vm);
+
+    bench_memory_fail(data, g_error_new(MMRIG_ERROR, MMRIG_ERROR_QEMU, "%s", obituary));
+}
+
+static void bench_memory_on_arrived(GObject *source G_GNUC_UNUSED, GAsyncResult *result,
+                                    gpointer data)
+{
+    GError *error = NULL;
+
+    if (!mmrig_arrival_finish(result, &error))
+        bench_memory_fail(data, error);
+}
+
+static Fork *fork_start(const MmrigPlan *machine, const GArray *files, GError **error)
+{
+    Fork *fork = g_new0(Fork, 1);
+
+    fork->ktap = -1;
+    fork->vm = mmrig_vm_start(machine, files, NULL, bench_memory_on_ended, fork, error);
+    if (fork->vm && mmrig_qmp_connect(mmrig_vm_qmp(fork->vm), MMRIG_QMP_TIMEOUT, error)) {
+        fork->ktap = mmrig_vm_take_ktap(fork->vm);
+        fork->channel =
+            mmrig_channel_new(mmrig_vm_take_control(fork->vm), &channel_calls, fork, error);
+    }
+    if (fork->channel)
+        return fork;
+    fork_free(fork);
+    return NULL;
+}
+
+static gboolean bench_memory_arrive(Fork *fork, const MmrigPlan *machine, GError **error)
+{
+    mmrig_arrival_async(mmrig_vm_qmp(fork->vm), machine, fork->channel, NULL, NULL,
+                        bench_memory_on_arrived, fork);
+    while (!fork->arrived && !fork->error)
+        g_main_context_iteration(NULL, TRUE);
+    if (!fork->error)
+        return TRUE;
+    g_propagate_error(error, g_steal_pointer(&fork->error));
+    return FALSE;
+}
+
+/* The status of the load; NULL with error. */
+static char *load_status(MmrigQmp *qmp, GError **error)
+{
+    g_autoptr(JsonNode) reply =
+        mmrig_qmp_execute(qmp, "query-migrate", NULL, MMRIG_QMP_TIMEOUT, error);
+
+    if (!reply)
+        return NULL;
+    JsonObject *object = JSON_NODE_HOLDS_OBJECT(reply) ? json_node_get_object(reply) : NULL;
+    return g_strdup(object ? json_object_get_string_member_with_default(object, "status", "")
+                           : "");
+}
+
+static gboolean load_only(Fork *fork, const MmrigPlan *machine, GError **error)
+{
+    MmrigQmp *qmp = mmrig_vm_qmp(fork->vm);
+    g_autofree char *uri = mmrig_template_uri(machine);
+    JsonObject *source = json_object_new();
+
+    json_object_set_string_member(source, "uri", uri);
+    g_autoptr(JsonNode) able =
+        mmrig_qmp_execute(qmp, "migrate-set-capabilities", mmrig_template_capabilities(),
+                          MMRIG_QMP_TIMEOUT, error);
+    if (!able) {
+        json_object_unref(source);
+        return FALSE;
+    }
+    g_autoptr(JsonNode) asked =
+        mmrig_qmp_execute(qmp, "migrate-incoming", source, MMRIG_QMP_TIMEOUT, error);
+    if (!asked)
+        return FALSE;
+    for (;;) {
+        g_autofree char *status = load_status(qmp, error);
+        if (!status || strcmp(status, "completed") == 0)
+            return status != NULL;
+        if (strcmp(status, "failed") == 0) {
+            g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_QEMU, "QEMU did not load the template");
+            return FALSE;
+        }
+        g_usleep(5000);
+    }
+}
+
+/*
+ * Adds up the private pages of all mappings but those of the file ram (proc(5), smaps): KiB.
+ */
+static guint64 private_kib(const char *smaps, const struct stat *ram)
+{
+    g_auto(GStrv) lines = g_strsplit(smaps, "\n", -1);
+    gboolean counts = TRUE;
+    guint64 sum = 0;
+
+    for (char **line = lines; *line; line++) {
+        unsigned long start, end, offset, inode;
+        unsigned major, minor, kib;
+        char access[5];
+        if (sscanf(*line, "%lx-%lx %4s %lx %x:%x %lu", &start, &end, access, &offset, &major,
+                   &minor, &inode) == 7)
+            counts = inode != ram->st_ino || makedev(major, minor) != ram->st_dev;
+        else if (counts && (sscanf(*line, "Private_Clean: %u kB", &kib) == 1 ||
+                            sscanf(*line, "Private_Dirty: %u kB", &kib) == 1))
+            sum += kib;
+    }
+    return sum;
+}
+
+static gboolean bench_memory_weigh(const Fork *fork, const struct stat *ram, GArray *mebibytes,
+                                   GError **error)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/smaps", mmrig_vm_pid(fork->vm));
+    g_autofree char *smaps = NULL;
+
+    if (!g_file_get_contents(path, &smaps, NULL, error))
+        return FALSE;
+    double own = (double)private_kib(smaps, ram) * 1024 / MIB;
+    g_array_append_val(mebibytes, own);
+    return TRUE;
+}
+
+typedef struct {
+    MmrigTemplate *template;
+    MmrigPlan *machine;
+    struct stat ram;
+} Bench;
+
+static void bench_clear(Bench *bench)
+{
+    mmrig_template_free(bench->template);
+    mmrig_plan_free(bench->machine);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Bench, bench_clear)
+
+static gboolean prepare(Bench *bench, const MmrigSetup *setup, GError **error)
+{
+    g_autofree char *folder = g_build_filename(mmrig_path_data(), "scenarios", NULL);
+    g_autoptr(MmrigScenario) scenario = mmrig_scenario_load(folder, SCENARIO, NULL, error);
+    g_autofree char *image = scenario ? mmrig_setup_image(setup, scenario, NULL, error) : NULL;
+
+    if (!image)
+        return FALSE;
+    MmrigBootInputs inputs = mmrig_setup_inputs(setup, image, MMRIG_START_FORK);
+    bench->template = mmrig_template_obtain(scenario, &inputs, error);
+    if (bench->template)
+        bench->machine = mmrig_plan_make(scenario, &inputs, error);
+    if (!bench->machine)
+        return FALSE;
+    for (guint i = 0; i < bench->machine->backings->len; i++) {
+        const MmrigBacking *backing = g_ptr_array_index(bench->machine->backings, i);
+        if (strcmp(backing->device, MMRIG_BACKING_RAM) == 0 &&
+            fstat(g_array_index(bench->template->files, int, i), &bench->ram) == 0)
+            return TRUE;
+    }
+    g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG, "%s: cannot look at its memory: %s",
+                bench->template->folder, g_strerror(errno));
+    return FALSE;
+}
+
+/* The median of FORKS machines side by side, in MiB. */
+static gboolean weigh_all(const Bench *bench, gboolean bare, double *median, GError **error)
+{
+    g_autoptr(GPtrArray) forks = g_ptr_array_new_with_free_func(fork_free);
+    g_autoptr(GArray) mebibytes = g_array_new(FALSE, FALSE, sizeof(double));
+
+    for (guint i = 0; i < FORKS; i++) {
+        g_autoptr(GArray) files =
+            mmrig_template_backings(bench->template, bench->machine, error);
+        Fork *fork = files ? fork_start(bench->machine, files, error) : NULL;
+        if (!fork)
+            return FALSE;
+        g_ptr_array_add(forks, fork);
+        if (!(bare ? load_only : bench_memory_arrive)(fork, bench->machine, error))
+            return FALSE;
+    }
+    g_usleep(REST_US);
+    for (guint i = 0; i < FORKS; i++)
+        if (!bench_memory_weigh(g_ptr_array_index(forks, i), &bench->ram, mebibytes, error))
+            return FALSE;
+    *median = mmrig_stats(mebibytes).median;
+    return TRUE;
+}
+
+gboolean mmrig_bench_fork_memory(const MmrigSetup *setup, double *subject, double *baseline,
+                                 GError **error)
+{
+    g_auto(Bench) bench = {0};
+
+    return prepare(&bench, setup, error) && weigh_all(&bench, TRUE, baseline, error) &&
+           weigh_all(&bench, FALSE, subject, error);
+}

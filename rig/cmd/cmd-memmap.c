@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* mmrig memmap: boots a scenario's machine and shows the memory map that its guest sees. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/paths.h"
+#include "base/store.h"
+#include "command-private.h"
+#include "memmap/memmap.h"
+#include "run/run.h"
+#include "run/setup.h"
+
+/* The kernel prints its map only when told to, and it must still be in the log at the end. */
+#define CMDLINE "efi=debug log_buf_len=1M"
+
+/* Makes of the scenario one whose test tells the memory map. */
+static void memmap_command_replace_test(MmrigScenario *scenario)
+{
+    char *cmdline = scenario->cmdline ? g_strdup_printf("%s " CMDLINE, scenario->cmdline)
+                                      : g_strdup(CMDLINE);
+
+    g_free(scenario->cmdline);
+    scenario->cmdline = cmdline;
+    g_free(scenario->test);
+    scenario->test = g_strdup("memmap");
+    g_clear_pointer(&scenario->args, g_strfreev);
+    g_clear_pointer(&scenario->boots, g_strfreev);
+    g_clear_pointer(&scenario->requests, g_strfreev);
+    g_clear_pointer(&scenario->panic, g_free);
+    g_clear_pointer(&scenario->twin, g_free);
+    scenario->expect = MMRIG_EXPECT_PASS;
+}
+
+static char *read_output(const MmrigSetup *setup, MmrigScenario *scenario, gsize *size,
+                         GError **error)
+{
+    g_autofree char *image = mmrig_setup_image(setup, scenario, NULL, error);
+    g_autofree char *folder = image ? g_dir_make_tmp("mmrig-memmap-XXXXXX", error) : NULL;
+    g_autoptr(GError) removal = NULL;
+    char *output = NULL;
+
+    if (!folder)
+        return NULL;
+    g_autofree char *path = g_build_filename(folder, "test.ktap", NULL);
+    const MmrigBootInputs inputs = mmrig_setup_inputs(setup, image, MMRIG_START_COLD);
+    MmrigRunOptions options = {
+        .scenario = scenario, .inputs = &inputs, .folder = folder, .repeat = 1};
+    g_autoptr(MmrigResult) result = mmrig_run(&options, NULL, error);
+    if (result && result->verdict == MMRIG_PASS)
+        g_file_get_contents(path, &output, size, error);
+    else if (result)
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_GUEST, "%s: %s", scenario->name,
+                    result->message ? result->message : "the guest told no memory map");
+    if (!mmrig_remove_tree(folder, &removal))
+        g_printerr("mmrig: %s\n", removal->message);
+    return output;
+}
+
+static MmrigMemmap *memmap_command_obtain(const MmrigSetup *setup, MmrigScenario *scenario,
+                                          GError **error)
+{
+    g_autofree char *unmet = NULL, *output = NULL;
+    gsize size = 0;
+
+    if (scenario->firmware == MMRIG_FIRMWARE_NONE) {
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
+                    "%s: its machine has no firmware that makes a map; the scenario needs "
+                    "[firmware] type = ovmf",
+                    scenario->name);
+        return NULL;
+    }
+    unmet = mmrig_setup_unmet(setup, scenario);
+    if (unmet) {
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_UNMET, "%s: %s", scenario->name, unmet);
+        return NULL;
+    }
+    memmap_command_replace_test(scenario);
+    output = read_output(setup, scenario, &size, error);
+    return output ? mmrig_memmap_parse(output, size, error) : NULL;
+}
+
+MmrigExit mmrig_cmd_memmap(int argc, char **argv)
+{
+    g_autofree char *kernel = NULL, *accel = NULL, *scenarios = NULL, *svg = NULL;
+    g_auto(GStrv) names = NULL;
+    g_autoptr(GError) error = NULL;
+    gboolean json = FALSE;
+    const GOptionEntry entries[] = {
+        {"kernel", 'k', 0, G_OPTION_ARG_STRING, &kernel,
+         "Guest kernel: distro, tree, tree:DIR or path:FILE", "KERNEL"},
+        {"accel", 0, 0, G_OPTION_ARG_STRING, &accel,
+         "auto (KVM if it is proved to work), kvm or tcg", "ACCEL"},
+        {"json", 0, 0, G_OPTION_ARG_NONE, &json, "Print the map as JSON", NULL},
+        {"svg", 0, 0, G_OPTION_ARG_FILENAME, &svg, "Also draw the map, into this file", "FILE"},
+        {"scenarios", 0, 0, G_OPTION_ARG_FILENAME, &scenarios,
+         "Folder with the scenarios (default: those that came with mmrig)", "DIR"},
+        {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &names, NULL, NULL},
+        {NULL, 0, 0, 0, NULL, NULL, NULL},
+    };
+    g_autoptr(GOptionContext) context = g_option_context_new("NAME[:TWIN]");
+
+    g_option_context_set_summary(
+        context, "Boots a scenario's machine and shows the memory map that its guest sees.");
+    g_option_context_add_main_entries(context, entries, NULL);
+    if (!g_option_context_parse(context, &argc, &argv, &error))
+        return mmrig_error_report(error);
+    if (!names || g_strv_length(names) != 1) {
+        g_set_error(&error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
+                    "memmap: which scenario? give one name; `mmrig list` shows them");
+        return mmrig_error_report(error);
+    }
+    g_autofree char *installed = g_build_filename(mmrig_path_data(), "scenarios", NULL);
+    MmrigSelection selection = {.folder = scenarios ? scenarios : installed,
+                                .names = (const char *const *)names};
+    g_autoptr(GPtrArray) chosen = mmrig_setup_select(&selection, &error);
+    g_autoptr(MmrigSetup) setup =
+        chosen ? mmrig_setup_open(kernel, accel ? accel : "auto", &error) : NULL;
+    g_autoptr(MmrigMemmap) map =
+        setup ? memmap_command_obtain(setup, g_ptr_array_index(chosen, 0), &error) : NULL;
+    if (!map)
+        return mmrig_error_report(error);
+    g_autofree char *text =
+        json ? mmrig_memmap_json(map, names[0]) : mmrig_memmap_table(map, names[0]);
+    g_print("%s", text);
+    if (svg) {
+        g_autofree char *picture = mmrig_memmap_svg(map, names[0]);
+        if (!g_file_set_contents(svg, picture, -1, &error))
+            return mmrig_error_report(error);
+    }
+    return MMRIG_EXIT_PASS;
+}

@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A shell, or one command, in a scenario's machine. With a terminal on both sides and no
+ * command, the guest's shell gets a terminal of its own and ours goes raw; else standard
+ * input, output and error are passed through as they are, and so is the exit status.
+ */
+#include <errno.h>
+#include <glib-unix.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "base/paths.h"
+#include "base/term.h"
+#include "command-private.h"
+#include "guest/channel.h"
+#include "keeper/keeper.h"
+#include "run/run.h"
+#include "run/setup.h"
+#include "vm/backing.h"
+#include "vm/vm.h"
+
+/* Input is not read any faster than the guest takes it. */
+#define INPUT_QUEUE_MAX (64 * 1024)
+
+/* The one exec of the session. */
+#define EXEC_ID "1"
+
+#define CONSOLE_TAIL 20
+
+typedef struct {
+    GMainLoop *loop;
+    MmrigVm *vm;
+    MmrigChannel *channel;
+    MmrigTap *output;
+    const MmrigScenario *scenario;
+    const char *name; /* for `mmrig inject`, or NULL */
+    GCancellable *over;
+    MmrigKeeper *keeper; /* once QEMU can be asked */
+    const char *const *command;
+    gboolean terminal;
+    struct termios saved;
+    gboolean raw;
+    GSource *input;
+    guint boot_timer, input_pause;
+    gboolean started, done;
+    guint64 output_bytes;
+    int status;
+    GError *error;
+} Shell;
+
+static void shell_fail(Shell *shell, MmrigErrorCode code, const char *text)
+{
+    if (!shell->error)
+        g_set_error_literal(&shell->error, MMRIG_ERROR, (int)code, text);
+    g_main_loop_quit(shell->loop);
+}
+
+static void make_raw(Shell *shell)
+{
+    struct termios raw;
+
+    if (!shell->terminal || tcgetattr(STDIN_FILENO, &shell->saved) != 0)
+        return;
+    raw = shell->saved;
+    cfmakeraw(&raw);
+    shell->raw = tcsetattr(STDIN_FILENO, TCSADRAIN, &raw) == 0;
+}
+
+static void restore_terminal(Shell *shell)
+{
+    if (shell->raw)
+        tcsetattr(STDIN_FILENO, TCSADRAIN, &shell->saved);
+    shell->raw = FALSE;
+}
+
+static void send_words(Shell *shell, const char *const *words)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!mmrig_channel_send(shell->channel, words, &error))
+        shell_fail(shell, MMRIG_ERROR_RIG, error->message);
+}
+
+static gboolean send_size(gpointer data)
+{
+    Shell *shell = data;
+    struct winsize size;
+    char rows[8], columns[8];
+
+    if (!shell->started || ioctl(STDIN_FILENO, TIOCGWINSZ, &size) != 0)
+        return G_SOURCE_CONTINUE;
+    g_snprintf(rows, sizeof(rows), "%u", size.ws_row);
+    g_snprintf(columns, sizeof(columns), "%u", size.ws_col);
+    send_words(shell, (const char *const[]){"resize", EXEC_ID, rows, columns, NULL});
+    return G_SOURCE_CONTINUE;
+}
+
+static void watch_input(Shell *shell);
+
+static gboolean resume_input(gpointer data)
+{
+    Shell *shell = data;
+
+    if (mmrig_channel_queued(shell->channel) > INPUT_QUEUE_MAX / 2)
+        return G_SOURCE_CONTINUE;
+    shell->input_pause = 0;
+    watch_input(shell);
+    return G_SOURCE_REMOVE;
+}
+
+static gboolean on_input(int fd, GIOCondition condition G_GNUC_UNUSED, gpointer data)
+{
+    Shell *shell = data;
+    char bytes[MMRIG_CHUNK_MAX];
+    ssize_t got = read(fd, bytes, sizeof(bytes));
+    g_autoptr(GError) error = NULL;
+
+    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+        return G_SOURCE_CONTINUE;
+    if (got <= 0) {
+        send_words(shell, (const char *const[]){"stdin-end", EXEC_ID, NULL});
+    } else if (!mmrig_channel_send_input(shell->channel, g_ascii_strtoull(EXEC_ID, NULL, 10),
+                                         bytes, (gsize)got, &error)) {
+        shell_fail(shell, MMRIG_ERROR_RIG, error->message);
+    }
+    if (got > 0 && mmrig_channel_queued(shell->channel) <= INPUT_QUEUE_MAX)
+        return G_SOURCE_CONTINUE;
+    if (got > 0)
+        shell->input_pause = g_timeout_add(10, resume_input, shell);
+    g_clear_pointer(&shell->input, g_source_unref);
+    return G_SOURCE_REMOVE;
+}
+
+static void watch_input(Shell *shell)
+{
+    shell->input = g_unix_fd_source_new(STDIN_FILENO, G_IO_IN | G_IO_HUP | G_IO_ERR);
+    g_source_set_callback(shell->input, G_SOURCE_FUNC(on_input), shell, NULL);
+    g_source_attach(shell->input, NULL);
+}
+
+static void shell_start(Shell *shell)
+{
+    g_autoptr(GPtrArray) words = g_ptr_array_new();
+
+    g_ptr_array_add(words, (gpointer) "exec");
+    g_ptr_array_add(words, (gpointer)EXEC_ID);
+    g_ptr_array_add(words, (gpointer) "0");
+    g_ptr_array_add(words, (gpointer)(shell->terminal ? "tty" : "pipe"));
+    for (const char *const *word = shell->command; *word; word++)
+        g_ptr_array_add(words, (gpointer)*word);
+    g_ptr_array_add(words, NULL);
+    g_clear_handle_id(&shell->boot_timer, g_source_remove);
+    send_words(shell, (const char *const *)words->pdata);
+    if (shell->error)
+        return;
+    shell->started = TRUE;
+    make_raw(shell);
+    send_size(shell);
+    watch_input(shell);
+}
+
+static void end_if_whole(Shell *shell)
+{
+    if (shell->done && mmrig_tap_total(shell->output) >= shell->output_bytes)
+        g_main_loop_quit(shell->loop);
+}
+
+/* Standard output and error may be slow, or gone; the guest's output waits for them. */
+static void pass_on(Shell *shell, int fd, const char *bytes, gsize size)
+{
+    while (size > 0) {
+        ssize_t written = write(fd, bytes, size);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written < 0 && errno == EAGAIN) {
+            GPollFD wait = {.fd = fd, .events = G_IO_OUT};
+            g_poll(&wait, 1, -1);
+            continue;
+        }
+        if (written < 0) {
+            g_autofree char *text =
+                g_strdup_printf("cannot write the output: %s", g_strerror(errno));
+            shell_fail(shell, MMRIG_ERROR_RIG, text);
+            return;
+        }
+        bytes += written;
+        size -= (gsize)written;
+    }
+}
+
+static void shell_on_output(const char *bytes, gsize size, gpointer data)
+{
+    Shell *shell = data;
+
+    pass_on(shell, STDOUT_FILENO, bytes, size);
+    if (shell->output)
+        end_if_whole(shell);
+}
+
+static void on_done(Shell *shell, const MmrigGuestMessage *message)
+{
+    int number = (int)message->done.number;
+
+    /* As a shell would say it. */
+    shell->status = message->done.how == MMRIG_DONE_BY_SIGNAL ? 128 + number : number;
+    shell->output_bytes = message->done.output_bytes;
+    shell->done = TRUE;
+    end_if_whole(shell);
+}
+
+static void shell_on_message(const MmrigGuestMessage *message, gpointer data)
+{
+    Shell *shell = data;
+    g_autofree char *number = NULL;
+
+    switch (message->kind) {
+    case MMRIG_GUEST_READY:
+        if (!shell->started)
+            shell_start(shell);
+        break;
+    case MMRIG_GUEST_STDERR:
+        pass_on(shell, STDERR_FILENO, message->err.bytes, message->err.size);
+        break;
+    case MMRIG_GUEST_DONE:
+        on_done(shell, message);
+        break;
+    case MMRIG_GUEST_FAIL:
+        shell_fail(shell, MMRIG_ERROR_GUEST, message->fail);
+        break;
+    case MMRIG_GUEST_REQUEST:
+        number = g_strdup_printf("%" G_GUINT64_FORMAT, message->number);
+        send_words(shell, (const char *const[]){"reply", number, "error",
+                                                "`mmrig shell` carries out no requests", NULL});
+        break;
+    case MMRIG_GUEST_TRANSLATED:
+        if (shell->keeper)
+            mmrig_keeper_translated(shell->keeper, message);
+        break;
+    case MMRIG_GUEST_METRIC:
+    case MMRIG_GUEST_POINT:
+    case MMRIG_GUEST_KERNEL:
+    case MMRIG_GUEST_ABORT:
+    case MMRIG_GUEST_KEPT:
+    case MMRIG_GUEST_FORKED:
+    case MMRIG_GUEST_CLOCK:
+        break; /* of tests and templates only */
+    }
+}
+
+static void shell_on_closed(const GError *error, gpointer data)
+{
+    if (error)
+        shell_fail(data, MMRIG_ERROR_GUEST, error->message);
+}
+
+static const MmrigChannelCalls channel_calls = {shell_on_message, shell_on_closed};
+
+static void shell_on_ended(MmrigVm *vm, gpointer data)
+{
+    Shell *shell = data;
+
+    mmrig_tap_drain(shell->output);
+    mmrig_channel_drain(shell->channel);
+    if (shell->done)
+        return;
+    const char *panic = mmrig_vm_panic(vm);
+    g_autofree char *how =
+        panic ? g_strdup_printf("the guest panicked: %s", panic) : mmrig_vm_obituary(vm);
+    shell_fail(shell, MMRIG_ERROR_QEMU, how);
+}
+
+static gboolean on_boot_timeout(gpointer data)
+{
+    Shell *shell = data;
+
+    shell->boot_timer = 0;
+    shell_fail(shell, MMRIG_ERROR_TIMEOUT, "the guest did not get ready in time");
+    return G_SOURCE_REMOVE;
+}
+
+static gboolean shell_on_signal(gpointer data)
+{
+    shell_fail(data, MMRIG_ERROR_RIG, "interrupted; the guest was stopped");
+    return G_SOURCE_CONTINUE;
+}
+
+/* From now on `mmrig inject` reaches the machine. That it cannot is no reason to end it. */
+static void shell_on_connected(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    gboolean connected = mmrig_qmp_connect_finish(MMRIG_QMP(source), result, &error);
+    Shell *shell = data;
+
+    /* Else the machine is ending, or the shell is: that is told elsewhere. */
+    if (!connected)
+        return;
+    const MmrigKept kept = {shell->scenario, mmrig_vm_qmp(shell->vm), mmrig_vm_pid(shell->vm),
+                            shell->channel, shell->name};
+    shell->keeper = mmrig_keeper_new(&kept, &error);
+    if (!shell->keeper)
+        g_printerr("mmrig: `mmrig inject` cannot reach this machine: %s\n", error->message);
+    else if (shell->terminal)
+        g_printerr("mmrig: for `mmrig inject`, this machine is \"%s\"\r\n",
+                   mmrig_keeper_name(shell->keeper));
+}
+
+static gboolean open_guest(Shell *shell, const MmrigPlan *machine, const GArray *backings,
+                           GError **error)
+{
+    shell->vm = mmrig_vm_start(machine, backings, NULL, shell_on_ended, shell, error);
+    if (!shell->vm)
+        return FALSE;
+    shell->output =
+        mmrig_tap_new(mmrig_vm_take_ktap(shell->vm), NULL, 0, shell_on_output, shell, error);
+    if (!shell->output)
+        return FALSE;
+    shell->channel =
+        mmrig_channel_new(mmrig_vm_take_control(shell->vm), &channel_calls, shell, error);
+    if (!shell->channel)
+        return FALSE;
+    mmrig_qmp_connect_async(mmrig_vm_qmp(shell->vm), MMRIG_QMP_TIMEOUT, shell->over,
+                            shell_on_connected, shell);
+    return TRUE;
+}
+
+static void close_guest(Shell *shell)
+{
+    if (shell->input) {
+        g_source_destroy(shell->input);
+        g_source_unref(shell->input);
+    }
+    g_clear_handle_id(&shell->boot_timer, g_source_remove);
+    g_clear_handle_id(&shell->input_pause, g_source_remove);
+    g_cancellable_cancel(shell->over);
+    mmrig_keeper_free(shell->keeper);
+    mmrig_channel_free(shell->channel);
+    mmrig_tap_free(shell->output);
+    mmrig_vm_free(shell->vm);
+    restore_terminal(shell);
+}
+
+/* The guest command's exit status, or one of the contract's with error. */
+static int run_shell(const MmrigSetup *setup, const MmrigScenario *scenario,
+                     const char *const *command, const char *name, GError **error)
+{
+    static const char *const sh[] = {"sh", NULL};
+    Shell shell = {.command = *command ? command : sh, .status = MMRIG_EXIT_RIG};
+    g_autofree char *image = mmrig_setup_image(setup, scenario, "shell", error);
+    if (!image)
+        return -1;
+    MmrigBootInputs inputs = mmrig_setup_inputs(setup, image, MMRIG_START_COLD);
+    g_autoptr(MmrigPlan) machine = mmrig_plan_make(scenario, &inputs, error);
+    g_autoptr(GArray) backings = machine ? mmrig_backings_new(machine, error) : NULL;
+    if (!backings)
+        return -1;
+
+    shell.terminal = !*command && mmrig_term_is_terminal(STDIN_FILENO) &&
+                     mmrig_term_is_terminal(STDOUT_FILENO);
+    shell.scenario = scenario;
+    shell.name = name;
+    shell.over = g_cancellable_new();
+    shell.loop = g_main_loop_new(NULL, FALSE);
+    guint sources[] = {
+        g_unix_signal_add(SIGINT, shell_on_signal, &shell),
+        g_unix_signal_add(SIGTERM, shell_on_signal, &shell),
+        g_unix_signal_add(SIGHUP, shell_on_signal, &shell),
+        g_unix_signal_add(SIGWINCH, send_size, &shell),
+    };
+    shell.boot_timer = g_timeout_add_seconds(MMRIG_BOOT_TIMEOUT, on_boot_timeout, &shell);
+    if (open_guest(&shell, machine, backings, &shell.error))
+        g_main_loop_run(shell.loop);
+    g_autofree char *console =
+        shell.error && shell.vm ? mmrig_vm_console(shell.vm, CONSOLE_TAIL) : NULL;
+    close_guest(&shell);
+    for (gsize i = 0; i < G_N_ELEMENTS(sources); i++)
+        g_source_remove(sources[i]);
+    /* What was cancelled tells so, while what it speaks of is still here. */
+    while (g_main_context_iteration(NULL, FALSE))
+        ;
+    g_object_unref(shell.over);
+    g_main_loop_unref(shell.loop);
+    if (!shell.error)
+        return shell.status;
+    if (console && *console)
+        g_printerr("%s\n", console);
+    g_propagate_error(error, shell.error);
+    return -1;
+}
+
+MmrigExit mmrig_cmd_shell(int argc, char **argv)
+{
+    g_autofree char *kernel = NULL, *accel = NULL, *scenarios = NULL, *name = NULL;
+    g_auto(GStrv) rest = NULL, devices = NULL;
+    g_autoptr(GError) error = NULL;
+    const GOptionEntry entries[] = {
+        {"kernel", 'k', 0, G_OPTION_ARG_STRING, &kernel,
+         "Guest kernel: distro, tree, tree:DIR or path:FILE", "KERNEL"},
+        {"accel", 0, 0, G_OPTION_ARG_STRING, &accel,
+         "auto (KVM if it is proved to work), kvm or tcg", "ACCEL"},
+        {"scenarios", 0, 0, G_OPTION_ARG_FILENAME, &scenarios,
+         "Folder with the scenarios (default: those that came with mmrig)", "DIR"},
+        {"name", 0, 0, G_OPTION_ARG_STRING, &name,
+         "What `mmrig inject` is to know the machine by (default: its scenario's name)", "RUN"},
+        {"device", 0, 0, G_OPTION_ARG_STRING_ARRAY, &devices,
+         "Add a device of mmrig's pack, such as mmrig-ras (may be given several times)",
+         "TYPE[,KEY=VALUE...]"},
+        {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &rest, NULL, NULL},
+        {NULL, 0, 0, 0, NULL, NULL, NULL},
+    };
+    g_autoptr(GOptionContext) context = g_option_context_new("NAME [-- COMMAND [ARG...]]");
+    static const char *const no_names[] = {NULL};
+
+    g_option_context_set_summary(context, "Opens a shell in a scenario's machine, or runs one "
+                                          "command there and ends with its status.");
+    g_option_context_add_main_entries(context, entries, NULL);
+    if (!g_option_context_parse(context, &argc, &argv, &error))
+        return mmrig_error_report(error);
+    const char *const *words = rest ? (const char *const *)rest : no_names;
+    const char *const chosen_name[] = {words[0], NULL};
+    g_autofree char *installed = g_build_filename(mmrig_path_data(), "scenarios", NULL);
+    MmrigSelection selection = {.folder = scenarios ? scenarios : installed,
+                                .names = chosen_name};
+    g_autoptr(GPtrArray) chosen = mmrig_setup_select(&selection, &error);
+    if (!chosen)
+        return mmrig_error_report(error);
+    if (name && !mmrig_keeper_name_free(name, &error))
+        return mmrig_error_report(error);
+    for (char **device = devices; device && *device; device++) {
+        if (!mmrig_scenario_add_device(g_ptr_array_index(chosen, 0), *device, &error))
+            return mmrig_error_report(error);
+    }
+    g_autoptr(MmrigSetup) setup = mmrig_setup_open(kernel, accel ? accel : "auto", &error);
+    if (!setup)
+        return mmrig_error_report(error);
+    const char *const *command = *words ? words + 1 : words;
+    if (*command && strcmp(*command, "--") == 0)
+        command++;
+    int status = run_shell(setup, g_ptr_array_index(chosen, 0), command, name, &error);
+    return status < 0 ? mmrig_error_report(error) : (MmrigExit)status;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <glib.h>
+#include <locale.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "command-private.h"
+
+/* Every command, in the order of `mmrig --help`. */
+static const MmrigCommand commands[] = {
+    {"run", "run scenarios and give a verdict on each", mmrig_cmd_run},
+    {"list", "show the scenarios there are", mmrig_cmd_list},
+    {"shell", "open a shell, or run one command, in a scenario's machine", mmrig_cmd_shell},
+    {"inject", "break the memory of a machine that is kept", mmrig_cmd_inject},
+    {"memmap", "show the memory map that a scenario's guest sees", mmrig_cmd_memmap},
+    {"doctor", "check this host, and say how to mend what is wrong", mmrig_cmd_doctor},
+    {"devices", "list the devices that mmrig adds to QEMU", mmrig_cmd_devices},
+    {"kernel", "fetch, build and list guest kernels", mmrig_cmd_kernel},
+    {"image", "make the initramfs of a guest", mmrig_cmd_image},
+    {"cache", "show, check and clear what the rig has kept", mmrig_cmd_cache},
+    {"bench", "measure how fast the rig itself is", mmrig_cmd_bench},
+};
+
+static void print_help(void)
+{
+    g_print("Usage: mmrig COMMAND [OPTION...]\n\n"
+            "A test rig for Linux memory management: boots a guest kernel on QEMU, hurts it,\n"
+            "and gives a verdict.\n\nCommands:\n");
+    for (gsize i = 0; i < G_N_ELEMENTS(commands); i++)
+        g_print("  %-8s %s\n", commands[i].name, commands[i].summary);
+    g_print("\n`mmrig COMMAND --help` tells the options of one; mmrig(1) the rest.\n");
+}
+
+int main(int argc, char **argv)
+{
+    /* Characters and messages; numbers and times are written in one way everywhere. */
+    setlocale(LC_CTYPE, "");
+    setlocale(LC_MESSAGES, "");
+    /* A reader that goes away early (`mmrig list | head`) is an error to report, not a death.
+     */
+    signal(SIGPIPE, SIG_IGN);
+    if (argc >= 2 && strcmp(argv[1], "--version") == 0) {
+        g_print("mmrig %s\n", MMRIG_VERSION);
+        return MMRIG_EXIT_PASS;
+    }
+    if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+                      strcmp(argv[1], "help") == 0)) {
+        print_help();
+        return MMRIG_EXIT_PASS;
+    }
+    for (gsize i = 0; argc >= 2 && i < G_N_ELEMENTS(commands); i++) {
+        if (strcmp(argv[1], commands[i].name) != 0)
+            continue;
+        /* For the first line of the command's --help. */
+        g_autofree char *name = g_strconcat("mmrig ", commands[i].name, NULL);
+        g_set_prgname(name);
+        return (int)commands[i].run(argc - 1, argv + 1);
+    }
+    if (argc >= 2)
+        g_printerr("mmrig: there is no command \"%s\"; `mmrig --help` lists them\n", argv[1]);
+    else
+        g_printerr("mmrig: which command? `mmrig --help` lists them\n");
+    return MMRIG_EXIT_USAGE;
+}

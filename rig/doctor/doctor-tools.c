@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "doctor-tools-private.h"
+
+#include <elf.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "vm/esp.h"
+
+typedef struct {
+    MmrigToolUse use;
+    const char *program; /* or a file, if it is a path */
+    const char *package;
+    gboolean is_static; /* a dynamically linked one will not do */
+} Tool;
+
+static const Tool tools[] = {
+    /* images/NAME.manifest */
+    {MMRIG_TOOL_IMAGE, "ndctl", "ndctl", FALSE},
+    {MMRIG_TOOL_IMAGE, "daxctl", "daxctl", FALSE},
+    {MMRIG_TOOL_IMAGE, "cxl", "ndctl", FALSE},
+    {MMRIG_TOOL_IMAGE, "v4l2-ctl", "v4l-utils", FALSE},
+    {MMRIG_TOOL_IMAGE, "v4l2-compliance", "v4l-utils", FALSE},
+    {MMRIG_TOOL_IMAGE, "rasdaemon", "rasdaemon", FALSE},
+    {MMRIG_TOOL_IMAGE, "efibootmgr", "efibootmgr", FALSE},
+    {MMRIG_TOOL_IMAGE, "mkfs.ext4", "e2fsprogs", FALSE},
+    {MMRIG_TOOL_IMAGE, "busybox", "busybox-static", TRUE},
+    /* kernel-distro.c */
+    {MMRIG_TOOL_FETCH, "apt-get", "apt", FALSE},
+    {MMRIG_TOOL_FETCH, "dpkg-deb", "dpkg", FALSE},
+    {MMRIG_TOOL_FETCH, "depmod", "kmod", FALSE},
+    /* Linux Documentation/process/changes.rst, as far as a tree kernel uses it */
+    {MMRIG_TOOL_BUILD, "gcc", "gcc", FALSE},
+    {MMRIG_TOOL_BUILD, "ld", "binutils", FALSE},
+    {MMRIG_TOOL_BUILD, "make", "make", FALSE},
+    {MMRIG_TOOL_BUILD, "flex", "flex", FALSE},
+    {MMRIG_TOOL_BUILD, "bison", "bison", FALSE},
+    {MMRIG_TOOL_BUILD, "bc", "bc", FALSE},
+    {MMRIG_TOOL_BUILD, "xz", "xz-utils", FALSE},
+    {MMRIG_TOOL_BUILD, "tar", "tar", FALSE},
+    /* esp.c */
+    {MMRIG_TOOL_DISK, "mformat", "mtools", FALSE},
+    {MMRIG_TOOL_DISK, "sfdisk", "fdisk", FALSE},
+    {MMRIG_TOOL_DISK, "mmd", "mtools", FALSE},
+    {MMRIG_TOOL_DISK, "mcopy", "mtools", FALSE},
+    {MMRIG_TOOL_DISK, MMRIG_ESP_LOADER, MMRIG_ESP_LOADER_PACKAGE, FALSE},
+};
+
+/* Where programs are on Debian, those that are not in every user's PATH included. */
+static const char *const folders[] = {"/usr/local/sbin", "/usr/local/bin", "/usr/sbin",
+                                      "/usr/bin",        "/sbin",          "/bin"};
+
+/* Whether it is an ELF program without an interpreter (the dynamic loader). */
+static gboolean is_static(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    Elf64_Ehdr header;
+    gboolean good = FALSE;
+
+    if (fd < 0)
+        return FALSE;
+    if (pread(fd, &header, sizeof header, 0) == sizeof header &&
+        memcmp(header.e_ident, ELFMAG, SELFMAG) == 0 &&
+        header.e_ident[EI_CLASS] == ELFCLASS64) {
+        good = TRUE;
+        for (guint i = 0; good && i < header.e_phnum; i++) {
+            Elf64_Phdr part;
+            off_t at = (off_t)(header.e_phoff + (guint64)i * sizeof part);
+            good = pread(fd, &part, sizeof part, at) == sizeof part && part.p_type != PT_INTERP;
+        }
+    }
+    close(fd);
+    return good;
+}
+
+static gboolean is_there(const char *root, const Tool *tool)
+{
+    if (g_path_is_absolute(tool->program)) {
+        g_autofree char *path = g_strconcat(root, tool->program, NULL);
+        return g_file_test(path, G_FILE_TEST_IS_REGULAR);
+    }
+    for (gsize i = 0; i < G_N_ELEMENTS(folders); i++) {
+        g_autofree char *path = g_strconcat(root, folders[i], "/", tool->program, NULL);
+        if (g_file_test(path, G_FILE_TEST_IS_REGULAR) && access(path, X_OK) == 0)
+            return !tool->is_static || is_static(path);
+    }
+    return FALSE;
+}
+
+static gboolean has_word(const char *list, const char *word)
+{
+    g_auto(GStrv) words = g_strsplit(list, " ", -1);
+
+    return g_strv_contains((const char *const *)words, word);
+}
+
+/* Unless it is in the list already. */
+static void tools_append(char **list, const char *word)
+{
+    if (*list && has_word(*list, word))
+        return;
+    char *longer = *list ? g_strconcat(*list, " ", word, NULL) : g_strdup(word);
+
+    g_free(*list);
+    *list = longer;
+}
+
+void mmrig_doctor_tools(const char *root, MmrigToolUse use, char **found, char **missing,
+                        char **packages)
+{
+    *found = *missing = *packages = NULL;
+    for (gsize i = 0; i < G_N_ELEMENTS(tools); i++) {
+        if (tools[i].use != use)
+            continue;
+        if (is_there(root, &tools[i])) {
+            tools_append(found, tools[i].program);
+        } else {
+            tools_append(missing, tools[i].program);
+            tools_append(packages, tools[i].package);
+        }
+    }
+}

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * From a source tree to a kernel: tinyconfig, the fragments on top, olddefconfig, a check
+ * that every option came out as asked, and the compilation, all out of tree. The same
+ * source, fragments and compiler give the same kernel: its time, user and host are fixed.
+ * Modules are compiled against what was kept of that.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/child.h"
+#include "base/error.h"
+#include "kernel-private.h"
+
+typedef struct {
+    const char *source;
+    const char *objects; /* NULL: none of its own (modules) */
+    guint jobs;
+    MmrigProgress *progress;
+} Compile;
+
+/* A line of kbuild's, as "  CC      mm/memory.o": one more file. */
+static void count_line(const char *line, gpointer data)
+{
+    static const char *const steps[] = {"  CC ", "  AS ", "  HOSTCC ", "  LDS "};
+    MmrigProgress *progress = data;
+    guint count = 0;
+
+    for (guint i = 0; i < G_N_ELEMENTS(steps); i++)
+        count |= g_str_has_prefix(line, steps[i]);
+    mmrig_progress_step(progress, count);
+}
+
+/*
+ * make, with nothing of the caller's environment that kbuild would listen to: mmrig may
+ * itself have been started by a make.
+ */
+static GPtrArray *compile_make_argv(const Compile *compile)
+{
+    static const char *const fixed[] = {
+        "env",
+        "-u",
+        "MAKEFLAGS",
+        "-u",
+        "MFLAGS",
+        "-u",
+        "GNUMAKEFLAGS",
+        "-u",
+        "MAKELEVEL",
+        "-u",
+        "KBUILD_OUTPUT",
+        "-u",
+        "KBUILD_EXTMOD",
+        "-u",
+        "KCONFIG_CONFIG",
+        "-u",
+        "KCONFIG_ALLCONFIG",
+        "-u",
+        "KCFLAGS",
+        "-u",
+        "KAFLAGS",
+        "-u",
+        "KCPPFLAGS",
+        "-u",
+        "CROSS_COMPILE",
+        "-u",
+        "LLVM",
+        "-u",
+        "O",
+        "-u",
+        "V",
+        "LC_ALL=C",
+        "make",
+        "--no-print-directory",
+        "ARCH=x86_64",
+        "CC=gcc",
+        "LOCALVERSION=-mmrig",
+        "KBUILD_BUILD_TIMESTAMP=1970-01-01 00:00:00 UTC",
+        "KBUILD_BUILD_VERSION=1",
+        "KBUILD_BUILD_USER=mmrig",
+        "KBUILD_BUILD_HOST=mmrig",
+    };
+    GPtrArray *argv = g_ptr_array_new_with_free_func(g_free);
+
+    for (guint i = 0; i < G_N_ELEMENTS(fixed); i++)
+        g_ptr_array_add(argv, g_strdup(fixed[i]));
+    g_ptr_array_add(argv, g_strdup("-C"));
+    g_ptr_array_add(argv, g_strdup(compile->source));
+    if (compile->objects)
+        g_ptr_array_add(argv, g_strconcat("O=", compile->objects, NULL));
+    g_ptr_array_add(argv, g_strdup_printf("-j%u", compile->jobs));
+    return argv;
+}
+
+static gboolean compile_make(const Compile *compile, GError **error, const char *const *targets)
+{
+    g_autoptr(GPtrArray) argv = compile_make_argv(compile);
+    g_autoptr(GError) cause = NULL;
+
+    for (guint i = 0; targets[i]; i++)
+        g_ptr_array_add(argv, g_strdup(targets[i]));
+    g_ptr_array_add(argv, NULL);
+    if (mmrig_child_follow((const char *const *)argv->pdata, NULL, count_line,
+                           compile->progress, &cause))
+        return TRUE;
+    g_set_error(error, cause->domain, cause->code, "%s: make %s: %s", compile->source,
+                targets[0], cause->message);
+    return FALSE;
+}
+
+/* The configuration: *modular says whether anything in it is a module. */
+static gboolean compile_configure(const Compile *compile, const char *fragments,
+                                  gboolean *modular, GError **error)
+{
+    static const char *const tiny[] = {"tinyconfig", NULL};
+    static const char *const complete[] = {"olddefconfig", NULL};
+    g_autofree char *path = g_build_filename(compile->objects, ".config", NULL);
+    g_autofree char *base = NULL;
+    g_autofree char *merged = NULL;
+    g_autoptr(GHashTable) config = NULL;
+    GHashTableIter iter;
+    gpointer value;
+
+    if (!compile_make(compile, error, tiny) || !g_file_get_contents(path, &base, NULL, error))
+        return FALSE;
+    /* For kconfig the last line on an option counts. */
+    merged = g_strconcat(base, "\n", fragments, NULL);
+    if (!g_file_set_contents(path, merged, -1, error) ||
+        !compile_make(compile, error, complete))
+        return FALSE;
+    config = mmrig_kernel_config_load(path, error);
+    if (!config || !mmrig_kernel_config_verify(fragments, config, error))
+        return FALSE;
+    *modular = FALSE;
+    g_hash_table_iter_init(&iter, config);
+    while (g_hash_table_iter_next(&iter, NULL, &value))
+        *modular |= strcmp(value, "m") == 0;
+    return TRUE;
+}
+
+typedef struct {
+    const char *from; /* below the objects */
+    const char *to;   /* below the target; MODULES: the same name in its modules folder */
+} Kept;
+
+#define MODULES ""
+
+static gboolean compile_keep(const Compile *compile, const char *target, const char *release,
+                             GError **error)
+{
+    static const Kept files[] = {
+        {"arch/x86/boot/bzImage", "bzImage"}, {".config", "config"},
+        {"System.map", "System.map"},         {"modules.builtin", MODULES},
+        {"modules.builtin.modinfo", MODULES},
+    };
+    g_autofree char *modules = g_build_filename(target, "lib", "modules", release, NULL);
+
+    if (g_mkdir_with_parents(modules, 0755) != 0) {
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG, "%s: %s", modules, g_strerror(errno));
+        return FALSE;
+    }
+    for (guint i = 0; i < G_N_ELEMENTS(files); i++) {
+        g_autofree char *from = g_build_filename(compile->objects, files[i].from, NULL);
+        g_autofree char *to = strcmp(files[i].to, MODULES) == 0
+                                  ? g_build_filename(modules, files[i].from, NULL)
+                                  : g_build_filename(target, files[i].to, NULL);
+        g_autoptr(GFile) source = g_file_new_for_path(from);
+        g_autoptr(GFile) copy = g_file_new_for_path(to);
+
+        if (!g_file_copy(source, copy, G_FILE_COPY_OVERWRITE | G_FILE_COPY_TARGET_DEFAULT_PERMS,
+                         NULL, NULL, NULL, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+/* Modules go to target/lib/modules, where also keep() and depmod expect them. */
+static gboolean install_modules(const Compile *compile, const char *target, const char *release,
+                                GError **error)
+{
+    g_autofree char *path = g_strconcat("INSTALL_MOD_PATH=", target, NULL);
+    /* Where kbuild leaves a link to the objects, which are about to go. */
+    g_autofree char *build = g_build_filename(target, "lib", "modules", release, "build", NULL);
+    /* DEPMOD=true: it is run once, for kernels with and without modules alike. */
+    const char *const arguments[] = {"modules_install", path, "INSTALL_MOD_STRIP=1",
+                                     "DEPMOD=true", NULL};
+
+    return compile_make(compile, error, arguments) && mmrig_remove_tree(build, error);
+}
+
+/*
+ * What modules are compiled against, below target: kbuild's own choice of headers, scripts and
+ * symbols. Trees before Linux 6.6 cannot say what that is; modules are then not to be had.
+ */
+static gboolean keep_extmod(const Compile *compile, const char *target, GError **error)
+{
+    g_autofree char *script =
+        g_build_filename(compile->source, "scripts", "package", "install-extmod-build", NULL);
+    g_autofree char *command = g_strdup_printf(
+        "KBUILD_RUN_COMMAND=$(CONFIG_SHELL) $(srctree)/scripts/package/install-extmod-build "
+        "%s/" MMRIG_KERNEL_EXTMOD,
+        target);
+    const char *const arguments[] = {"run-command", command, NULL};
+
+    return !g_file_test(script, G_FILE_TEST_IS_REGULAR) ||
+           compile_make(compile, error, arguments);
+}
+
+static char *read_release(const Compile *compile, GError **error)
+{
+    g_autofree char *path =
+        g_build_filename(compile->objects, "include", "config", "kernel.release", NULL);
+    char *release = NULL;
+
+    if (g_file_get_contents(path, &release, NULL, error))
+        g_strstrip(release);
+    return release;
+}
+
+static gboolean compile_all(const Compile *compile, const char *target, const char *fragments,
+                            char **release, GError **error)
+{
+    g_autofree char *vmlinux = g_build_filename(compile->objects, "vmlinux", NULL);
+    g_autofree char *stripped = g_build_filename(target, "vmlinux", NULL);
+    /* The PVH entry note, which is loaded, stays; symbols are in System.map. */
+    const char *const strip[] = {"strip", "-o", stripped, vmlinux, NULL};
+    const char *targets[] = {"bzImage", NULL, NULL};
+    gboolean modular;
+
+    if (!compile_configure(compile, fragments, &modular, error))
+        return FALSE;
+    if (modular)
+        targets[1] = "modules";
+    if (!compile_make(compile, error, targets))
+        return FALSE;
+    *release = read_release(compile, error);
+    return *release && mmrig_child_run(strip, NULL, NULL, error) &&
+           (!modular || install_modules(compile, target, *release, error)) &&
+           compile_keep(compile, target, *release, error) &&
+           (!modular || keep_extmod(compile, target, error)) &&
+           mmrig_kernel_depmod(target, *release, error);
+}
+
+gboolean mmrig_kernel_compile(const char *source, const char *objects, const char *target,
+                              const char *fragments, guint jobs, char **release, GError **error)
+{
+    MmrigProgress progress;
+    Compile compile = {
+        .source = source,
+        .objects = objects,
+        .jobs = jobs ? jobs : g_get_num_processors(),
+        .progress = &progress,
+    };
+    gboolean done;
+
+    *release = NULL;
+    mmrig_progress_start(&progress, "compiling the kernel");
+    done = compile_all(&compile, target, fragments, release, error);
+    mmrig_progress_end(&progress);
+    if (!done)
+        g_clear_pointer(release, g_free);
+    return done;
+}
+
+gboolean mmrig_kernel_compile_modules(const char *extmod, const char *sources,
+                                      const char *target, GError **error)
+{
+    MmrigProgress progress;
+    const Compile compile = {
+        .source = extmod,
+        .jobs = g_get_num_processors(),
+        .progress = &progress,
+    };
+    g_autofree char *from = g_strconcat("M=", sources, NULL);
+    g_autofree char *to = g_strconcat("INSTALL_MOD_PATH=", target, NULL);
+    const char *const build[] = {"modules", from, NULL};
+    const char *const install[] = {
+        "modules_install",       from, to, "INSTALL_MOD_STRIP=1", "DEPMOD=true",
+        "INSTALL_MOD_DIR=mmrig", NULL};
+    gboolean done;
+
+    mmrig_progress_start(&progress, "compiling mmrig's kernel modules");
+    done = compile_make(&compile, error, build) && compile_make(&compile, error, install);
+    mmrig_progress_end(&progress);
+    return done;
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the files of this room share. */
+#pragma once
+
+#include "base/store.h"
+#include "kernel-cache.h"
+
+MmrigKernelInfo *mmrig_kernel_info_load(const char *folder, GError **error);
+/* Writes the file; size is counted here. */
+gboolean mmrig_kernel_info_save(MmrigKernelInfo *info, const char *folder, GError **error);
+
+/* The kernel in an entry, with its configuration read. */
+MmrigKernel *mmrig_kernel_from_info(const MmrigKernelInfo *info, const char *spec,
+                                    GError **error);
+
+/* Reads "CONFIG_X=..." lines; what is not set is not in the table. */
+GHashTable *mmrig_kernel_config_parse(const char *text);
+GHashTable *mmrig_kernel_config_load(const char *path, GError **error);
+
+/*
+ * Compares what fragments ask for with a final .config: an INPUT error that names every
+ * option that came out otherwise. wanted is the fragments' text; "# CONFIG_X is not set" and
+ * "CONFIG_X=n" ask for an option to be off.
+ */
+gboolean mmrig_kernel_config_verify(const char *wanted, GHashTable *config, GError **error);
+
+/* All fragments of a folder (*.config, by name) in one text. */
+char *mmrig_kernel_fragments(const char *folder, GError **error);
+
+/* The newest distro kernel in the cache; INPUT error if there is none. */
+MmrigKernel *mmrig_kernel_distro_find(GError **error);
+/* The same for one that was built already; INPUT error if there is none. */
+MmrigKernel *mmrig_kernel_tree_find(const char *tree, GError **error);
+
+/* What a kernel source (archive or folder) is, as 64 hex digits, for the tree's key. */
+char *mmrig_kernel_source_digest(const char *source, GError **error);
+
+MmrigKernel *mmrig_kernel_path_find(const MmrigKernelSpec *spec, GError **error);
+
+/*
+ * Compiles source (a folder, never written to) with fragments in objects, and puts the
+ * kernel's files into target. release is set (free with g_free()).
+ */
+gboolean mmrig_kernel_compile(const char *source, const char *objects, const char *target,
+                              const char *fragments, guint jobs, char **release,
+                              GError **error);
+
+/*
+ * Compiles the modules in sources (a Kbuild file's folder, written to) against extmod, and puts
+ * them into target/lib/modules/RELEASE/mmrig.
+ */
+gboolean mmrig_kernel_compile_modules(const char *extmod, const char *sources,
+                                      const char *target, GError **error);
+
+/* Makes modules.dep and the like for BASE/lib/modules/RELEASE; BASE/usr/lib becomes a link to
+ * it. */
+gboolean mmrig_kernel_depmod(const char *base, const char *release, GError **error);
+
+/*
+ * Progress for people, on standard error: on a terminal one line that is written over,
+ * else a line every half minute.
+ */
+typedef struct {
+    const char *what;
+    gint64 start, last; /* monotonic time, us */
+    guint count;
+    gboolean terminal;
+    gboolean open; /* the line on the terminal is not ended yet */
+} MmrigProgress;
+
+void mmrig_progress_start(MmrigProgress *progress, const char *what);
+void mmrig_progress_step(MmrigProgress *progress, guint count);
+void mmrig_progress_end(MmrigProgress *progress);

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the user may write for a kernel. */
+#include <string.h>
+
+#include "base/error.h"
+#include "kernel.h"
+
+/* The part of a "path:" specification after the image: KEY=VALUE, .... */
+static gboolean parse_option(MmrigKernelSpec *spec, const char *option, const char *text,
+                             GError **error)
+{
+    char **place = NULL;
+    const char *value = strchr(option, '=');
+
+    if (g_str_has_prefix(option, "modules="))
+        place = &spec->modules;
+    else if (g_str_has_prefix(option, "config="))
+        place = &spec->config;
+    if (!place) {
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
+                    "kernel '%s': unknown part '%s'; after the image come modules=DIR and "
+                    "config=FILE",
+                    text, option);
+        return FALSE;
+    }
+    if (*place || !value[1]) {
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT, "kernel '%s': '%s' is %s", text,
+                    option, *place ? "given twice" : "empty");
+        return FALSE;
+    }
+    *place = g_canonicalize_filename(value + 1, NULL);
+    return TRUE;
+}
+
+static gboolean parse_path(MmrigKernelSpec *spec, const char *rest, const char *text,
+                           GError **error)
+{
+    g_auto(GStrv) parts = g_strsplit(rest, ",", -1);
+
+    if (!parts[0] || !*parts[0]) {
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
+                    "kernel '%s': no image; write path:FILE", text);
+        return FALSE;
+    }
+    spec->source = MMRIG_KERNEL_PATH;
+    spec->path = g_canonicalize_filename(parts[0], NULL);
+    for (guint i = 1; parts[i]; i++) {
+        if (!parse_option(spec, parts[i], text, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+MmrigKernelSpec *mmrig_kernel_spec_parse(const char *text, GError **error)
+{
+    g_autoptr(MmrigKernelSpec) spec = g_new0(MmrigKernelSpec, 1);
+
+    if (strcmp(text, "distro") == 0) {
+        spec->source = MMRIG_KERNEL_DISTRO;
+    } else if (strcmp(text, "tree") == 0) {
+        spec->source = MMRIG_KERNEL_TREE;
+    } else if (g_str_has_prefix(text, "tree:") && text[strlen("tree:")]) {
+        spec->source = MMRIG_KERNEL_TREE;
+        spec->path = g_canonicalize_filename(text + strlen("tree:"), NULL);
+    } else if (g_str_has_prefix(text, "path:")) {
+        if (!parse_path(spec, text + strlen("path:"), text, error))
+            return NULL;
+    } else if (strchr(text, '/') && !g_str_has_prefix(text, "distro:") &&
+               !g_str_has_prefix(text, "tree:")) {
+        spec->source = MMRIG_KERNEL_PATH;
+        spec->path = g_canonicalize_filename(text, NULL);
+    } else {
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
+                    "kernel '%s': not known; write distro, tree, tree:DIR, "
+                    "path:FILE[,modules=DIR][,config=FILE] or a path with a '/'",
+                    text);
+        return NULL;
+    }
+    return g_steal_pointer(&spec);
+}
+
+void mmrig_kernel_spec_free(MmrigKernelSpec *spec)
+{
+    if (!spec)
+        return;
+    g_free(spec->path);
+    g_free(spec->modules);
+    g_free(spec->config);
+    g_free(spec);
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * From a scenario to QEMU's argument vector. Pure: nothing is started, opened or looked at,
+ * so that the result can be compared byte for byte in a test and printed by --dry-run.
+ *
+ * QEMU gets its channels and backing files as inherited descriptors, so nothing has a name
+ * that another run could collide with or that a killed rig could leave behind.
+ */
+#pragma once
+
+#include "scenario/scenario.h"
+
+/* The machine type. microvm boots no faster, and under TCG not always. */
+#define MMRIG_MACHINE "q35"
+
+/* Descriptors that QEMU inherits. */
+enum {
+    MMRIG_FD_QMP = 3,
+    MMRIG_FD_CONTROL = 4,
+    MMRIG_FD_KTAP = 5,
+    MMRIG_FD_CONSOLE = 6,
+    MMRIG_FD_BACKING = 7, /* the first backing file; one each from here on */
+};
+
+typedef enum {
+    MMRIG_ACCEL_TCG,
+    MMRIG_ACCEL_KVM,
+} MmrigAccel;
+
+const char *mmrig_accel_name(MmrigAccel accel);
+
+/*
+ * How the machine comes to life. A template and its forks have their memory in a file, the
+ * first to write to, the others as copy on write (readonly=on, rom=off: a private mapping of
+ * a file that QEMU cannot harm), and a fork waits for the device state (QEMU's
+ * docs/devel/migration: x-ignore-shared).
+ */
+typedef enum {
+    MMRIG_START_COLD,
+    MMRIG_START_TEMPLATE,
+    MMRIG_START_FORK,
+} MmrigStart;
+
+/* What the machine is made of besides the scenario. Borrowed. */
+typedef struct {
+    const char *qemu;
+    MmrigAccel accel;
+    const char *kernel;
+    const char *initrd;
+    MmrigStart kind;
+    const char *pack; /* the device pack; needed only if the scenario has devices of it */
+    /* Only with firmware: a kernel that it can start, and the host's firmware. */
+    const char *efi_kernel;
+    const char *firmware;  /* the image to run */
+    const char *variables; /* what its variables begin as */
+    const char *loader;    /* a boot loader; needed only if the scenario boots from a disk */
+} MmrigBootInputs;
+
+/* Backings of a template and a fork that belong to no device. */
+#define MMRIG_BACKING_RAM   "rig.ram"
+#define MMRIG_BACKING_STATE "rig.state" /* of size 0; not mapped, but read or written once */
+/* A machine's own copy of its firmware's variables. */
+#define MMRIG_BACKING_VARIABLES "rig.variables"
+/* The disk that firmware boots from. */
+#define MMRIG_BACKING_ESP "rig.esp"
+
+/*
+ * What is on such a disk: an EFI system partition (UEFI 2.10, 13.3) with a boot loader, and
+ * with what that starts.
+ */
+typedef struct {
+    char *loader; /* paths */
+    char *kernel;
+    char *initrd;
+    char *options; /* the kernel's command line */
+} MmrigEsp;
+
+void mmrig_esp_free(MmrigEsp *esp);
+
+/* A file that QEMU maps as a device's memory. */
+typedef struct {
+    char *device; /* the device's id, or one of MMRIG_BACKING_* */
+    guint64 size;
+    int fd; /* its number in QEMU */
+    char
+        *source; /* the file that it begins as a copy of, whose size counts; NULL: all zeroes */
+    MmrigEsp *esp; /* or what it is made to hold; its size is what that takes. NULL: as above */
+} MmrigBacking;
+
+typedef struct {
+    GStrv argv;
+    GPtrArray *backings; /* of MmrigBacking */
+} MmrigPlan;
+
+/* INPUT error if the inputs cannot be put together (a path with a comma is quoted, not
+ * refused).
+ */
+MmrigPlan *mmrig_plan_make(const MmrigScenario *scenario, const MmrigBootInputs *inputs,
+                           GError **error);
+void mmrig_plan_free(MmrigPlan *machine);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(MmrigPlan, mmrig_plan_free)
+
+/* The command as a user would type it, one option a line (for --dry-run). Free with g_free().
+ */
+char *mmrig_plan_quote(const MmrigPlan *machine);
+
+/*
+ * The QEMU types and QMP commands (sorted, NULL-terminated) that the scenario's machine
+ * needs, to be checked against what the running binary has. Free with g_strfreev().
+ */
+GStrv mmrig_machine_types(const MmrigScenario *scenario);
+GStrv mmrig_machine_commands(const MmrigScenario *scenario);
+
+/* Whether the machine has devices that the device pack adds to QEMU; they are no types above.
+ */
+gboolean mmrig_machine_needs_pack(const MmrigScenario *scenario);

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "judge-private.h"
+
+/* At most this many failed subtests are named in the message. */
+#define NAMED_MAX 3
+
+static void judge_panic(const MmrigScenario *scenario, const MmrigEvidence *evidence,
+                        MmrigResult *result)
+{
+    if (scenario->expect != MMRIG_EXPECT_PANIC || !evidence->started) {
+        mmrig_result_settle(result, MMRIG_FAIL, MMRIG_CAUSE_PANIC, "the guest panicked: %s",
+                            evidence->panic);
+    } else if (!g_regex_match_simple(scenario->panic, evidence->panic, 0, 0)) {
+        mmrig_result_settle(result, MMRIG_FAIL, MMRIG_CAUSE_NO_PANIC,
+                            "the guest panicked, but with \"%s\", which does not match /%s/",
+                            evidence->panic, scenario->panic);
+    } else {
+        mmrig_result_settle(result, MMRIG_PASS, MMRIG_CAUSE_NONE, "panicked as expected: %s",
+                            evidence->panic);
+    }
+}
+
+static void judge_failures(const MmrigEvidence *evidence, MmrigResult *result)
+{
+    const GPtrArray *tests = mmrig_ktap_tests(evidence->ktap);
+    guint failed = mmrig_ktap_count(evidence->ktap, MMRIG_KTAP_NOT_OK), named = 0;
+    g_autoptr(GString) names = g_string_new(NULL);
+
+    for (guint i = 0; i < tests->len && named < NAMED_MAX; i++) {
+        const MmrigKtapTest *test = g_ptr_array_index(tests, i);
+        if (test->outcome != MMRIG_KTAP_NOT_OK || test->group)
+            continue;
+        g_string_append_printf(names, "%s%s", named++ ? ", " : "", test->name);
+    }
+    mmrig_result_settle(result, MMRIG_FAIL, MMRIG_CAUSE_ASSERTION, "%u failed: %s%s", failed,
+                        names->str, failed > named ? ", ..." : "");
+}
+
+static void judge_skip(const MmrigEvidence *evidence, MmrigResult *result)
+{
+    const GPtrArray *tests = mmrig_ktap_tests(evidence->ktap);
+    const char *reason = NULL;
+
+    for (guint i = 0; i < tests->len && !reason; i++) {
+        const MmrigKtapTest *test = g_ptr_array_index(tests, i);
+        if (test->outcome == MMRIG_KTAP_SKIP)
+            reason = test->reason;
+    }
+    mmrig_result_settle(result, MMRIG_SKIP, MMRIG_CAUSE_TEST_SKIP, "%s",
+                        reason ? reason : "the test gave no reason");
+}
+
+static void judge_exit(const MmrigEvidence *evidence, MmrigResult *result)
+{
+    guint64 status = evidence->number;
+    guint passed = mmrig_ktap_count(evidence->ktap, MMRIG_KTAP_OK);
+
+    if (mmrig_ktap_count(evidence->ktap, MMRIG_KTAP_NOT_OK) > 0)
+        judge_failures(evidence, result);
+    else if (evidence->ktap_problem)
+        mmrig_result_settle(result, MMRIG_FAIL, MMRIG_CAUSE_ASSERTION,
+                            "the test's KTAP is not whole: %s", evidence->ktap_problem);
+    else if (status == MMRIG_TEST_SKIP && passed == 0)
+        judge_skip(evidence, result);
+    else if (status != MMRIG_TEST_PASS)
+        mmrig_result_settle(result, MMRIG_FAIL, MMRIG_CAUSE_ASSERTION,
+                            "the test reported no failure but ended with status "
+                            "%" G_GUINT64_FORMAT,
+                            status);
+    else if (passed == 0)
+        mmrig_result_settle(result, MMRIG_FAIL, MMRIG_CAUSE_ASSERTION,
+                            "the test ended well but reported no result");
+}
+
+static void judge_done(const MmrigEvidence *evidence, MmrigResult *result)
+{
+    switch (evidence->how) {
+    case MMRIG_DONE_BY_TIMEOUT:
+        mmrig_result_settle(result, MMRIG_FAIL, MMRIG_CAUSE_TIME_LIMIT,
+                            "the test did not end within %.1f s", evidence->number / 1000.0);
+        return;
+    case MMRIG_DONE_BY_SIGNAL:
+        mmrig_result_settle(result, MMRIG_FAIL, MMRIG_CAUSE_SIGNAL,
+                            "the test was killed by signal %d (%s)", (int)evidence->number,
+                            g_strsignal((int)evidence->number));
+        return;
+    case MMRIG_DONE_BY_EXIT:
+        break;
+    }
+    if (evidence->abort)
+        mmrig_result_settle(result, MMRIG_FAIL, MMRIG_CAUSE_ABORT, "the test gave up at %s",
+                            evidence->abort);
+    if (evidence->oops)
+        mmrig_result_settle(result, MMRIG_FAIL, MMRIG_CAUSE_OOPS, "the guest's kernel said: %s",
+                            evidence->oops);
+    judge_exit(evidence, result);
+}
+
+void mmrig_judge(const MmrigScenario *scenario, const MmrigEvidence *evidence,
+                 MmrigResult *result)
+{
+    gboolean wants_panic = scenario->expect == MMRIG_EXPECT_PANIC && evidence->started;
+
+    if (evidence->panic) {
+        judge_panic(scenario, evidence, result);
+    } else if (evidence->agent_failure) {
+        mmrig_result_settle(result, MMRIG_BROKEN, MMRIG_CAUSE_RIG,
+                            "the agent could not go on: %s", evidence->agent_failure);
+    } else if (evidence->protocol_error) {
+        mmrig_result_settle(result, MMRIG_FAIL, MMRIG_CAUSE_CHANNEL_LOST, "%s",
+                            evidence->protocol_error);
+    } else if (wants_panic && evidence->time_limit) {
+        mmrig_result_settle(result, MMRIG_FAIL, MMRIG_CAUSE_NO_PANIC, "no panic came; %s",
+                            evidence->time_limit);
+    } else if (evidence->time_limit) {
+        mmrig_result_settle(result, MMRIG_FAIL, MMRIG_CAUSE_TIME_LIMIT, "%s",
+                            evidence->time_limit);
+    } else if (wants_panic && evidence->done) {
+        mmrig_result_settle(result, MMRIG_FAIL, MMRIG_CAUSE_NO_PANIC,
+                            "no panic came: the guest survived");
+    } else if (evidence->done) {
+        judge_done(evidence, result);
+    } else if (evidence->guest_ended_it) {
+        mmrig_result_settle(result, MMRIG_FAIL, MMRIG_CAUSE_CHANNEL_LOST,
+                            "the guest powered off or reset %s, with no panic on its console",
+                            evidence->started ? "before the test was done"
+                                              : "before its agent was ready");
+    } else {
+        mmrig_result_settle(result, MMRIG_FAIL, MMRIG_CAUSE_QEMU_DIED, "%s",
+                            evidence->obituary);
+    }
+}
+
+void mmrig_judge_twin(const MmrigScenario *scenario, MmrigResult *result)
+{
+    g_autofree char *message = g_steal_pointer(&result->message);
+    MmrigCause must, cause = result->cause;
+    MmrigVerdict verdict = result->verdict;
+
+    if (!mmrig_cause_from_name(scenario->twin_cause, &must))
+        must = MMRIG_CAUSE_ASSERTION; /* scenario.c lets no other name through */
+    if (verdict == MMRIG_SKIP || verdict == MMRIG_BROKEN) {
+        result->message = g_steal_pointer(&message);
+        return;
+    }
+    result->settled = FALSE;
+    if (verdict == MMRIG_PASS) {
+        mmrig_result_settle(result, MMRIG_FAIL, MMRIG_CAUSE_NO_FAILURE,
+                            "passed although something is broken on purpose: "
+                            "the scenario proves nothing");
+    } else if (cause != must) {
+        mmrig_result_settle(result, MMRIG_FAIL, cause, "failed, but by %s instead of %s: %s",
+                            mmrig_cause_name(cause), mmrig_cause_name(must), message);
+    } else {
+        mmrig_result_settle(result, MMRIG_PASS, MMRIG_CAUSE_NONE, "failed as it must: %s",
+                            message);
+    }
+}

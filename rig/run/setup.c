@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "setup.h"
+
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "actions/actions.h"
+#include "base/error.h"
+#include "base/paths.h"
+#include "image/guest-image.h"
+#include "vm/esp.h"
+#include "vm/kvm.h"
+
+static MmrigKernel *find_kernel(const char *name, GError **error)
+{
+    g_autoptr(MmrigKernelSpec) spec = NULL;
+
+    if (!name) {
+        g_autoptr(MmrigKernelSpec) tree = mmrig_kernel_spec_parse("tree", NULL);
+        MmrigKernel *kernel = mmrig_kernel_find(tree, NULL);
+        if (kernel)
+            return kernel;
+        name = "distro";
+    }
+    spec = mmrig_kernel_spec_parse(name, error);
+    return spec ? mmrig_kernel_find(spec, error) : NULL;
+}
+
+/* KVM is proved with the smallest image there is: the agent and nothing to test. */
+static MmrigKvmState prove_kvm(const MmrigSetup *setup, char **reason)
+{
+    static const char *const none[] = {NULL};
+    g_autoptr(GError) error = NULL;
+
+    /* Without the device there is nothing to prove, and no image to make. */
+    if (access("/dev/kvm", R_OK | W_OK) != 0)
+        return mmrig_kvm_state(setup->qemu, NULL, NULL, reason);
+    g_autofree char *image = mmrig_guest_image_ensure(setup->kernel, none, none, none, &error);
+    if (!image) {
+        *reason = g_strdup(error->message);
+        return MMRIG_KVM_UNPROVEN;
+    }
+    return mmrig_kvm_state(setup->qemu, setup->kernel->image, image, reason);
+}
+
+static gboolean choose_accel(MmrigSetup *setup, const char *accel, GError **error)
+{
+    g_autofree char *reason = NULL;
+
+    if (strcmp(accel, "tcg") == 0) {
+        setup->accel = MMRIG_ACCEL_TCG;
+        return TRUE;
+    }
+    if (prove_kvm(setup, &reason) == MMRIG_KVM_WORKS) {
+        setup->accel = MMRIG_ACCEL_KVM;
+        return TRUE;
+    }
+    if (strcmp(accel, "kvm") == 0) {
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_UNMET,
+                    "--accel kvm: %s; --accel tcg works without KVM", reason);
+        return FALSE;
+    }
+    setup->accel = MMRIG_ACCEL_TCG;
+    setup->note = g_steal_pointer(&reason);
+    return TRUE;
+}
+
+/* A vmlinux has no EFI stub; the bzImage that was built with it has. */
+static char *find_efi_kernel(const MmrigKernel *kernel)
+{
+    g_autofree char *name = g_path_get_basename(kernel->image);
+    g_autofree char *folder = g_path_get_dirname(kernel->image);
+    g_autofree char *beside = g_build_filename(folder, "bzImage", NULL);
+
+    if (strcmp(name, "vmlinux") != 0)
+        return g_strdup(kernel->image);
+    return g_file_test(beside, G_FILE_TEST_IS_REGULAR) ? g_steal_pointer(&beside) : NULL;
+}
+
+MmrigBootInputs mmrig_setup_inputs(const MmrigSetup *setup, const char *image, MmrigStart kind)
+{
+    return (MmrigBootInputs){
+        .qemu = setup->qemu->path,
+        .accel = setup->accel,
+        .kernel = setup->kernel->image,
+        .initrd = image,
+        .kind = kind,
+        .pack = mmrig_path_pack(),
+        .efi_kernel = setup->efi_kernel,
+        .firmware = setup->firmware ? setup->firmware->code : NULL,
+        .variables = setup->firmware ? setup->firmware->variables : NULL,
+        .loader = MMRIG_ESP_LOADER,
+    };
+}
+
+/* As mmrig_setup_unmet(), of firmware. */
+static char *firmware_unmet(const MmrigSetup *setup, const MmrigScenario *scenario)
+{
+    const char *const files[] = {scenario->firmware_code, scenario->firmware_variables};
+    g_autoptr(GError) error = NULL;
+    const MmrigKernel *kernel = setup->kernel;
+
+    if (!setup->efi_kernel)
+        return g_strdup_printf(
+            "the kernel \"%s\" has no bzImage beside %s, and firmware starts "
+            "no vmlinux",
+            kernel->spec, kernel->image);
+    for (gsize i = 0; scenario->firmware_code && i < G_N_ELEMENTS(files); i++)
+        if (!g_file_test(files[i], G_FILE_TEST_IS_REGULAR))
+            return g_strdup_printf("there is no %s, which [firmware] names", files[i]);
+    if (scenario->boot_from == MMRIG_BOOT_ESP) {
+        char *unmet = mmrig_esp_unmet(MMRIG_ESP_LOADER);
+        if (unmet)
+            return unmet;
+    }
+    if (scenario->firmware_code || setup->firmware)
+        return NULL;
+    g_autoptr(MmrigFirmware) none = mmrig_firmware_find(NULL, MMRIG_MACHINE, &error);
+    return none ? NULL : g_strdup(error->message);
+}
+
+MmrigSetup *mmrig_setup_open(const char *kernel, const char *accel, GError **error)
+{
+    static const char *const accels[] = {"auto", "kvm", "tcg", NULL};
+    g_autoptr(MmrigSetup) setup = g_new0(MmrigSetup, 1);
+
+    if (!g_strv_contains(accels, accel)) {
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
+                    "--accel %s: there are auto, kvm and tcg", accel);
+        return NULL;
+    }
+    setup->qemu = mmrig_qemu_find(NULL, error);
+    if (!setup->qemu)
+        return NULL;
+    setup->kernel = find_kernel(kernel, error);
+    if (!setup->kernel || !choose_accel(setup, accel, error))
+        return NULL;
+    setup->efi_kernel = find_efi_kernel(setup->kernel);
+    /* That there is none is said of a scenario that needs it. */
+    setup->firmware = mmrig_firmware_find(NULL, MMRIG_MACHINE, NULL);
+    return g_steal_pointer(&setup);
+}
+
+void mmrig_setup_free(MmrigSetup *setup)
+{
+    if (!setup)
+        return;
+    g_clear_pointer(&setup->qemu, mmrig_qemu_free);
+    g_clear_pointer(&setup->kernel, mmrig_kernel_free);
+    g_free(setup->note);
+    g_free(setup->efi_kernel);
+    mmrig_firmware_free(setup->firmware);
+    g_free(setup);
+}
+
+char *mmrig_setup_unmet(const MmrigSetup *setup, const MmrigScenario *scenario)
+{
+    g_auto(GStrv) types = mmrig_machine_types(scenario);
+    g_auto(GStrv) commands = mmrig_machine_commands(scenario);
+    const char *lack =
+        scenario->config
+            ? mmrig_kernel_lacks(setup->kernel, (const char *const *)scenario->config)
+            : NULL;
+
+    if (lack)
+        return g_strdup_printf("the kernel \"%s\" lacks %s", setup->kernel->spec, lack);
+    if (!g_hash_table_contains(setup->qemu->machines, MMRIG_MACHINE))
+        return g_strdup_printf("%s has no machine " MMRIG_MACHINE, setup->qemu->path);
+    lack = mmrig_qemu_lacks(setup->qemu->types, (const char *const *)types);
+    if (lack)
+        return g_strdup_printf("%s has no device type %s", setup->qemu->path, lack);
+    if (mmrig_machine_needs_pack(scenario) &&
+        !g_file_test(mmrig_path_pack(), G_FILE_TEST_IS_REGULAR))
+        return g_strdup_printf("mmrig's device pack is not at %s; build it (`cmake --build DIR "
+                               "--target mmrig-devices`), or say where it is with MMRIG_PACK",
+                               mmrig_path_pack());
+    if (scenario->firmware) {
+        char *unmet = firmware_unmet(setup, scenario);
+        if (unmet)
+            return unmet;
+    }
+    lack = mmrig_qemu_lacks(setup->qemu->commands, (const char *const *)commands);
+    for (char **verb = scenario->requests; !lack && verb && *verb; verb++)
+        lack = mmrig_qemu_lacks(setup->qemu->commands, mmrig_action_commands(*verb));
+    if (lack)
+        return g_strdup_printf("%s has no QMP command %s", setup->qemu->path, lack);
+    return NULL;
+}
+
+char *mmrig_setup_image(const MmrigSetup *setup, const MmrigScenario *scenario,
+                        const char *extra, GError **error)
+{
+    static const char *const none[] = {NULL};
+    const char *const tests[] = {scenario->test, NULL};
+    g_autoptr(GPtrArray) manifests = g_ptr_array_new();
+    const char *const *modules =
+        scenario->modules ? (const char *const *)scenario->modules : none;
+
+    for (char **name = scenario->manifests; name && *name; name++)
+        g_ptr_array_add(manifests, *name);
+    if (extra)
+        g_ptr_array_add(manifests, (gpointer)extra);
+    g_ptr_array_add(manifests, NULL);
+    return mmrig_guest_image_ensure(setup->kernel, tests, (const char *const *)manifests->pdata,
+                                    modules, error);
+}
+
+/* The verbs are checked here because only the rig, not the parser, knows what it can do. */
+static gboolean check_requests(const MmrigScenario *scenario, GError **error)
+{
+    for (char **verb = scenario->requests; verb && *verb; verb++) {
+        if (mmrig_action_exists(*verb))
+            continue;
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
+                    "%s: [test] requests: there is no request \"%s\"; "
+                    "mmrig-scenario(5) lists them",
+                    scenario->path, *verb);
+        return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean add_one(GPtrArray *chosen, const char *folder, const char *name,
+                        const char *twin, GError **error)
+{
+    MmrigScenario *scenario = mmrig_scenario_load(folder, name, twin, error);
+
+    if (!scenario)
+        return FALSE;
+    g_ptr_array_add(chosen, scenario);
+    return check_requests(scenario, error);
+}
+
+/* Adds the scenario, and its twins if they are wanted; skips it if the area differs. */
+static gboolean add_family(GPtrArray *chosen, const MmrigSelection *selection, const char *name,
+                           const char *area, GError **error)
+{
+    if (!add_one(chosen, selection->folder, name, NULL, error))
+        return FALSE;
+    const MmrigScenario *scenario = g_ptr_array_index(chosen, chosen->len - 1);
+    if (area && strcmp(scenario->area, area) != 0) {
+        g_ptr_array_set_size(chosen, (int)chosen->len - 1);
+        return TRUE;
+    }
+    for (char **twin = scenario->twins; selection->twins && twin && *twin; twin++)
+        if (!add_one(chosen, selection->folder, name, *twin, error))
+            return FALSE;
+    return TRUE;
+}
+
+GPtrArray *mmrig_setup_select(const MmrigSelection *selection, GError **error)
+{
+    g_autoptr(GPtrArray) chosen =
+        g_ptr_array_new_with_free_func((GDestroyNotify)mmrig_scenario_free);
+
+    for (const char *const *name = selection->names; *name; name++) {
+        g_auto(GStrv) parts = g_strsplit(*name, ":", 2);
+        gboolean added = parts[0] && parts[1]
+                             ? add_one(chosen, selection->folder, parts[0], parts[1], error)
+                             : add_family(chosen, selection, *name, NULL, error);
+        if (!added)
+            return NULL;
+    }
+    if (selection->all || selection->area) {
+        g_auto(GStrv) names = mmrig_scenario_names(selection->folder, error);
+        if (!names)
+            return NULL;
+        for (char **name = names; *name; name++)
+            if (!add_family(chosen, selection, *name, selection->area, error))
+                return NULL;
+    }
+    if (chosen->len > 0)
+        return g_steal_pointer(&chosen);
+    if (selection->area)
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
+                    "there is no scenario in the area \"%s\"; `mmrig list` shows the areas",
+                    selection->area);
+    else
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
+                    "which scenario? give names, --area or --all; `mmrig list` shows them");
+    return NULL;
+}
+
+static void add_text(JsonBuilder *builder, const char *name, const char *value)
+{
+    json_builder_set_member_name(builder, name);
+    if (value)
+        json_builder_add_string_value(builder, value);
+    else
+        json_builder_add_null_value(builder);
+}
+
+/* The processor's name as /proc/cpuinfo gives it, or NULL. */
+static char *setup_processor(void)
+{
+    g_autofree char *text = NULL;
+
+    if (!g_file_get_contents("/proc/cpuinfo", &text, NULL, NULL))
+        return NULL;
+    const char *name = strstr(text, "model name");
+    const char *colon = name ? strchr(name, ':') : NULL;
+    return colon ? g_strstrip(g_strndup(colon + 1, strcspn(colon + 1, "\n"))) : NULL;
+}
+
+JsonNode *mmrig_setup_environment(const MmrigSetup *setup)
+{
+    g_autoptr(JsonBuilder) builder = json_builder_new();
+    g_autoptr(GDateTime) now = g_date_time_new_now_utc();
+    g_autofree char *time = g_date_time_format_iso8601(now);
+    g_autofree char *cpu = setup_processor();
+    struct utsname host;
+
+    uname(&host);
+    json_builder_begin_object(builder);
+    json_builder_set_member_name(builder, "schema");
+    json_builder_add_int_value(builder, 1);
+    add_text(builder, "mmrig", MMRIG_VERSION);
+    add_text(builder, "time", time);
+    add_text(builder, "host-kernel", host.release);
+    add_text(builder, "host-cpu", cpu);
+    json_builder_set_member_name(builder, "host-cpus");
+    json_builder_add_int_value(builder, sysconf(_SC_NPROCESSORS_ONLN));
+    json_builder_set_member_name(builder, "host-memory");
+    json_builder_add_int_value(builder, sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE));
+    add_text(builder, "qemu", setup->qemu->path);
+    add_text(builder, "qemu-version", setup->qemu->version);
+    add_text(builder, "accel", mmrig_accel_name(setup->accel));
+    add_text(builder, "accel-note", setup->note);
+    add_text(builder, "kernel", setup->kernel->spec);
+    add_text(builder, "kernel-image", setup->kernel->image);
+    add_text(builder, "kernel-release", setup->kernel->release);
+    add_text(builder, "kernel-id", setup->kernel->id);
+    json_builder_end_object(builder);
+    return json_builder_get_root(builder);
+}

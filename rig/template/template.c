@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "template.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/store.h"
+#include "mmrig-guest-protocol.h"
+#include "template-cache.h"
+#include "template-maker-private.h"
+#include "template-meta-private.h"
+#include "vm/backing.h"
+#include "vm/private-copy.h"
+#include "vm/vm.h"
+
+const char *mmrig_template_unfit(const MmrigScenario *scenario)
+{
+    if (scenario->cold)
+        return scenario->cold;
+    for (guint i = 0; i < scenario->devices->len; i++) {
+        const MmrigDevice *device = g_ptr_array_index(scenario->devices, i);
+        /* It would have to give back memory that belongs to the template. */
+        if (device->kind == MMRIG_DEVICE_BALLOON)
+            return "its balloon cannot give back a fork's memory";
+        /* cxl-type3 has no state to migrate (QEMU hw/mem/cxl_type3.c), and does not say so. */
+        if (device->kind == MMRIG_DEVICE_CXL)
+            return "QEMU does not save the state of CXL devices";
+    }
+    return NULL;
+}
+
+void mmrig_template_free(MmrigTemplate *template)
+{
+    if (!template)
+        return;
+    g_free(template->folder);
+    g_free(template->nonce);
+    g_array_unref(template->files);
+    g_free(template);
+}
+
+void mmrig_template_add_cpu(MmrigKey *key, const char *cpuinfo)
+{
+    const char *end = strstr(cpuinfo, "\n\n");
+    g_autofree char *first = end ? g_strndup(cpuinfo, (gsize)(end - cpuinfo)) : NULL;
+    g_auto(GStrv) lines = g_strsplit(first ? first : cpuinfo, "\n", -1);
+
+    for (char **line = lines; *line; line++)
+        if (g_str_has_prefix(*line, "model") || g_str_has_prefix(*line, "flags") ||
+            g_str_has_prefix(*line, "microcode"))
+            mmrig_key_add(key, *line);
+}
+
+/* What the host's CPU is counts for KVM, where the guest sees it. */
+static void add_host_cpu(MmrigKey *key)
+{
+    g_autofree char *text = NULL;
+
+    if (g_file_get_contents("/proc/cpuinfo", &text, NULL, NULL))
+        mmrig_template_add_cpu(key, text);
+}
+
+/* What the machine boots from is not among its arguments; the kernel counts with the firmware.
+ */
+static gboolean template_add_disk(MmrigKey *key, const MmrigPlan *machine, GError **error)
+{
+    for (guint i = 0; i < machine->backings->len; i++) {
+        const MmrigBacking *backing = g_ptr_array_index(machine->backings, i);
+        if (!backing->esp)
+            continue;
+        mmrig_key_add(key, backing->esp->initrd);
+        mmrig_key_add(key, backing->esp->options);
+        if (!mmrig_key_add_stat(key, backing->esp->loader, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean template_add_firmware(MmrigKey *key, const MmrigScenario *scenario,
+                                      const MmrigBootInputs *inputs, GError **error)
+{
+    gboolean own = scenario->firmware_code != NULL;
+
+    return mmrig_key_add_stat(key, inputs->efi_kernel, error) &&
+           mmrig_key_add_stat(key, own ? scenario->firmware_code : inputs->firmware, error) &&
+           mmrig_key_add_stat(key, own ? scenario->firmware_variables : inputs->variables,
+                              error);
+}
+
+char *mmrig_template_name(const MmrigScenario *scenario, const MmrigBootInputs *inputs,
+                          GError **error)
+{
+    g_autoptr(MmrigKey) key = mmrig_key_new("template 3");
+    MmrigBootInputs cold = *inputs;
+
+    cold.kind = MMRIG_START_TEMPLATE;
+    g_autoptr(MmrigPlan) machine = mmrig_plan_make(scenario, &cold, error);
+    if (!machine)
+        return NULL;
+    for (char **word = machine->argv; *word; word++)
+        mmrig_key_add(key, *word);
+    /* The test is in it, started and held. */
+    g_autoptr(GPtrArray) words = g_ptr_array_new();
+    mmrig_scenario_test_words(scenario, 0, words);
+    for (guint i = 0; i + 1 < words->len; i++)
+        mmrig_key_add(key, g_ptr_array_index(words, i));
+    if (!mmrig_key_add_stat(key, inputs->qemu, error) ||
+        !mmrig_key_add_stat(key, inputs->kernel, error) ||
+        (mmrig_machine_needs_pack(scenario) && !mmrig_key_add_stat(key, inputs->pack, error)) ||
+        (scenario->firmware && !template_add_firmware(key, scenario, inputs, error)) ||
+        !template_add_disk(key, machine, error))
+        return NULL;
+    /* An image is named by a hash of all that is in it; its times tell of its use. */
+    if (inputs->accel == MMRIG_ACCEL_KVM)
+        add_host_cpu(key);
+    return g_strndup(mmrig_key_digest(key), 32);
+}
+
+/* As load(); folder is a way to it that stays the same one's. */
+static MmrigTemplate *load_held(const char *folder, const MmrigPlan *machine, GError **error)
+{
+    g_autoptr(GArray) files = mmrig_backing_array();
+
+    for (guint i = 0; i < machine->backings->len; i++) {
+        const MmrigBacking *backing = g_ptr_array_index(machine->backings, i);
+        g_autofree char *path = g_build_filename(folder, backing->device, NULL);
+        struct stat status;
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd >= 0)
+            g_array_append_val(files, fd);
+        if (fd < 0 || fstat(fd, &status) != 0) {
+            g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG, "cannot use %s: %s", path,
+                        g_strerror(errno));
+            return NULL;
+        }
+        /* The state's size is part of its checksum. */
+        if (backing->size != 0 && (guint64)status.st_size != backing->size) {
+            g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG, "%s: not of its size", path);
+            return NULL;
+        }
+    }
+    g_autoptr(MmrigTemplateMeta) meta = mmrig_template_meta_read(folder, error);
+    if (!meta || !mmrig_template_meta_verify(meta, folder, error))
+        return NULL;
+    MmrigTemplate *template = g_new0(MmrigTemplate, 1);
+    template->nonce = g_steal_pointer(&meta->nonce);
+    template->files = g_steal_pointer(&files);
+    return template;
+}
+
+/* The template in the folder, or NULL with error if it is not whole. */
+static MmrigTemplate *template_load(const char *folder, const MmrigPlan *machine,
+                                    GError **error)
+{
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd < 0) {
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG, "cannot use %s: %s", folder,
+                    g_strerror(errno));
+        return NULL;
+    }
+    /* Another may be put in its place under the same name: all is to be of one of them. */
+    g_autofree char *held = g_strdup_printf("/proc/self/fd/%d", fd);
+    MmrigTemplate *template = load_held(held, machine, error);
+    close(fd);
+    if (template)
+        template->folder = g_strdup(folder);
+    else
+        g_prefix_error(error, "%s is not whole: ", folder);
+    return template;
+}
+
+typedef struct {
+    const MmrigScenario *scenario;
+    const MmrigBootInputs *inputs;
+    gboolean made; /* and not found */
+} Making;
+
+/* Files for the template's backings, in the folder and under their devices' names. */
+static GArray *template_make_files(const MmrigPlan *machine, const char *folder, GError **error)
+{
+    g_autoptr(GArray) fds = mmrig_backing_array();
+
+    for (guint i = 0; i < machine->backings->len; i++) {
+        const MmrigBacking *backing = g_ptr_array_index(machine->backings, i);
+        g_autofree char *path = g_build_filename(folder, backing->device, NULL);
+        int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        if (fd >= 0)
+            g_array_append_val(fds, fd);
+        if (fd < 0) {
+            g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG, "cannot make %s: %s", path,
+                        g_strerror(errno));
+            return NULL;
+        }
+        if (!mmrig_backing_empty(backing, fd, error))
+            return NULL;
+    }
+    return g_steal_pointer(&fds);
+}
+
+static gboolean template_fill(const char *path, gpointer data, GError **error)
+{
+    Making *making = data;
+    MmrigBootInputs inputs = *making->inputs;
+    char nonce[MMRIG_NONCE_DIGITS + 1];
+
+    inputs.kind = MMRIG_START_TEMPLATE;
+    for (guint i = 0; i < MMRIG_NONCE_DIGITS; i += 8)
+        g_snprintf(nonce + i, 9, "%08x", g_random_int());
+    g_autoptr(MmrigPlan) machine = mmrig_plan_make(making->scenario, &inputs, error);
+    g_autoptr(GArray) files = machine ? template_make_files(machine, path, error) : NULL;
+    making->made = files &&
+                   mmrig_template_boot(machine, files, making->scenario, nonce, error) &&
+                   mmrig_template_meta_write(path, making->scenario->name, nonce,
+                                             making->scenario->memory, error);
+    return making->made;
+}
+
+/* What was used last is removed last. */
+static void template_touch(const char *folder)
+{
+    if (utimensat(AT_FDCWD, folder, NULL, 0) != 0)
+        g_debug("%s: %s", folder, g_strerror(errno)); /* removed since, which is no harm */
+}
+
+/* Where a scenario's template is or will be, and the machine that it is of. */
+typedef struct {
+    char *name, *store;
+    MmrigPlan *machine;
+} Place;
+
+static void clear_place(Place *place)
+{
+    g_free(place->name);
+    g_free(place->store);
+    mmrig_plan_free(place->machine);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Place, clear_place)
+
+static gboolean find_place(Place *place, const MmrigScenario *scenario,
+                           const MmrigBootInputs *inputs, GError **error)
+{
+    MmrigBootInputs kept = *inputs;
+
+    kept.kind = MMRIG_START_TEMPLATE;
+    place->name = mmrig_template_name(scenario, inputs, error);
+    if (place->name)
+        place->store = mmrig_template_store(place->name, scenario->memory, error);
+    if (place->store)
+        place->machine = mmrig_plan_make(scenario, &kept, error);
+    return place->machine != NULL;
+}
+
+/* Finds or makes the template and loads it; *folder is its path once it is known. */
+static MmrigTemplate *find_or_make(const Place *place, Making *making, char **folder,
+                                   GError **error)
+{
+    g_free(*folder);
+    *folder = mmrig_store_folder(place->store, place->name, template_fill, making, error);
+    return *folder ? template_load(*folder, place->machine, error) : NULL;
+}
+
+MmrigTemplate *mmrig_template_find(const MmrigScenario *scenario, const MmrigBootInputs *inputs,
+                                   GError **error)
+{
+    g_auto(Place) place = {0};
+
+    if (!find_place(&place, scenario, inputs, error))
+        return NULL;
+    g_autofree char *folder = g_build_filename(place.store, place.name, NULL);
+    /* What is wrong with one that is not whole is the affair of who makes it again. */
+    MmrigTemplate *template = template_load(folder, place.machine, NULL);
+    if (template)
+        template_touch(folder);
+    return template;
+}
+
+MmrigTemplate *mmrig_template_obtain(const MmrigScenario *scenario,
+                                     const MmrigBootInputs *inputs, GError **error)
+{
+    g_auto(Place) place = {0};
+    g_autofree char *folder = NULL;
+    g_autoptr(GError) cause = NULL;
+    Making making = {scenario, inputs, FALSE};
+
+    if (!find_place(&place, scenario, inputs, error))
+        return NULL;
+    MmrigTemplate *template = find_or_make(&place, &making, &folder, &cause);
+    if (!template && folder && !making.made) {
+        /* It is damaged, or was removed between the finding and the loading. */
+        g_clear_error(&cause);
+        if (!mmrig_store_drop(place.store, place.name, error))
+            return NULL;
+        template = find_or_make(&place, &making, &folder, &cause);
+    }
+    if (g_error_matches(cause, MMRIG_ERROR, MMRIG_ERROR_QEMU_RACE)) {
+        g_printerr("mmrig: the template of %s is made again: " MMRIG_VM_RACE "\n",
+                   scenario->name);
+        g_clear_error(&cause);
+        template = find_or_make(&place, &making, &folder, &cause);
+    }
+    if (!template) {
+        g_propagate_error(error, g_steal_pointer(&cause));
+        return NULL;
+    }
+    if (making.made)
+        mmrig_template_tidy(folder);
+    else
+        template_touch(folder);
+    return template;
+}
+
+static int private_copy(const MmrigTemplate *template, int from, const MmrigBacking *backing)
+{
+    struct stat status;
+    g_autofree char *name = g_strconcat("mmrig-", backing->device, NULL);
+    /* Not the template's own folder, which may be removed at any time. */
+    g_autofree char *store = g_path_get_dirname(template->folder);
+
+    /* Of some backings only their source knew the size. */
+    if (fstat(from, &status) != 0)
+        return -1;
+    return mmrig_private_copy(from, store, name, (guint64)status.st_size, mmrig_reflink);
+}
+
+GArray *mmrig_template_backings(const MmrigTemplate *template, const MmrigPlan *machine,
+                                GError **error)
+{
+    g_autoptr(GArray) fds = mmrig_backing_array();
+
+    g_return_val_if_fail(template->files->len == machine->backings->len, NULL);
+    for (guint i = 0; i < machine->backings->len; i++) {
+        const MmrigBacking *backing = g_ptr_array_index(machine->backings, i);
+        /* Opened anew: forks that start together must not share one position in the file. */
+        g_autofree char *path =
+            g_strdup_printf("/proc/self/fd/%d", g_array_index(template->files, int, i));
+        int file = open(path, O_RDONLY | O_CLOEXEC);
+        int fd = file;
+        if (file >= 0 && strcmp(backing->device, MMRIG_BACKING_RAM) != 0 &&
+            strcmp(backing->device, MMRIG_BACKING_STATE) != 0) {
+            fd = private_copy(template, file, backing);
+            close(file);
+        }
+        if (fd < 0) {
+            g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG, "cannot use %s/%s: %s",
+                        template->folder, backing->device, g_strerror(errno));
+            return NULL;
+        }
+        g_array_append_val(fds, fd);
+    }
+    return g_steal_pointer(&fds);
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Templates: machines that were booted once, up to where the agent waits for work, and kept.
+ * A run forks one instead of booting.
+ *
+ * A template is a folder in a store, on /dev/shm where that is a tmpfs with room, else in the
+ * cache: the memory (sparse), the device state, the NVDIMMs' contents, and meta.json with the
+ * nonce that its guest keeps in memory and the checksum of the state. Its name is a hash of all
+ * that it was made from: QEMU, its arguments, kernel, image, host CPU.
+ */
+#pragma once
+
+#include "base/store.h"
+#include "machine/machine.h"
+
+/* Once it is loaded, a template may be removed: its files are held open. */
+typedef struct {
+    char *folder;
+    char *nonce;   /* MMRIG_NONCE_DIGITS hex digits */
+    GArray *files; /* descriptors, in the order of the machine's backings */
+} MmrigTemplate;
+
+/* Why the scenario's machine cannot be forked, or NULL. The scenario's, or static text. */
+const char *mmrig_template_unfit(const MmrigScenario *scenario);
+
+/*
+ * The name of the template for the scenario's machine: 32 hex digits. It changes with all that
+ * the state of a booted machine depends on, and with nothing else. inputs->kind does not
+ * matter.
+ */
+char *mmrig_template_name(const MmrigScenario *scenario, const MmrigBootInputs *inputs,
+                          GError **error);
+
+/*
+ * Adds what a guest under KVM can see of the host's processor, from the text of /proc/cpuinfo,
+ * of which the first processor counts.
+ */
+void mmrig_template_add_cpu(MmrigKey *key, const char *cpuinfo);
+
+/*
+ * The template for the scenario's machine if there is a whole one; NULL without error if there
+ * is not.
+ */
+MmrigTemplate *mmrig_template_find(const MmrigScenario *scenario, const MmrigBootInputs *inputs,
+                                   GError **error);
+
+/*
+ * The template for the scenario's machine, made if it is not there (which takes a boot) or if
+ * its state does not match its checksum. inputs->kind does not matter. UNMET error if QEMU
+ * refuses to save the machine; others if the machine does not boot, or the disk is full.
+ */
+MmrigTemplate *mmrig_template_obtain(const MmrigScenario *scenario,
+                                     const MmrigBootInputs *inputs, GError **error);
+void mmrig_template_free(MmrigTemplate *template);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(MmrigTemplate, mmrig_template_free)
+
+/*
+ * Descriptors for the backings of a fork's machine, in their order: the memory and state as
+ * they are, and a private copy of each NVDIMM. As backing.h's.
+ */
+GArray *mmrig_template_backings(const MmrigTemplate *template, const MmrigPlan *machine,
+                                GError **error);

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * That /dev/kvm can be opened proves nothing: a nested or broken KVM fails only once a guest
+ * runs. So a guest is booted, on the machine that the scenarios get, and what counts is that
+ * its agent says "ready".
+ */
+#include "kvm.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "backing.h"
+#include "base/error.h"
+#include "base/paths.h"
+#include "base/store.h"
+#include "guest/channel.h"
+#include "qmp/qmp.h"
+#include "vm.h"
+
+/* Changes with what is proved or how the answer is written. */
+#define PURPOSE "kvm-proof 1"
+#define MEMORY  (G_GUINT64_CONSTANT(512) << 20)
+#define WORKS   "works"
+#define BROKEN  "broken"
+#define QMP_MS  10000
+#define NAME    "kvm-proof"
+
+/* --- the guest --- */
+
+typedef struct {
+    MmrigVm *vm;
+    MmrigChannel *channel;
+    GCancellable *over;
+    gboolean settled;
+    MmrigKvmState state;
+    char *reason;
+} Proof;
+
+/* The first word counts. reason is taken. */
+static void kvm_settle(Proof *proof, MmrigKvmState state, char *reason)
+{
+    if (proof->settled) {
+        g_free(reason);
+        return;
+    }
+    proof->settled = TRUE;
+    proof->state = state;
+    proof->reason = reason;
+}
+
+static void kvm_on_message(const MmrigGuestMessage *message, gpointer data)
+{
+    Proof *proof = data;
+
+    if (message->kind == MMRIG_GUEST_READY)
+        kvm_settle(proof, MMRIG_KVM_WORKS, NULL);
+    else if (message->kind == MMRIG_GUEST_FAIL)
+        kvm_settle(proof, MMRIG_KVM_UNPROVEN,
+                   g_strdup_printf("the guest that was to prove it failed: %s", message->fail));
+}
+
+static void on_channel_closed(const GError *error, gpointer data)
+{
+    /* Without error QEMU has ended, and on_ended() knows more. */
+    if (error)
+        kvm_settle(data, MMRIG_KVM_BROKEN, g_strdup(error->message));
+}
+
+static void kvm_on_ended(MmrigVm *vm, gpointer data)
+{
+    Proof *proof = data;
+    const char *panic = mmrig_vm_panic(vm);
+    g_autofree char *obituary = mmrig_vm_obituary(vm);
+
+    /* A guest that was ready and then died was ready. */
+    if (proof->channel)
+        mmrig_channel_drain(proof->channel);
+    kvm_settle(proof, MMRIG_KVM_BROKEN,
+               panic ? g_strdup_printf("the guest's kernel panicked: %s", panic)
+                     : g_steal_pointer(&obituary));
+}
+
+static gboolean kvm_on_time_limit(gpointer data)
+{
+    guint *seconds = ((gpointer *)data)[1];
+
+    kvm_settle(((gpointer *)data)[0], MMRIG_KVM_BROKEN,
+               g_strdup_printf("a guest did not get ready within %u s", *seconds));
+    return G_SOURCE_CONTINUE;
+}
+
+static void kvm_stopped(Proof *proof, const char *status)
+{
+    kvm_settle(proof, MMRIG_KVM_BROKEN,
+               g_strdup_printf("QEMU stopped the guest in the middle (%s)", status));
+}
+
+/* KVM's internal errors stop the guest (QEMU accel/kvm/kvm-all.c) and nothing else. */
+static void kvm_on_event(MmrigQmp *qmp, const char *name, JsonObject *data, Proof *proof)
+{
+    (void)qmp;
+    (void)data;
+    if (strcmp(name, "STOP") == 0)
+        kvm_stopped(proof, "internal error");
+}
+
+static void on_status(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Proof *proof = data;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(JsonNode) node = mmrig_qmp_execute_finish(MMRIG_QMP(source), result, &error);
+
+    /* A lost connection is QEMU's end, of which on_ended() will tell. */
+    if (!node || !JSON_NODE_HOLDS_OBJECT(node))
+        return;
+    JsonNode *status = json_object_get_member(json_node_get_object(node), "status");
+    if (status && json_node_get_value_type(status) == G_TYPE_STRING &&
+        strcmp(json_node_get_string(status), "internal-error") == 0)
+        kvm_stopped(proof, json_node_get_string(status));
+}
+
+static void kvm_on_connected(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Proof *proof = data;
+
+    /* It may have been stopped before there was anyone to hear of it. */
+    if (mmrig_qmp_connect_finish(MMRIG_QMP(source), result, NULL))
+        mmrig_qmp_execute_async(MMRIG_QMP(source), "query-status", NULL, QMP_MS, proof->over,
+                                on_status, proof);
+}
+
+static gboolean kvm_boot(Proof *proof, const MmrigBootInputs *inputs, GError **error)
+{
+    static const MmrigChannelCalls calls = {.message = kvm_on_message,
+                                            .closed = on_channel_closed};
+    g_autoptr(GPtrArray) devices = g_ptr_array_new();
+    const MmrigScenario scenario = {
+        .name = (char *)NAME, .cpus = 1, .memory = MEMORY, .devices = devices};
+    g_autoptr(MmrigPlan) machine = mmrig_plan_make(&scenario, inputs, error);
+    g_autoptr(GArray) backings = machine ? mmrig_backings_new(machine, error) : NULL;
+
+    if (!backings)
+        return FALSE;
+    proof->vm = mmrig_vm_start(machine, backings, NULL, kvm_on_ended, proof, error);
+    if (!proof->vm)
+        return FALSE;
+    proof->channel = mmrig_channel_new(mmrig_vm_take_control(proof->vm), &calls, proof, error);
+    if (!proof->channel)
+        return FALSE;
+    g_signal_connect(mmrig_vm_qmp(proof->vm), "event", G_CALLBACK(kvm_on_event), proof);
+    mmrig_qmp_connect_async(mmrig_vm_qmp(proof->vm), 0, proof->over, kvm_on_connected, proof);
+    return TRUE;
+}
+
+static MmrigKvmState boot_and_wait(const MmrigBootInputs *inputs, guint seconds, char **reason)
+{
+    Proof proof = {.over = g_cancellable_new()};
+    gpointer limit[2] = {&proof, &seconds};
+    g_autoptr(GError) error = NULL;
+    guint timer = g_timeout_add_seconds(seconds, kvm_on_time_limit, limit);
+
+    if (!kvm_boot(&proof, inputs, &error))
+        kvm_settle(&proof, MMRIG_KVM_UNPROVEN, g_strdup(error->message));
+    while (!proof.settled)
+        g_main_context_iteration(NULL, TRUE);
+    g_source_remove(timer);
+    g_cancellable_cancel(proof.over);
+    g_clear_pointer(&proof.channel, mmrig_channel_free);
+    if (proof.vm)
+        g_signal_handlers_disconnect_by_data(mmrig_vm_qmp(proof.vm), &proof);
+    g_clear_pointer(&proof.vm, mmrig_vm_free);
+    /* Nothing may call back with proof, which is about to go. */
+    while (g_main_context_iteration(NULL, FALSE))
+        ;
+    g_object_unref(proof.over);
+    *reason = proof.reason;
+    return proof.state;
+}
+
+/* --- the kept answer --- */
+
+static char *kvm_entry_name(const MmrigQemu *qemu, const char *kernel)
+{
+    g_autoptr(MmrigKey) key = mmrig_key_new(PURPOSE);
+    g_autofree char *boot_id = NULL;
+    struct utsname host;
+
+    if (!mmrig_key_add_stat(key, qemu->path, NULL) || !mmrig_key_add_stat(key, kernel, NULL) ||
+        uname(&host) != 0 ||
+        !g_file_get_contents("/proc/sys/kernel/random/boot_id", &boot_id, NULL, NULL))
+        return NULL;
+    mmrig_key_add(key, host.release);
+    mmrig_key_add(key, boot_id);
+    return g_strdup(mmrig_key_digest(key));
+}
+
+/* The first line is the state, the rest the reason. */
+static gboolean kvm_recall(const char *entry, MmrigKvmState *state, char **reason)
+{
+    g_autofree char *text = NULL;
+
+    if (!g_file_get_contents(entry, &text, NULL, NULL))
+        return FALSE;
+    if (strcmp(text, WORKS "\n") == 0) {
+        *state = MMRIG_KVM_WORKS;
+        *reason = NULL;
+        return TRUE;
+    }
+    if (g_str_has_prefix(text, BROKEN "\n")) {
+        *state = MMRIG_KVM_BROKEN;
+        *reason = g_strchomp(g_strdup(text + strlen(BROKEN "\n")));
+        return TRUE;
+    }
+    return FALSE;
+}
+
+static gboolean write_text(int fd, gpointer data, GError **error)
+{
+    const char *text = data;
+    gsize size = strlen(text);
+
+    /* A few lines: written whole or not at all. */
+    if (write(fd, text, size) == (ssize_t)size)
+        return TRUE;
+    g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG, "cannot write: %s", g_strerror(errno));
+    return FALSE;
+}
+
+static void kvm_keep(const char *folder, const char *name, MmrigKvmState state,
+                     const char *reason)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *text = state == MMRIG_KVM_WORKS ? g_strdup(WORKS "\n")
+                                                     : g_strdup_printf(BROKEN "\n%s\n", reason);
+    g_autofree char *entry = mmrig_store_file(folder, name, write_text, text, &error);
+
+    /* The answer stands all the same; the next run has to ask again. */
+    if (!entry)
+        g_debug("%s", error->message);
+}
+
+/* --- the question --- */
+
+static MmrigKvmState kvm_prove(const MmrigQemu *qemu, const char *device, const char *kernel,
+                               const char *initrd, guint seconds, char **reason)
+{
+    const MmrigBootInputs inputs = {
+        .qemu = qemu->path, .accel = MMRIG_ACCEL_KVM, .kernel = kernel, .initrd = initrd};
+    g_autofree char *folder = NULL, *name = NULL, *entry = NULL;
+    MmrigKvmState state;
+
+    if (!qemu->kvm_built) {
+        *reason = g_strdup_printf("%s is built without KVM", qemu->path);
+        return MMRIG_KVM_ABSENT;
+    }
+    if (access(device, R_OK | W_OK) != 0) {
+        *reason = g_strdup_printf("%s: %s", device, g_strerror(errno));
+        return MMRIG_KVM_ABSENT;
+    }
+    if (!kernel || !initrd) {
+        *reason = g_strdup("no guest kernel is in the cache to try it with");
+        return MMRIG_KVM_UNPROVEN;
+    }
+    folder = mmrig_path_cache("kvm", NULL);
+    name = kvm_entry_name(qemu, kernel);
+    entry = folder && name ? g_build_filename(folder, name, NULL) : NULL;
+    if (entry && kvm_recall(entry, &state, reason))
+        return state;
+    state = boot_and_wait(&inputs, seconds, reason);
+    if (entry && (state == MMRIG_KVM_WORKS || state == MMRIG_KVM_BROKEN))
+        kvm_keep(folder, name, state, *reason);
+    return state;
+}
+
+MmrigKvmState mmrig_kvm_prove(const MmrigQemu *qemu, const char *device, const char *kernel,
+                              const char *initrd, guint seconds, char **reason)
+{
+    g_autofree char *why = NULL;
+    MmrigKvmState state = kvm_prove(qemu, device, kernel, initrd, seconds, &why);
+
+    if (reason)
+        *reason = g_steal_pointer(&why);
+    return state;
+}
+
+MmrigKvmState mmrig_kvm_state(const MmrigQemu *qemu, const char *kernel, const char *initrd,
+                              char **reason)
+{
+    return mmrig_kvm_prove(qemu, MMRIG_KVM_DEVICE, kernel, initrd, MMRIG_KVM_SECONDS, reason);
+}

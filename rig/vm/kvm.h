@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Whether KVM works here, which only a guest that has booted on it proves. */
+#pragma once
+
+#include "qemu/qemu.h"
+
+typedef enum {
+    MMRIG_KVM_WORKS,
+    MMRIG_KVM_ABSENT,   /* no /dev/kvm, no permission, or QEMU built without */
+    MMRIG_KVM_BROKEN,   /* it is there, but a guest did not boot on it */
+    MMRIG_KVM_UNPROVEN, /* it is there; no guest kernel in the cache to prove it with */
+} MmrigKvmState;
+
+/*
+ * Boots kernel (may be NULL) with initrd on KVM and waits for the agent; the answer is kept
+ * in the cache, keyed by QEMU, the host's kernel and boot, and the guest kernel. *reason (free
+ * with g_free(), may be NULL) says why it is not MMRIG_KVM_WORKS.
+ */
+MmrigKvmState mmrig_kvm_state(const MmrigQemu *qemu, const char *kernel, const char *initrd,
+                              char **reason);
+
+#define MMRIG_KVM_DEVICE "/dev/kvm"
+/* A guest on KVM is ready in about a second. */
+#define MMRIG_KVM_SECONDS 20
+
+/* The same, with what it takes for granted as arguments: device is the path that must be
+ * accessible; seconds is the guest's time to get ready. */
+MmrigKvmState mmrig_kvm_prove(const MmrigQemu *qemu, const char *device, const char *kernel,
+                              const char *initrd, guint seconds, char **reason);
