@@ -51,6 +51,18 @@ static JsonArray *cases_array(const MmrigResult *result)
     return array;
 }
 
+/* How many boots had a test under way, on whichever machine. */
+static guint boots_tested(const MmrigResult *result)
+{
+    guint boots = MIN(result->ktaps->len, 1);
+
+    for (guint i = 0; i < result->ktaps->len; i++) {
+        const MmrigBootKtap *said = g_ptr_array_index(result->ktaps, i);
+        boots = MAX(boots, said->boot);
+    }
+    return boots;
+}
+
 static JsonArray *metrics_array(const MmrigResult *result)
 {
     JsonArray *array = json_array_new();
@@ -98,7 +110,7 @@ JsonNode *mmrig_report_json(const MmrigResult *result)
     else
         json_object_set_null_member(object, "boot_seconds");
     set_number(object, "total_seconds", (double)result->total_us / USEC_PER_SEC);
-    json_object_set_int_member(object, "boots", result->ktaps->len);
+    json_object_set_int_member(object, "boots", boots_tested(result));
     json_object_set_array_member(object, "tests", cases_array(result));
     json_object_set_array_member(object, "metrics", metrics_array(result));
     mmrig_json_set_text(object, "console_tail", result->console_tail);

@@ -10,6 +10,7 @@
 /* One leaf result (not a group) as every form shows it. Borrowed from the result. */
 typedef struct {
     const MmrigKtapTest *test;
+    const char *machine;      /* NULL if the scenario has one machine only */
     guint boot;               /* from 1; 0 if the scenario has one boot only */
     MmrigKtapOutcome outcome; /* XFAIL where the verdict passed in spite of it, as a twin's */
 } MmrigReportCase;
@@ -17,7 +18,7 @@ typedef struct {
 /* All leaf results of all boots, in order: a GArray of MmrigReportCase. g_array_unref(). */
 GArray *mmrig_report_cases(const MmrigResult *result);
 
-/* "boot2/outer/inner", or "outer/inner" if there was one boot. g_free(). */
+/* "left/boot2/outer/inner", without what there is only one of. g_free(). */
 char *mmrig_report_case_name(const MmrigReportCase *item);
 
 /* Why it was skipped or expected to fail; NULL if nothing was said. */

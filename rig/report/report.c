@@ -8,12 +8,14 @@ GArray *mmrig_report_cases(const MmrigResult *result)
     GArray *cases = g_array_new(FALSE, FALSE, sizeof(MmrigReportCase));
 
     for (guint i = 0; i < result->ktaps->len; i++) {
-        const GPtrArray *tests = mmrig_ktap_tests(g_ptr_array_index(result->ktaps, i));
+        const MmrigBootKtap *said = g_ptr_array_index(result->ktaps, i);
+        const GPtrArray *tests = mmrig_ktap_tests(said->ktap);
         for (guint j = 0; j < tests->len; j++) {
             const MmrigKtapTest *test = g_ptr_array_index(tests, j);
             MmrigReportCase item = {
                 .test = test,
-                .boot = result->ktaps->len > 1 ? i + 1 : 0,
+                .machine = said->machine,
+                .boot = said->boot,
                 .outcome = test->outcome,
             };
             if (item.outcome == MMRIG_KTAP_NOT_OK && result->verdict == MMRIG_PASS)
@@ -27,11 +29,14 @@ GArray *mmrig_report_cases(const MmrigResult *result)
 
 char *mmrig_report_case_name(const MmrigReportCase *item)
 {
-    g_autofree char *name = item->boot
-                                ? g_strdup_printf("boot%u/%s", item->boot, item->test->name)
-                                : g_strdup(item->test->name);
+    g_autoptr(GString) name = g_string_new(NULL);
 
-    return mmrig_text_utf8(name);
+    if (item->machine)
+        g_string_append_printf(name, "%s/", item->machine);
+    if (item->boot)
+        g_string_append_printf(name, "boot%u/", item->boot);
+    g_string_append(name, item->test->name);
+    return mmrig_text_utf8(name->str);
 }
 
 const char *mmrig_report_case_reason(const MmrigReportCase *item)

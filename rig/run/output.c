@@ -145,7 +145,8 @@ static void print_indented(const char *text)
 static void print_failed_tests(const MmrigResult *result)
 {
     for (guint k = 0; k < result->ktaps->len; k++) {
-        const GPtrArray *tests = mmrig_ktap_tests(g_ptr_array_index(result->ktaps, k));
+        const MmrigBootKtap *said = g_ptr_array_index(result->ktaps, k);
+        const GPtrArray *tests = mmrig_ktap_tests(said->ktap);
         for (guint i = 0; i < tests->len; i++) {
             const MmrigKtapTest *test = g_ptr_array_index(tests, i);
             if (test->outcome != MMRIG_KTAP_NOT_OK || test->group)

@@ -281,7 +281,8 @@ static void judge_boot(MmrigRun *run)
         run->result->verdict != MMRIG_SKIP && !run->result->console_tail)
         run->result->console_tail = mmrig_vm_console(run->vm, CONSOLE_TAIL);
     if (evidence->started)
-        g_ptr_array_add(run->result->ktaps, g_steal_pointer(&run->ktap));
+        mmrig_result_add_ktap(run->result, NULL, run->boots > 1 ? run->boot + 1 : 0,
+                              g_steal_pointer(&run->ktap));
 }
 
 /* Makes the machine's backing of this number what it was at first. */

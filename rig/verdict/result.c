@@ -68,9 +68,13 @@ static void point_free(gpointer data)
     g_free(point);
 }
 
-static void ktap_free(gpointer data)
+static void boot_ktap_free(gpointer data)
 {
-    mmrig_ktap_free(data);
+    MmrigBootKtap *said = data;
+
+    g_free(said->machine);
+    mmrig_ktap_free(said->ktap);
+    g_free(said);
 }
 
 MmrigResult *mmrig_result_new(void)
@@ -82,7 +86,7 @@ MmrigResult *mmrig_result_new(void)
     /* What nobody settles was not found to pass. */
     result->verdict = MMRIG_BROKEN;
     result->cause = MMRIG_CAUSE_RIG;
-    result->ktaps = g_ptr_array_new_with_free_func(ktap_free);
+    result->ktaps = g_ptr_array_new_with_free_func(boot_ktap_free);
     result->metrics = g_ptr_array_new_with_free_func(metric_free);
     result->points = g_ptr_array_new_with_free_func(point_free);
     return result;
@@ -105,6 +109,17 @@ void mmrig_result_free(MmrigResult *result)
     g_ptr_array_unref(result->points);
     g_free(result->folder);
     g_free(result);
+}
+
+void mmrig_result_add_ktap(MmrigResult *result, const char *machine, guint boot,
+                           MmrigKtap *ktap)
+{
+    MmrigBootKtap *said = g_new0(MmrigBootKtap, 1);
+
+    said->machine = g_strdup(machine);
+    said->boot = boot;
+    said->ktap = ktap;
+    g_ptr_array_add(result->ktaps, said);
 }
 
 void mmrig_result_settle(MmrigResult *result, MmrigVerdict verdict, MmrigCause cause,

@@ -51,6 +51,13 @@ typedef struct {
     char *x_unit, *y_unit;
 } MmrigPoint;
 
+/* What a test said in one boot of one machine. */
+typedef struct {
+    char *machine; /* its name; NULL if the scenario has only one */
+    guint boot;    /* from 1; 0 if there was one boot only */
+    MmrigKtap *ktap;
+} MmrigBootKtap;
+
 typedef struct {
     char *scenario;
     char *twin; /* NULL for the scenario itself */
@@ -65,7 +72,7 @@ typedef struct {
     MmrigCause cause;
     char *message;      /* one line; NULL if there is nothing to say */
     char *console_tail; /* last lines of the guest's console where they help, or NULL */
-    GPtrArray *ktaps;   /* of MmrigKtap: one for each boot that ran a test */
+    GPtrArray *ktaps;   /* of MmrigBootKtap: one for each boot that ran a test */
     GPtrArray *metrics; /* of MmrigMetric */
     GPtrArray *points;  /* of MmrigPoint */
     gint64
@@ -77,6 +84,13 @@ typedef struct {
 MmrigResult *mmrig_result_new(void);
 void mmrig_result_free(MmrigResult *result);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(MmrigResult, mmrig_result_free)
+
+/*
+ * Adds what a test said; takes ktap over. machine is NULL if the scenario has one machine, boot
+ * (from 1) is 0 if it has one boot.
+ */
+void mmrig_result_add_ktap(MmrigResult *result, const char *machine, guint boot,
+                           MmrigKtap *ktap);
 
 /* Sets verdict, cause and message, unless an earlier call already did. */
 void mmrig_result_settle(MmrigResult *result, MmrigVerdict verdict, MmrigCause cause,

@@ -5,14 +5,19 @@
 
 #include "report/report.h"
 
-static void add_ktap(MmrigResult *result, const char *text)
+static void add_boot(MmrigResult *result, const char *machine, guint boot, const char *text)
 {
     MmrigKtap *ktap = mmrig_ktap_new(NULL, NULL);
     const char *problem;
 
     mmrig_ktap_feed(ktap, text, strlen(text));
     mmrig_ktap_end(ktap, &problem);
-    g_ptr_array_add(result->ktaps, ktap);
+    mmrig_result_add_ktap(result, machine, boot, ktap);
+}
+
+static void add_ktap(MmrigResult *result, const char *text)
+{
+    add_boot(result, NULL, 0, text);
 }
 
 static void add_metric(MmrigResult *result, const char *name, double value, const char *unit)
@@ -59,10 +64,11 @@ static GPtrArray *sample(void)
 
     result = new_result("fails", NULL);
     result->repeat = 2;
-    add_ktap(result, "KTAP version 1\n1..1\nok 1 first\n");
-    add_ktap(result, "KTAP version 1\n1..1\n  KTAP version 1\n  1..2\n"
-                     "  # t.c:3: expected 1 == 2 & \"x\" <\033>\n  not ok 1 \\# <\"&'>\n"
-                     "  not ok 2 slow # TIMEOUT\nnot ok 1 group\n");
+    add_boot(result, NULL, 1, "KTAP version 1\n1..1\nok 1 first\n");
+    add_boot(result, NULL, 2,
+             "KTAP version 1\n1..1\n  KTAP version 1\n  1..2\n"
+             "  # t.c:3: expected 1 == 2 & \"x\" <\033>\n  not ok 1 \\# <\"&'>\n"
+             "  not ok 2 slow # TIMEOUT\nnot ok 1 group\n");
     mmrig_result_settle(result, MMRIG_FAIL, MMRIG_CAUSE_ASSERTION, "2 of %d <failed>", 3);
     mmrig_result_settle(result, MMRIG_PASS, MMRIG_CAUSE_NONE, NULL);
     result->console_tail = g_strdup("one\033[2J\r\ntwo \377\n");
@@ -85,6 +91,27 @@ static GPtrArray *sample(void)
     mmrig_result_settle(result, MMRIG_BROKEN, MMRIG_CAUSE_RIG, "no space left\non device");
     g_ptr_array_add(results, result);
     return results;
+}
+
+/* Two machines that each were booted twice. */
+static void test_machines(void)
+{
+    g_autoptr(MmrigResult) result = new_result("meets", NULL);
+    g_autoptr(GString) out = g_string_new(NULL);
+
+    for (guint boot = 1; boot <= 2; boot++) {
+        add_boot(result, "left", boot, "KTAP version 1\n1..1\nok 1 hears\n");
+        add_boot(result, "right", boot, "KTAP version 1\n1..1\nok 1 says\n");
+    }
+    mmrig_result_settle(result, MMRIG_PASS, MMRIG_CAUSE_NONE, NULL);
+    mmrig_report_ktap_add(out, 1, result);
+    g_assert_cmpstr(out->str, ==,
+                    "  KTAP version 1\n  # Subtest: meets\n  1..4\n"
+                    "  ok 1 left/boot1/hears\n  ok 2 right/boot1/says\n"
+                    "  ok 3 left/boot2/hears\n  ok 4 right/boot2/says\n"
+                    "ok 1 meets\n");
+    g_autoptr(JsonNode) json = mmrig_report_json(result);
+    g_assert_cmpint(json_object_get_int_member(json_node_get_object(json), "boots"), ==, 2);
 }
 
 static void test_ktap(void)
@@ -465,6 +492,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/report/ktap", test_ktap);
+    g_test_add_func("/report/machines", test_machines);
     g_test_add_func("/report/ktap-reads-back", test_ktap_reads_back);
     g_test_add_func("/report/junit", test_junit);
     g_test_add_func("/report/json", test_json);
