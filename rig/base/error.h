@@ -20,7 +20,8 @@ typedef enum {
     MMRIG_ERROR_QEMU,  /* QEMU refused a command or died */
     MMRIG_ERROR_GUEST, /* the guest broke the protocol or went silent */
     MMRIG_ERROR_TIMEOUT,
-    MMRIG_ERROR_QEMU_RACE, /* QEMU died of a bug of its own that comes by chance (vm.h) */
+    MMRIG_ERROR_QEMU_RACE, /* QEMU died of a bug of its own that comes by chance (vm/instance.h)
+                            */
 } MmrigErrorCode;
 
 #define MMRIG_ERROR (mmrig_error_quark())

@@ -5,6 +5,7 @@
  * told over QMP to load the same template's state, and timed until it says that it is loaded.
  */
 #include <errno.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,7 +15,7 @@
 #include "bench.h"
 #include "template/template-state.h"
 #include "template/template.h"
-#include "vm/vm.h"
+#include "vm/instance.h"
 
 #define SCENARIO "boot-identity"
 
@@ -53,61 +54,61 @@ static gboolean run_command(const MmrigSetup *setup, gboolean cold, double *seco
 }
 
 typedef struct {
-    gboolean loaded, failed;
+    gboolean connected, loaded;
 } Loading;
 
-static void bench_fork_on_event(MmrigQmp *qmp G_GNUC_UNUSED, const char *name, JsonObject *data,
-                                Loading *loading)
+static void bench_fork_on_connected(MmrigInstance *instance G_GNUC_UNUSED, gpointer data)
 {
-    const char *status = json_object_get_string_member_with_default(data, "status", "");
+    ((Loading *)data)->connected = TRUE;
+}
 
-    if (strcmp(name, "MIGRATION") == 0) {
-        loading->loaded |= strcmp(status, "completed") == 0;
-        loading->failed |= strcmp(status, "failed") == 0;
+static void bench_fork_on_event(MmrigInstance *instance, const char *name, JsonObject *event,
+                                gpointer data)
+{
+    Loading *loading = data;
+    const char *status = json_object_get_string_member_with_default(event, "status", "");
+
+    if (strcmp(name, "MIGRATION") != 0)
+        return;
+    loading->loaded |= strcmp(status, "completed") == 0;
+    if (strcmp(status, "failed") == 0) {
+        g_autoptr(GError) error = g_error_new_literal(MMRIG_ERROR, MMRIG_ERROR_QEMU,
+                                                      "QEMU did not load the template");
+        mmrig_instance_blame_rig(instance, error);
     }
 }
 
-static void bench_fork_on_ended(MmrigVm *vm G_GNUC_UNUSED, gpointer data)
+static gboolean bench_fork_command(MmrigInstance *instance, const char *name,
+                                   JsonObject *arguments, GError **error)
 {
-    ((Loading *)data)->failed = TRUE;
-}
-
-static gboolean bench_fork_command(MmrigVm *vm, const char *name, JsonObject *arguments,
-                                   GError **error)
-{
-    g_autoptr(JsonNode) reply =
-        mmrig_qmp_execute(mmrig_vm_qmp(vm), name, arguments, MMRIG_QMP_TIMEOUT, error);
+    g_autoptr(JsonNode) reply = mmrig_qmp_execute(mmrig_instance_qmp(instance), name, arguments,
+                                                  MMRIG_QMP_TIMEOUT, error);
 
     return reply != NULL;
 }
 
-static gboolean load_bare(const MmrigPlan *machine, const GArray *files, double *seconds,
+static gboolean load_bare(const MmrigPlan *plan, const GArray *files, double *seconds,
                           GError **error)
 {
-    g_autofree char *uri = mmrig_template_uri(machine);
-    JsonObject *source = json_object_new();
+    static const MmrigInstanceCalls calls = {.connected = bench_fork_on_connected,
+                                             .event = bench_fork_on_event};
+    const MmrigInstanceOptions options = {
+        .plan = plan, .backings = files, .kind = MMRIG_START_FORK};
+    g_autofree char *uri = mmrig_template_uri(plan);
+    g_autoptr(JsonObject) source = json_object_new();
     Loading loading = {FALSE, FALSE};
     gint64 start = g_get_monotonic_time();
-    g_autoptr(MmrigVm) vm =
-        mmrig_vm_start(machine, files, NULL, bench_fork_on_ended, &loading, error);
+    g_autoptr(MmrigInstance) instance = mmrig_instance_start(&options, &calls, &loading, error);
 
     json_object_set_string_member(source, "uri", uri);
-    if (!vm) {
-        json_object_unref(source);
+    if (!instance || !mmrig_instance_wait(instance, &loading.connected, error) ||
+        !bench_fork_command(instance, "migrate-set-capabilities", mmrig_template_capabilities(),
+                            error) ||
+        !bench_fork_command(instance, "migrate-incoming", json_object_ref(source), error) ||
+        !mmrig_instance_wait(instance, &loading.loaded, error))
         return FALSE;
-    }
-    g_signal_connect(mmrig_vm_qmp(vm), "event", G_CALLBACK(bench_fork_on_event), &loading);
-    gboolean asked = mmrig_qmp_connect(mmrig_vm_qmp(vm), MMRIG_QMP_TIMEOUT, error) &&
-                     bench_fork_command(vm, "migrate-set-capabilities",
-                                        mmrig_template_capabilities(), error) &&
-                     bench_fork_command(vm, "migrate-incoming", json_object_ref(source), error);
-    json_object_unref(source);
-    while (asked && !loading.loaded && !loading.failed)
-        g_main_context_iteration(NULL, TRUE);
     *seconds = bench_fork_since(start);
-    if (asked && loading.failed)
-        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_QEMU, "QEMU did not load the template");
-    return asked && loading.loaded;
+    return TRUE;
 }
 
 static gboolean measure_load(const MmrigSetup *setup, double *seconds, GError **error)

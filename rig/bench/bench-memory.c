@@ -23,7 +23,7 @@
 #include "template/template-state.h"
 #include "template/template.h"
 #include "vm/backing.h"
-#include "vm/vm.h"
+#include "vm/instance.h"
 
 #define SCENARIO "boot-identity"
 #define FORKS    8
@@ -33,98 +33,66 @@
 #define REST_US (1 * G_USEC_PER_SEC)
 
 typedef struct {
-    MmrigVm *vm;
-    MmrigChannel *channel;
-    int ktap; /* held open, as a run does */
-    gboolean arrived;
-    GError *error; /* the first */
+    MmrigInstance *instance;
+    gboolean connected, arrived;
 } Fork;
-
-/* Takes the error. */
-static void bench_memory_fail(Fork *fork, GError *error)
-{
-    if (fork->error)
-        g_error_free(error);
-    else
-        fork->error = error;
-}
 
 static void fork_free(gpointer data)
 {
     Fork *fork = data;
 
-    mmrig_channel_free(fork->channel);
-    mmrig_vm_free(fork->vm);
-    if (fork->ktap >= 0)
-        close(fork->ktap);
-    g_clear_error(&fork->error);
+    mmrig_instance_free(fork->instance);
     g_free(fork);
 }
 
-static void bench_memory_on_message(const MmrigGuestMessage *message, gpointer data)
+static void bench_memory_on_connected(MmrigInstance *instance G_GNUC_UNUSED, gpointer data)
 {
     Fork *fork = data;
 
-    if (message->kind == MMRIG_GUEST_FORKED)
-        fork->arrived = TRUE;
-    else if (message->kind == MMRIG_GUEST_FAIL)
-        bench_memory_fail(fork, g_error_new(MMRIG_ERROR, MMRIG_ERROR_GUEST,
-                                            "the agent could not go on: %s", message->fail));
+    fork->connected = TRUE;
 }
 
-static void bench_memory_on_closed(const GError *error, gpointer data)
+static void bench_memory_on_ready(MmrigInstance *instance G_GNUC_UNUSED,
+                                  const char *boot_id G_GNUC_UNUSED, gpointer data)
 {
-    bench_memory_fail(
-        data, error ? g_error_copy(error)
-                    : g_error_new(MMRIG_ERROR, MMRIG_ERROR_QEMU, "a fork ended too early"));
-}
+    Fork *fork = data;
 
-static const MmrigChannelCalls channel_calls = {bench_memory_on_message,
-                                                bench_memory_on_closed};
-
-static void bench_memory_on_ended(MmrigVm *vm, gpointer data)
-{
-    g_autofree char *obituary = mmrig_vm_obituary(vm);
-
-    bench_memory_fail(data, g_error_new(MMRIG_ERROR, MMRIG_ERROR_QEMU, "%s", obituary));
+    fork->arrived = TRUE;
 }
 
 static void bench_memory_on_arrived(GObject *source G_GNUC_UNUSED, GAsyncResult *result,
                                     gpointer data)
 {
-    GError *error = NULL;
+    Fork *fork = data;
+    g_autoptr(GError) error = NULL;
 
-    if (!mmrig_arrival_finish(result, &error))
-        bench_memory_fail(data, error);
+    if (!mmrig_arrival_finish(result, &error) &&
+        !g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+        mmrig_instance_blame_rig(fork->instance, error);
 }
 
-static Fork *fork_start(const MmrigPlan *machine, const GArray *files, GError **error)
+static Fork *fork_start(const MmrigTemplate *template, const MmrigPlan *plan,
+                        const GArray *files, GError **error)
 {
+    static const MmrigInstanceCalls calls = {.connected = bench_memory_on_connected,
+                                             .ready = bench_memory_on_ready};
+    const MmrigInstanceOptions start = {
+        .plan = plan, .backings = files, .kind = MMRIG_START_FORK, .nonce = template->nonce};
     Fork *fork = g_new0(Fork, 1);
 
-    fork->ktap = -1;
-    fork->vm = mmrig_vm_start(machine, files, NULL, bench_memory_on_ended, fork, error);
-    if (fork->vm && mmrig_qmp_connect(mmrig_vm_qmp(fork->vm), MMRIG_QMP_TIMEOUT, error)) {
-        fork->ktap = mmrig_vm_take_ktap(fork->vm);
-        fork->channel =
-            mmrig_channel_new(mmrig_vm_take_control(fork->vm), &channel_calls, fork, error);
-    }
-    if (fork->channel)
+    fork->instance = mmrig_instance_start(&start, &calls, fork, error);
+    if (fork->instance && mmrig_instance_wait(fork->instance, &fork->connected, error))
         return fork;
     fork_free(fork);
     return NULL;
 }
 
-static gboolean bench_memory_arrive(Fork *fork, const MmrigPlan *machine, GError **error)
+static gboolean bench_memory_arrive(Fork *fork, const MmrigPlan *plan, GError **error)
 {
-    mmrig_arrival_async(mmrig_vm_qmp(fork->vm), machine, fork->channel, NULL, NULL,
-                        bench_memory_on_arrived, fork);
-    while (!fork->arrived && !fork->error)
-        g_main_context_iteration(NULL, TRUE);
-    if (!fork->error)
-        return TRUE;
-    g_propagate_error(error, g_steal_pointer(&fork->error));
-    return FALSE;
+    mmrig_arrival_async(mmrig_instance_qmp(fork->instance), plan,
+                        mmrig_instance_channel(fork->instance), NULL,
+                        mmrig_instance_over(fork->instance), bench_memory_on_arrived, fork);
+    return mmrig_instance_wait(fork->instance, &fork->arrived, error);
 }
 
 /* The status of the load; NULL with error. */
@@ -142,7 +110,7 @@ static char *load_status(MmrigQmp *qmp, GError **error)
 
 static gboolean load_only(Fork *fork, const MmrigPlan *machine, GError **error)
 {
-    MmrigQmp *qmp = mmrig_vm_qmp(fork->vm);
+    MmrigQmp *qmp = mmrig_instance_qmp(fork->instance);
     g_autofree char *uri = mmrig_template_uri(machine);
     JsonObject *source = json_object_new();
 
@@ -196,7 +164,8 @@ static guint64 private_kib(const char *smaps, const struct stat *ram)
 static gboolean bench_memory_weigh(const Fork *fork, const struct stat *ram, GArray *mebibytes,
                                    GError **error)
 {
-    g_autofree char *path = g_strdup_printf("/proc/%d/smaps", mmrig_vm_pid(fork->vm));
+    g_autofree char *path =
+        g_strdup_printf("/proc/%d/smaps", mmrig_instance_pid(fork->instance));
     g_autofree char *smaps = NULL;
 
     if (!g_file_get_contents(path, &smaps, NULL, error))
@@ -253,7 +222,7 @@ static gboolean weigh_all(const Bench *bench, gboolean bare, double *median, GEr
     for (guint i = 0; i < FORKS; i++) {
         g_autoptr(GArray) files =
             mmrig_template_backings(bench->template, bench->machine, error);
-        Fork *fork = files ? fork_start(bench->machine, files, error) : NULL;
+        Fork *fork = files ? fork_start(bench->template, bench->machine, files, error) : NULL;
         if (!fork)
             return FALSE;
         g_ptr_array_add(forks, fork);

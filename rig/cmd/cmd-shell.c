@@ -20,7 +20,7 @@
 #include "run/run.h"
 #include "run/setup.h"
 #include "vm/backing.h"
-#include "vm/vm.h"
+#include "vm/instance.h"
 
 /* Input is not read any faster than the guest takes it. */
 #define INPUT_QUEUE_MAX (64 * 1024)
@@ -32,19 +32,16 @@
 
 typedef struct {
     GMainLoop *loop;
-    MmrigVm *vm;
-    MmrigChannel *channel;
-    MmrigTap *output;
+    MmrigInstance *instance;
     const MmrigScenario *scenario;
-    const char *name; /* for `mmrig inject`, or NULL */
-    GCancellable *over;
+    const char *name;    /* for `mmrig inject`, or NULL */
     MmrigKeeper *keeper; /* once QEMU can be asked */
     const char *const *command;
     gboolean terminal;
     struct termios saved;
     gboolean raw;
     GSource *input;
-    guint boot_timer, input_pause;
+    guint input_pause;
     gboolean started, done;
     guint64 output_bytes;
     int status;
@@ -76,14 +73,6 @@ static void restore_terminal(Shell *shell)
     shell->raw = FALSE;
 }
 
-static void send_words(Shell *shell, const char *const *words)
-{
-    g_autoptr(GError) error = NULL;
-
-    if (!mmrig_channel_send(shell->channel, words, &error))
-        shell_fail(shell, MMRIG_ERROR_RIG, error->message);
-}
-
 static gboolean send_size(gpointer data)
 {
     Shell *shell = data;
@@ -94,7 +83,8 @@ static gboolean send_size(gpointer data)
         return G_SOURCE_CONTINUE;
     g_snprintf(rows, sizeof(rows), "%u", size.ws_row);
     g_snprintf(columns, sizeof(columns), "%u", size.ws_col);
-    send_words(shell, (const char *const[]){"resize", EXEC_ID, rows, columns, NULL});
+    mmrig_instance_send(shell->instance,
+                        (const char *const[]){"resize", EXEC_ID, rows, columns, NULL});
     return G_SOURCE_CONTINUE;
 }
 
@@ -104,7 +94,7 @@ static gboolean resume_input(gpointer data)
 {
     Shell *shell = data;
 
-    if (mmrig_channel_queued(shell->channel) > INPUT_QUEUE_MAX / 2)
+    if (mmrig_channel_queued(mmrig_instance_channel(shell->instance)) > INPUT_QUEUE_MAX / 2)
         return G_SOURCE_CONTINUE;
     shell->input_pause = 0;
     watch_input(shell);
@@ -114,6 +104,7 @@ static gboolean resume_input(gpointer data)
 static gboolean on_input(int fd, GIOCondition condition G_GNUC_UNUSED, gpointer data)
 {
     Shell *shell = data;
+    MmrigChannel *channel = mmrig_instance_channel(shell->instance);
     char bytes[MMRIG_CHUNK_MAX];
     ssize_t got = read(fd, bytes, sizeof(bytes));
     g_autoptr(GError) error = NULL;
@@ -121,12 +112,12 @@ static gboolean on_input(int fd, GIOCondition condition G_GNUC_UNUSED, gpointer 
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return G_SOURCE_CONTINUE;
     if (got <= 0) {
-        send_words(shell, (const char *const[]){"stdin-end", EXEC_ID, NULL});
-    } else if (!mmrig_channel_send_input(shell->channel, g_ascii_strtoull(EXEC_ID, NULL, 10),
-                                         bytes, (gsize)got, &error)) {
-        shell_fail(shell, MMRIG_ERROR_RIG, error->message);
+        mmrig_instance_send(shell->instance, (const char *const[]){"stdin-end", EXEC_ID, NULL});
+    } else if (!mmrig_channel_send_input(channel, g_ascii_strtoull(EXEC_ID, NULL, 10), bytes,
+                                         (gsize)got, &error)) {
+        mmrig_instance_blame_guest(shell->instance, "%s", error->message);
     }
-    if (got > 0 && mmrig_channel_queued(shell->channel) <= INPUT_QUEUE_MAX)
+    if (got > 0 && mmrig_channel_queued(channel) <= INPUT_QUEUE_MAX)
         return G_SOURCE_CONTINUE;
     if (got > 0)
         shell->input_pause = g_timeout_add(10, resume_input, shell);
@@ -141,8 +132,10 @@ static void watch_input(Shell *shell)
     g_source_attach(shell->input, NULL);
 }
 
-static void shell_start(Shell *shell)
+static void shell_on_ready(MmrigInstance *instance, const char *boot_id G_GNUC_UNUSED,
+                           gpointer data)
 {
+    Shell *shell = data;
     g_autoptr(GPtrArray) words = g_ptr_array_new();
 
     g_ptr_array_add(words, (gpointer) "exec");
@@ -152,9 +145,8 @@ static void shell_start(Shell *shell)
     for (const char *const *word = shell->command; *word; word++)
         g_ptr_array_add(words, (gpointer)*word);
     g_ptr_array_add(words, NULL);
-    g_clear_handle_id(&shell->boot_timer, g_source_remove);
-    send_words(shell, (const char *const *)words->pdata);
-    if (shell->error)
+    mmrig_instance_send(instance, (const char *const *)words->pdata);
+    if (mmrig_instance_is_ending(instance))
         return;
     shell->started = TRUE;
     make_raw(shell);
@@ -162,9 +154,14 @@ static void shell_start(Shell *shell)
     watch_input(shell);
 }
 
+static gboolean shell_is_whole(const Shell *shell)
+{
+    return shell->done && mmrig_instance_output_total(shell->instance) >= shell->output_bytes;
+}
+
 static void end_if_whole(Shell *shell)
 {
-    if (shell->done && mmrig_tap_total(shell->output) >= shell->output_bytes)
+    if (shell_is_whole(shell))
         g_main_loop_quit(shell->loop);
 }
 
@@ -191,13 +188,13 @@ static void pass_on(Shell *shell, int fd, const char *bytes, gsize size)
     }
 }
 
-static void shell_on_output(const char *bytes, gsize size, gpointer data)
+static void shell_on_output(MmrigInstance *instance G_GNUC_UNUSED, const char *bytes,
+                            gsize size, gpointer data)
 {
     Shell *shell = data;
 
     pass_on(shell, STDOUT_FILENO, bytes, size);
-    if (shell->output)
-        end_if_whole(shell);
+    end_if_whole(shell);
 }
 
 static void on_done(Shell *shell, const MmrigGuestMessage *message)
@@ -211,29 +208,24 @@ static void on_done(Shell *shell, const MmrigGuestMessage *message)
     end_if_whole(shell);
 }
 
-static void shell_on_message(const MmrigGuestMessage *message, gpointer data)
+static void shell_on_message(MmrigInstance *instance, const MmrigGuestMessage *message,
+                             gpointer data)
 {
     Shell *shell = data;
     g_autofree char *number = NULL;
 
     switch (message->kind) {
-    case MMRIG_GUEST_READY:
-        if (!shell->started)
-            shell_start(shell);
-        break;
     case MMRIG_GUEST_STDERR:
         pass_on(shell, STDERR_FILENO, message->err.bytes, message->err.size);
         break;
     case MMRIG_GUEST_DONE:
         on_done(shell, message);
         break;
-    case MMRIG_GUEST_FAIL:
-        shell_fail(shell, MMRIG_ERROR_GUEST, message->fail);
-        break;
     case MMRIG_GUEST_REQUEST:
         number = g_strdup_printf("%" G_GUINT64_FORMAT, message->number);
-        send_words(shell, (const char *const[]){"reply", number, "error",
-                                                "`mmrig shell` carries out no requests", NULL});
+        mmrig_instance_send(
+            instance, (const char *const[]){"reply", number, "error",
+                                            "`mmrig shell` carries out no requests", NULL});
         break;
     case MMRIG_GUEST_TRANSLATED:
         if (shell->keeper)
@@ -246,39 +238,29 @@ static void shell_on_message(const MmrigGuestMessage *message, gpointer data)
     case MMRIG_GUEST_KEPT:
     case MMRIG_GUEST_FORKED:
     case MMRIG_GUEST_CLOCK:
-        break; /* of tests and templates only */
+    case MMRIG_GUEST_READY:
+    case MMRIG_GUEST_FAIL:
+        break; /* of tests and templates only, or the instance's affair */
     }
 }
 
-static void shell_on_closed(const GError *error, gpointer data)
-{
-    if (error)
-        shell_fail(data, MMRIG_ERROR_GUEST, error->message);
-}
-
-static const MmrigChannelCalls channel_calls = {shell_on_message, shell_on_closed};
-
-static void shell_on_ended(MmrigVm *vm, gpointer data)
+/* Whatever was announced and has not come by now will not come. */
+static void shell_on_ended(MmrigInstance *instance, gpointer data)
 {
     Shell *shell = data;
+    g_autoptr(GError) failure = mmrig_instance_failure(instance);
 
-    mmrig_tap_drain(shell->output);
-    mmrig_channel_drain(shell->channel);
-    if (shell->done)
-        return;
-    const char *panic = mmrig_vm_panic(vm);
-    g_autofree char *how =
-        panic ? g_strdup_printf("the guest panicked: %s", panic) : mmrig_vm_obituary(vm);
-    shell_fail(shell, MMRIG_ERROR_QEMU, how);
-}
-
-static gboolean on_boot_timeout(gpointer data)
-{
-    Shell *shell = data;
-
-    shell->boot_timer = 0;
-    shell_fail(shell, MMRIG_ERROR_TIMEOUT, "the guest did not get ready in time");
-    return G_SOURCE_REMOVE;
+    if (shell_is_whole(shell)) {
+        g_main_loop_quit(shell->loop);
+    } else if (shell->done) {
+        g_autofree char *text = g_strdup_printf(
+            "the guest announced %" G_GUINT64_FORMAT " bytes of output, but only "
+            "%" G_GUINT64_FORMAT " came: %s",
+            shell->output_bytes, mmrig_instance_output_total(instance), failure->message);
+        shell_fail(shell, MMRIG_ERROR_GUEST, text);
+    } else {
+        shell_fail(shell, (MmrigErrorCode)failure->code, failure->message);
+    }
 }
 
 static gboolean shell_on_signal(gpointer data)
@@ -288,17 +270,14 @@ static gboolean shell_on_signal(gpointer data)
 }
 
 /* From now on `mmrig inject` reaches the machine. That it cannot is no reason to end it. */
-static void shell_on_connected(GObject *source, GAsyncResult *result, gpointer data)
+static void shell_on_connected(MmrigInstance *instance, gpointer data)
 {
     g_autoptr(GError) error = NULL;
-    gboolean connected = mmrig_qmp_connect_finish(MMRIG_QMP(source), result, &error);
     Shell *shell = data;
+    const MmrigKept kept = {shell->scenario, mmrig_instance_qmp(instance),
+                            mmrig_instance_pid(instance), mmrig_instance_channel(instance),
+                            shell->name};
 
-    /* Else the machine is ending, or the shell is: that is told elsewhere. */
-    if (!connected)
-        return;
-    const MmrigKept kept = {shell->scenario, mmrig_vm_qmp(shell->vm), mmrig_vm_pid(shell->vm),
-                            shell->channel, shell->name};
     shell->keeper = mmrig_keeper_new(&kept, &error);
     if (!shell->keeper)
         g_printerr("mmrig: `mmrig inject` cannot reach this machine: %s\n", error->message);
@@ -307,24 +286,13 @@ static void shell_on_connected(GObject *source, GAsyncResult *result, gpointer d
                    mmrig_keeper_name(shell->keeper));
 }
 
-static gboolean open_guest(Shell *shell, const MmrigPlan *machine, const GArray *backings,
-                           GError **error)
-{
-    shell->vm = mmrig_vm_start(machine, backings, NULL, shell_on_ended, shell, error);
-    if (!shell->vm)
-        return FALSE;
-    shell->output =
-        mmrig_tap_new(mmrig_vm_take_ktap(shell->vm), NULL, 0, shell_on_output, shell, error);
-    if (!shell->output)
-        return FALSE;
-    shell->channel =
-        mmrig_channel_new(mmrig_vm_take_control(shell->vm), &channel_calls, shell, error);
-    if (!shell->channel)
-        return FALSE;
-    mmrig_qmp_connect_async(mmrig_vm_qmp(shell->vm), MMRIG_QMP_TIMEOUT, shell->over,
-                            shell_on_connected, shell);
-    return TRUE;
-}
+static const MmrigInstanceCalls shell_calls = {
+    .connected = shell_on_connected,
+    .ready = shell_on_ready,
+    .message = shell_on_message,
+    .output = shell_on_output,
+    .ended = shell_on_ended,
+};
 
 static void close_guest(Shell *shell)
 {
@@ -332,13 +300,9 @@ static void close_guest(Shell *shell)
         g_source_destroy(shell->input);
         g_source_unref(shell->input);
     }
-    g_clear_handle_id(&shell->boot_timer, g_source_remove);
     g_clear_handle_id(&shell->input_pause, g_source_remove);
-    g_cancellable_cancel(shell->over);
     mmrig_keeper_free(shell->keeper);
-    mmrig_channel_free(shell->channel);
-    mmrig_tap_free(shell->output);
-    mmrig_vm_free(shell->vm);
+    mmrig_instance_free(shell->instance);
     restore_terminal(shell);
 }
 
@@ -352,16 +316,17 @@ static int run_shell(const MmrigSetup *setup, const MmrigScenario *scenario,
     if (!image)
         return -1;
     MmrigBootInputs inputs = mmrig_setup_inputs(setup, image, MMRIG_START_COLD);
-    g_autoptr(MmrigPlan) machine = mmrig_plan_make(scenario, &inputs, error);
-    g_autoptr(GArray) backings = machine ? mmrig_backings_new(machine, error) : NULL;
+    g_autoptr(MmrigPlan) plan = mmrig_plan_make(scenario, &inputs, error);
+    g_autoptr(GArray) backings = plan ? mmrig_backings_new(plan, error) : NULL;
     if (!backings)
         return -1;
+    const MmrigInstanceOptions start = {
+        .plan = plan, .backings = backings, .kind = MMRIG_START_COLD};
 
     shell.terminal = !*command && mmrig_term_is_terminal(STDIN_FILENO) &&
                      mmrig_term_is_terminal(STDOUT_FILENO);
     shell.scenario = scenario;
     shell.name = name;
-    shell.over = g_cancellable_new();
     shell.loop = g_main_loop_new(NULL, FALSE);
     guint sources[] = {
         g_unix_signal_add(SIGINT, shell_on_signal, &shell),
@@ -369,18 +334,18 @@ static int run_shell(const MmrigSetup *setup, const MmrigScenario *scenario,
         g_unix_signal_add(SIGHUP, shell_on_signal, &shell),
         g_unix_signal_add(SIGWINCH, send_size, &shell),
     };
-    shell.boot_timer = g_timeout_add_seconds(MMRIG_BOOT_TIMEOUT, on_boot_timeout, &shell);
-    if (open_guest(&shell, machine, backings, &shell.error))
+    shell.instance = mmrig_instance_start(&start, &shell_calls, &shell, &shell.error);
+    if (shell.instance)
         g_main_loop_run(shell.loop);
-    g_autofree char *console =
-        shell.error && shell.vm ? mmrig_vm_console(shell.vm, CONSOLE_TAIL) : NULL;
+    g_autofree char *console = shell.error && shell.instance
+                                   ? mmrig_instance_console(shell.instance, CONSOLE_TAIL)
+                                   : NULL;
     close_guest(&shell);
     for (gsize i = 0; i < G_N_ELEMENTS(sources); i++)
         g_source_remove(sources[i]);
     /* What was cancelled tells so, while what it speaks of is still here. */
     while (g_main_context_iteration(NULL, FALSE))
         ;
-    g_object_unref(shell.over);
     g_main_loop_unref(shell.loop);
     if (!shell.error)
         return shell.status;

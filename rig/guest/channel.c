@@ -170,7 +170,7 @@ static gboolean channel_enqueue(MmrigChannel *channel, const char *line, gsize s
     if (channel->dead)
         return TRUE; /* the owner hears, or has heard, of the end */
     if (channel->queue->len + size + 1 > QUEUE_MAX) {
-        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG,
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_GUEST,
                     "the guest has stopped reading the control port");
         return FALSE;
     }

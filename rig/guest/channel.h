@@ -27,7 +27,7 @@ void mmrig_channel_free(MmrigChannel *channel);
 
 /*
  * Sends one line of the given words (NULL-terminated). FALSE with a RIG error if they do not
- * fit a line, or the queue is full because the guest does not read.
+ * fit a line, or with a GUEST error if the queue is full because the guest does not read.
  */
 gboolean mmrig_channel_send(MmrigChannel *channel, const char *const *words, GError **error);
 

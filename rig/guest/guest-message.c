@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "base/error.h"
+#include "base/text.h"
 
 /* Longest name that a metric, a verb or a unit may have. */
 #define NAME_MAX_BYTES 64
@@ -18,25 +19,10 @@ static gboolean is_name(const struct mmrig_word *word)
     return TRUE;
 }
 
-/*
- * Makes a word safe to print, store and compare: no NULs within, no control characters but
- * TAB, valid UTF-8. What is not becomes '?', in place.
- */
+/* Makes a word safe to print, store and compare: one line without NULs. */
 static const char *as_text(struct mmrig_word *word)
 {
-    char *at = word->data, *end = word->data + word->size;
-
-    while (at < end) {
-        const char *valid_end;
-        g_utf8_validate(at, end - at, &valid_end);
-        if (valid_end == at)
-            *at++ = '?';
-        else
-            at = (char *)valid_end;
-    }
-    for (at = word->data; at < end; at++)
-        if (((guchar)*at < 0x20 && *at != '\t') || *at == 0x7f)
-            *at = '?';
+    mmrig_text_clean_in_place(word->data, word->size);
     return word->data;
 }
 

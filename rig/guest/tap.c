@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/text.h"
 
 /* What is kept for mmrig_tap_tail(). */
 #define TAIL_BYTES (16 * 1024)
@@ -151,20 +152,17 @@ guint64 mmrig_tap_total(const MmrigTap *tap)
 
 char *mmrig_tap_tail(const MmrigTap *tap, guint lines)
 {
-    g_autofree char *text = g_utf8_make_valid(tap->tail->str, (gssize)tap->tail->len);
-    char *out = text;
+    char *text = mmrig_text_clean_lines(tap->tail->str, tap->tail->len);
+    char *start = text, *end = text + strlen(text);
 
-    /* A serial console ends lines with CR LF, and may send colours. */
-    for (const char *in = text; *in; in++)
-        if ((guchar)*in >= 0x20 ? *in != 0x7f : *in == '\n' || *in == '\t')
-            *out++ = *in;
-    while (out > text && out[-1] == '\n')
-        out--;
-    *out = '\0';
-    while (out > text && lines > 0)
-        if (*--out == '\n' && --lines == 0)
-            return g_strdup(out + 1);
-    return g_strdup(text);
+    while (end > text && end[-1] == '\n')
+        end--;
+    *end = '\0';
+    for (start = end; start > text && lines > 0; start--)
+        if (start[-1] == '\n' && --lines == 0)
+            break;
+    memmove(text, start, (gsize)(end - start) + 1);
+    return text;
 }
 
 const GError *mmrig_tap_error(const MmrigTap *tap)

@@ -28,8 +28,7 @@ void mmrig_tap_drain(MmrigTap *tap);
 guint64 mmrig_tap_total(const MmrigTap *tap);
 
 /*
- * The last lines, as valid UTF-8 without control characters; "" if nothing came. Free with
- * g_free().
+ * The last lines, safe to print (base/text.h); "" if nothing came. Free with g_free().
  */
 char *mmrig_tap_tail(const MmrigTap *tap, guint lines);
 

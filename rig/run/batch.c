@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "batch.h"
-#include "base/paths.h"
 
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/paths.h"
+#include "judge-private.h"
 #include "schedule-private.h"
 #include "template/template-child.h"
 
@@ -172,7 +173,7 @@ static void batch_skip(Member *member, const char *reason)
 {
     MmrigResult *result = mmrig_run_result_new(&member->options);
 
-    mmrig_result_settle(result, MMRIG_SKIP, MMRIG_CAUSE_UNMET, "%s", reason);
+    mmrig_judge_unmet(reason, result);
     hand_over(member, result);
 }
 

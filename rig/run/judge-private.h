@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* From what was seen of one boot to a verdict. Pure. */
+/* From what was seen to a verdict: the one place where one is made. Pure. */
 #pragma once
 
 #include "guest/guest-message.h"
 #include "scenario/scenario.h"
 #include "verdict/result.h"
 
-/* What was seen. Everything is borrowed; NULL where it did not happen. */
+/* What was seen of one boot of one machine. Borrowed; NULL where it did not happen. */
 typedef struct {
     gboolean started; /* the test was asked to run */
     gboolean done;    /* the agent said that the test ended: how, and with what number */
@@ -20,13 +20,25 @@ typedef struct {
     const char *agent_failure;  /* why the agent could not go on */
     const char *protocol_error; /* how the guest broke the protocol */
     const char *time_limit;     /* which limit the rig had to enforce */
-    const char *obituary;       /* QEMU ended before it was asked to */
-    gboolean guest_ended_it;    /* ... in good order: the guest powered off or reset */
+    const char *rig_error;      /* what the rig itself could not do: nothing else counts */
+    const char *obituary;       /* how QEMU ended */
+    const char *guest_end;      /* the guest ended it in good order: "powered off", "reset" */
+    gboolean silent;            /* the console never had a byte */
+    gboolean stopped;           /* ended with the run, for no reason of its own */
 } MmrigEvidence;
 
 /* Settles result if the boot decides it; leaves it open if all is well so far. */
 void mmrig_judge(const MmrigScenario *scenario, const MmrigEvidence *evidence,
                  MmrigResult *result);
 
+/*
+ * The end of all boots: what is still open has passed, and the result of a twin, which must
+ * fail by its own cause, becomes its verdict.
+ */
+void mmrig_judge_end(const MmrigScenario *scenario, MmrigResult *result);
+
 /* Turns the result of a twin, which must fail by its own cause, into its verdict. */
 void mmrig_judge_twin(const MmrigScenario *scenario, MmrigResult *result);
+
+/* A run that is not started, since something is not there. */
+void mmrig_judge_unmet(const char *reason, MmrigResult *result);

@@ -101,7 +101,9 @@ void mmrig_judge(const MmrigScenario *scenario, const MmrigEvidence *evidence,
 {
     gboolean wants_panic = scenario->expect == MMRIG_EXPECT_PANIC && evidence->started;
 
-    if (evidence->panic) {
+    if (evidence->rig_error) {
+        mmrig_result_settle(result, MMRIG_BROKEN, MMRIG_CAUSE_RIG, "%s", evidence->rig_error);
+    } else if (evidence->panic) {
         judge_panic(scenario, evidence, result);
     } else if (evidence->agent_failure) {
         mmrig_result_settle(result, MMRIG_BROKEN, MMRIG_CAUSE_RIG,
@@ -120,15 +122,33 @@ void mmrig_judge(const MmrigScenario *scenario, const MmrigEvidence *evidence,
                             "no panic came: the guest survived");
     } else if (evidence->done) {
         judge_done(evidence, result);
-    } else if (evidence->guest_ended_it) {
-        mmrig_result_settle(result, MMRIG_FAIL, MMRIG_CAUSE_CHANNEL_LOST,
-                            "the guest powered off or reset %s, with no panic on its console",
+    } else if (evidence->guest_end) {
+        mmrig_result_settle(result, MMRIG_FAIL, MMRIG_CAUSE_CHANNEL_LOST, "the guest %s %s, %s",
+                            evidence->guest_end,
                             evidence->started ? "before the test was done"
-                                              : "before its agent was ready");
-    } else {
+                                              : "before its agent was ready",
+                            evidence->silent ? "and the kernel said nothing on its console"
+                                             : "with no panic on its console");
+    } else if (!evidence->stopped) {
         mmrig_result_settle(result, MMRIG_FAIL, MMRIG_CAUSE_QEMU_DIED, "%s",
                             evidence->obituary);
     }
+}
+
+void mmrig_judge_end(const MmrigScenario *scenario, MmrigResult *result)
+{
+    if (!result->settled) {
+        result->settled = TRUE;
+        result->verdict = MMRIG_PASS;
+        result->cause = MMRIG_CAUSE_NONE;
+    }
+    if (scenario->twin)
+        mmrig_judge_twin(scenario, result);
+}
+
+void mmrig_judge_unmet(const char *reason, MmrigResult *result)
+{
+    mmrig_result_settle(result, MMRIG_SKIP, MMRIG_CAUSE_UNMET, "%s", reason);
 }
 
 void mmrig_judge_twin(const MmrigScenario *scenario, MmrigResult *result)

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Theory of operation. A run goes through its boots one by one. In each, three things come
- * on their own time: QMP's greeting, the agent's "ready", and whatever ends it. The test is
- * asked to run when the first two are there. Everything that ends a boot (done, a broken
- * protocol, a time limit, a cancellation) only records what happened and kills QEMU; the one
- * place where a boot is judged is after QEMU is gone and all it had said is read, so no
- * evidence is missed because it came a moment late.
+ * Theory of operation. A run goes through its boots one by one. In each, its machines
+ * (vm/instance.h) become ready, are told to run the test, and end; the first that ends takes
+ * the others along. Whatever happens meanwhile is only written down as evidence. The one place
+ * where a boot is judged is after all of its machines are gone and what they had said is read.
+ * A machine that is kept is judged when its test is done, as it goes on.
  */
 #include "run.h"
 
@@ -15,26 +14,43 @@
 #include "template/arrival.h"
 #include "vm/backing.h"
 
-#define KTAP_LIMIT   (16 * 1024 * 1024)
 #define CONSOLE_TAIL 20
 
-static void start_boot(GTask *task);
+static void start_boot(MmrigRun *run);
+
+static void machine_end_boot(MmrigRunMachine *machine)
+{
+    g_clear_pointer(&machine->instance, mmrig_instance_free);
+    g_clear_pointer(&machine->ktap, mmrig_ktap_free);
+    g_ptr_array_set_size(machine->texts, 0);
+    memset(&machine->evidence, 0, sizeof(machine->evidence));
+    machine->requests = 0;
+    machine->output_bytes = 0;
+    machine->ended = FALSE;
+    machine->generation++;
+}
+
+static void machine_free(gpointer data)
+{
+    MmrigRunMachine *machine = data;
+
+    machine_end_boot(machine);
+    g_clear_pointer(&machine->backings, g_array_unref);
+    g_ptr_array_unref(machine->texts);
+    mmrig_plan_free(machine->plan);
+    g_free(machine);
+}
+
+static MmrigRunMachine *run_machine(const MmrigRun *run, guint number)
+{
+    return g_ptr_array_index(run->machines, number);
+}
 
 static void free_boot(MmrigRun *run)
 {
-    if (run->boot_over)
-        g_cancellable_cancel(run->boot_over);
-    g_clear_object(&run->boot_over);
-    g_clear_handle_id(&run->timer, g_source_remove);
     g_clear_pointer(&run->keeper, mmrig_keeper_free);
-    g_clear_pointer(&run->channel, mmrig_channel_free);
-    g_clear_pointer(&run->output, mmrig_tap_free);
-    g_clear_pointer(&run->vm, mmrig_vm_free);
-    g_clear_pointer(&run->ktap, mmrig_ktap_free);
-    g_ptr_array_set_size(run->evidence_texts, 0);
-    memset(&run->evidence, 0, sizeof(run->evidence));
-    run->requests = 0;
-    run->qmp_ready = run->agent_ready = run->ending = run->guest_shutdown = FALSE;
+    for (guint i = 0; i < run->machines->len; i++)
+        machine_end_boot(run_machine(run, i));
     run->kept = FALSE;
 }
 
@@ -45,9 +61,7 @@ static void run_free(gpointer data)
     free_boot(run);
     g_cancellable_disconnect(run->cancellable, run->cancel_handler);
     g_clear_object(&run->cancellable);
-    g_clear_pointer(&run->backings, g_array_unref);
-    g_ptr_array_unref(run->evidence_texts);
-    mmrig_plan_free(run->machine);
+    g_ptr_array_unref(run->machines);
     mmrig_result_free(run->result);
     g_free(run);
 }
@@ -58,7 +72,7 @@ static void set_stage(MmrigRun *run, MmrigStage stage)
         run->options.stage(run->options.scenario, stage, run->options.stage_data);
 }
 
-void mmrig_run_record(MmrigRun *run, const char **field, const char *format, ...)
+void mmrig_run_record(MmrigRunMachine *machine, const char **field, const char *format, ...)
 {
     va_list args;
 
@@ -67,52 +81,25 @@ void mmrig_run_record(MmrigRun *run, const char **field, const char *format, ...
     va_start(args, format);
     char *text = g_strdup_vprintf(format, args);
     va_end(args);
-    g_ptr_array_add(run->evidence_texts, text);
+    g_ptr_array_add(machine->texts, text);
     *field = text;
 }
 
-void mmrig_run_end_boot(MmrigRun *run)
+/* The boot has shown what it can: the machines go, and when they are gone it is judged. */
+static void run_end_boot(MmrigRun *run)
 {
-    if (run->ending)
-        return;
-    run->ending = TRUE;
-    g_cancellable_cancel(run->boot_over);
-    g_clear_handle_id(&run->timer, g_source_remove);
-    set_stage(run, MMRIG_STAGE_ENDING);
-    mmrig_vm_kill(run->vm);
-}
+    gboolean any = FALSE;
 
-void mmrig_run_break(MmrigRun *run, const GError *error)
-{
-    mmrig_result_settle(run->result, MMRIG_BROKEN, MMRIG_CAUSE_RIG, "%s", error->message);
-    mmrig_run_end_boot(run);
-}
-
-static gboolean run_on_time_limit(gpointer data)
-{
-    MmrigRun *run = g_task_get_task_data(data);
-    const MmrigScenario *scenario = run->options.scenario;
-    guint boot = run->options.boot_timeout ? run->options.boot_timeout : MMRIG_BOOT_TIMEOUT;
-    guint test = run->options.timeout ? run->options.timeout : scenario->timeout;
-
-    run->timer = 0;
-    if (run->evidence.started)
-        mmrig_run_record(run, &run->evidence.time_limit,
-                         "the test did not end within %u s and the guest did not end it either",
-                         test);
-    else
-        mmrig_run_record(run, &run->evidence.time_limit, "the guest was not ready within %u s",
-                         boot);
-    mmrig_run_end_boot(run);
-    return G_SOURCE_REMOVE;
-}
-
-static void set_timer(GTask *task, guint seconds)
-{
-    MmrigRun *run = g_task_get_task_data(task);
-
-    g_clear_handle_id(&run->timer, g_source_remove);
-    run->timer = g_timeout_add_seconds(seconds, run_on_time_limit, task);
+    for (guint i = 0; i < run->machines->len; i++) {
+        MmrigRunMachine *machine = run_machine(run, i);
+        if (!machine->instance || mmrig_instance_is_ending(machine->instance))
+            continue;
+        any = TRUE;
+        machine->evidence.stopped = TRUE;
+        mmrig_instance_end(machine->instance);
+    }
+    if (any)
+        set_stage(run, MMRIG_STAGE_ENDING);
 }
 
 static void judge_boot(MmrigRun *run);
@@ -121,14 +108,16 @@ static void run_settle(MmrigRun *run);
 /* The test is over, and so is what is judged; the machine stays. */
 static void keep_machine(MmrigRun *run)
 {
-    const MmrigKept kept = {run->options.scenario, mmrig_vm_qmp(run->vm), mmrig_vm_pid(run->vm),
-                            run->channel, run->options.keep_name};
+    MmrigInstance *instance = run_machine(run, 0)->instance;
+    const MmrigKept kept = {run->options.scenario, mmrig_instance_qmp(instance),
+                            mmrig_instance_pid(instance), mmrig_instance_channel(instance),
+                            run->options.keep_name};
     g_autoptr(GError) error = NULL;
 
-    g_clear_handle_id(&run->timer, g_source_remove);
+    mmrig_instance_limit(instance, 0, "none");
     run->keeper = mmrig_keeper_new(&kept, &error);
     if (!run->keeper) {
-        mmrig_run_break(run, error);
+        mmrig_instance_blame_rig(instance, error);
         return;
     }
     judge_boot(run);
@@ -141,22 +130,31 @@ static void keep_machine(MmrigRun *run)
 
 void mmrig_run_end_if_whole(MmrigRun *run)
 {
-    if (run->kept || !run->evidence.done || mmrig_tap_total(run->output) < run->output_bytes)
+    if (run->kept)
         return;
-    if (run->options.keep && run->boot + 1 == run->boots)
+    for (guint i = 0; i < run->machines->len; i++) {
+        const MmrigRunMachine *machine = run_machine(run, i);
+        if (!machine->evidence.done ||
+            mmrig_instance_output_total(machine->instance) < machine->output_bytes)
+            return;
+    }
+    if (run->options.keep && run->boot + 1 == run->boots &&
+        !mmrig_instance_is_ending(run_machine(run, 0)->instance))
         keep_machine(run);
     else
-        mmrig_run_end_boot(run);
+        run_end_boot(run);
 }
 
-static void run_on_output(const char *bytes, gsize size, gpointer data)
+static void run_on_output(MmrigInstance *instance G_GNUC_UNUSED, const char *bytes, gsize size,
+                          gpointer data)
 {
-    MmrigRun *run = data;
+    MmrigRunMachine *machine = data;
 
-    mmrig_ktap_feed(run->ktap, bytes, size);
-    /* The tap counts before it calls. */
-    if (run->output)
-        mmrig_run_end_if_whole(run);
+    /* What a kept machine puts out is of no test, and its KTAP is the result's. */
+    if (machine->run->kept)
+        return;
+    mmrig_ktap_feed(machine->ktap, bytes, size);
+    mmrig_run_end_if_whole(machine->run);
 }
 
 static guint test_limit(const MmrigRun *run)
@@ -178,191 +176,201 @@ static GStrv test_line(const MmrigRun *run)
     return g_strdupv((GStrv)words->pdata);
 }
 
-/* What happens from here on is the test's doing. */
-static void test_started(GTask *task)
+/* What happens from here on is the test's doing. A fork was told of it on its arrival. */
+static void run_on_ready(MmrigInstance *instance, const char *boot_id, gpointer data)
 {
-    MmrigRun *run = g_task_get_task_data(task);
+    MmrigRunMachine *machine = data;
+    MmrigRun *run = machine->run;
+    guint limit = test_limit(run);
 
-    run->evidence.started = TRUE;
-    set_timer(task, test_limit(run) + MMRIG_GRACE);
-    set_stage(run, MMRIG_STAGE_TESTING);
-}
-
-/* A fork was told on its arrival. */
-static void start_test_if_ready(GTask *task)
-{
-    MmrigRun *run = g_task_get_task_data(task);
-
-    if (!run->qmp_ready || !run->agent_ready || run->ending || run->evidence.started)
-        return;
-    test_started(task);
-    if (!run->options.template) {
-        g_auto(GStrv) line = test_line(run);
-        mmrig_run_send(run, (const char *const *)line);
-    }
-}
-
-void mmrig_run_up(GTask *task, const char *boot_id)
-{
-    MmrigRun *run = g_task_get_task_data(task);
-
-    run->agent_ready = TRUE;
     g_free(run->result->boot_id);
     run->result->boot_id = g_strdup(boot_id);
     if (run->result->boot_us < 0)
         run->result->boot_us = g_get_monotonic_time() - run->start_us;
-    start_test_if_ready(task);
+    machine->evidence.started = TRUE;
+    mmrig_instance_limit(instance, limit + MMRIG_GRACE,
+                         "the test did not end within %u s and the guest did not end it either",
+                         limit);
+    set_stage(run, MMRIG_STAGE_TESTING);
+    if (!machine->template) {
+        g_auto(GStrv) line = test_line(run);
+        mmrig_instance_send(instance, (const char *const *)line);
+    }
 }
 
-static void run_on_event(MmrigQmp *qmp G_GNUC_UNUSED, const char *name, JsonObject *data,
-                         MmrigRun *run)
-{
-    if (strcmp(name, "SHUTDOWN") == 0)
-        run->guest_shutdown = json_object_get_boolean_member_with_default(data, "guest", FALSE);
-}
+/* A fork on its way, in a callback that may come when its boot is over. */
+typedef struct {
+    MmrigRunMachine *machine;
+    GTask *task; /* holds the run */
+    guint generation;
+} ForkArrival;
 
 static void run_on_arrived(GObject *source G_GNUC_UNUSED, GAsyncResult *result, gpointer data)
 {
-    g_autoptr(GTask) task = data;
+    g_autofree ForkArrival *arrival = data;
+    g_autoptr(GTask) task = arrival->task;
     g_autoptr(GError) error = NULL;
     gboolean arrived = mmrig_arrival_finish(result, &error);
-    MmrigRun *run = g_task_get_task_data(task);
+    MmrigRunMachine *machine = arrival->machine;
 
-    /* A lost connection means that QEMU is ending; on_ended() will tell how. */
-    if (!arrived && !run->ending && !g_task_get_completed(task) &&
+    /* A lost connection means that QEMU is ending, and its end will be told. */
+    if (!arrived && !g_task_get_completed(task) && machine->generation == arrival->generation &&
+        !mmrig_instance_is_ending(machine->instance) &&
         (g_error_matches(error, MMRIG_ERROR, MMRIG_ERROR_QEMU) ||
          g_error_matches(error, MMRIG_ERROR, MMRIG_ERROR_TIMEOUT)))
-        mmrig_run_break(run, error);
+        mmrig_instance_blame_rig(machine->instance, error);
 }
 
-static void run_on_connected(GObject *source, GAsyncResult *result, gpointer data)
+static void run_on_connected(MmrigInstance *instance, gpointer data)
 {
-    g_autoptr(GTask) task = data;
-    g_autoptr(GError) error = NULL;
-    gboolean connected = mmrig_qmp_connect_finish(MMRIG_QMP(source), result, &error);
-    MmrigRun *run = g_task_get_task_data(task);
+    MmrigRunMachine *machine = data;
 
-    /* A lost connection means that QEMU is ending; on_ended() will tell how. */
-    if (!connected) {
-        if (g_error_matches(error, MMRIG_ERROR, MMRIG_ERROR_TIMEOUT) && !run->ending)
-            mmrig_run_break(run, error);
+    if (!machine->template)
         return;
-    }
-    run->qmp_ready = TRUE;
-    if (run->options.template) {
-        g_auto(GStrv) line = test_line(run);
-        mmrig_arrival_async(mmrig_vm_qmp(run->vm), run->machine, run->channel,
-                            (const char *const *)line, run->boot_over, run_on_arrived,
-                            g_object_ref(task));
-    }
-    start_test_if_ready(task);
+    g_auto(GStrv) line = test_line(machine->run);
+    ForkArrival *arrival = g_new0(ForkArrival, 1);
+    arrival->machine = machine;
+    arrival->task = g_object_ref(machine->run->task);
+    arrival->generation = machine->generation;
+    mmrig_arrival_async(mmrig_instance_qmp(instance), machine->plan,
+                        mmrig_instance_channel(instance), (const char *const *)line,
+                        mmrig_instance_over(instance), run_on_arrived, arrival);
+}
+
+static void judge_machine(MmrigRunMachine *machine)
+{
+    MmrigRun *run = machine->run;
+    MmrigResult *result = run->result;
+    MmrigEvidence *evidence = &machine->evidence;
+    const MmrigInstanceEvidence *seen = mmrig_instance_evidence(machine->instance);
+    gboolean open = !result->settled;
+
+    evidence->panic = seen->panic;
+    evidence->agent_failure = seen->agent_failure;
+    evidence->protocol_error = seen->protocol_error;
+    evidence->time_limit = seen->time_limit;
+    if (!evidence->rig_error)
+        evidence->rig_error = seen->rig_error;
+    evidence->obituary = seen->end;
+    evidence->guest_end = seen->guest_end;
+    evidence->silent = seen->silent;
+    evidence->ktap = machine->ktap;
+    mmrig_ktap_end(machine->ktap, &evidence->ktap_problem);
+    mmrig_judge(run->options.scenario, evidence, result);
+    if (open && result->settled && result->verdict != MMRIG_PASS &&
+        result->verdict != MMRIG_SKIP && !result->console_tail)
+        result->console_tail = mmrig_instance_console(machine->instance, CONSOLE_TAIL);
+    if (evidence->started)
+        mmrig_result_add_ktap(result, machine->name, run->boots > 1 ? run->boot + 1 : 0,
+                              g_steal_pointer(&machine->ktap));
 }
 
 static void judge_boot(MmrigRun *run)
 {
-    MmrigEvidence *evidence = &run->evidence;
-    const char *panic = mmrig_vm_panic(run->vm);
-    const GError *log_error = mmrig_vm_log_error(run->vm);
-    g_autofree char *obituary = mmrig_vm_obituary(run->vm);
+    for (guint i = 0; i < run->machines->len; i++)
+        judge_machine(run_machine(run, i));
+}
 
-    if (!log_error)
-        log_error = mmrig_tap_error(run->output);
-    if (log_error)
-        mmrig_result_settle(run->result, MMRIG_BROKEN, MMRIG_CAUSE_RIG, "%s",
-                            log_error->message);
-    if (panic)
-        mmrig_run_record(run, &evidence->panic, "%s", panic);
-    evidence->ktap = run->ktap;
-    mmrig_ktap_end(run->ktap, &evidence->ktap_problem);
-    evidence->obituary = obituary;
-    evidence->guest_ended_it = run->guest_shutdown;
-    mmrig_judge(run->options.scenario, evidence, run->result);
-    if (run->result->settled && run->result->verdict != MMRIG_PASS &&
-        run->result->verdict != MMRIG_SKIP && !run->result->console_tail)
-        run->result->console_tail = mmrig_vm_console(run->vm, CONSOLE_TAIL);
-    if (evidence->started)
-        mmrig_result_add_ktap(run->result, NULL, run->boots > 1 ? run->boot + 1 : 0,
-                              g_steal_pointer(&run->ktap));
+/* Between two boots, or before the first, where there is no machine to blame. */
+static void judge_rig_error(MmrigRun *run, const GError *error)
+{
+    const MmrigEvidence evidence = {.rig_error = error->message};
+
+    mmrig_judge(run->options.scenario, &evidence, run->result);
 }
 
 /* Makes the machine's backing of this number what it was at first. */
-static void run_renew(MmrigRun *run, guint number)
+static gboolean machine_renew(MmrigRunMachine *machine, guint number, GError **error)
 {
-    g_autoptr(GError) error = NULL;
-
-    if (!mmrig_backing_empty(g_ptr_array_index(run->machine->backings, number),
-                             g_array_index(run->backings, int, number), &error))
-        mmrig_result_settle(run->result, MMRIG_BROKEN, MMRIG_CAUSE_RIG, "%s", error->message);
+    return mmrig_backing_empty(g_ptr_array_index(machine->plan->backings, number),
+                               g_array_index(machine->backings, int, number), error);
 }
 
 /* The same for the backing of this device, which may be NULL. */
-static void renew_backing(MmrigRun *run, const char *device)
+static gboolean renew_device(MmrigRunMachine *machine, const char *device, GError **error)
 {
-    for (guint i = 0; device && i < run->machine->backings->len; i++) {
-        const MmrigBacking *backing = g_ptr_array_index(run->machine->backings, i);
-        if (strcmp(backing->device, device) == 0)
-            run_renew(run, i);
+    for (guint i = 0; device && i < machine->plan->backings->len; i++) {
+        const MmrigBacking *backing = g_ptr_array_index(machine->plan->backings, i);
+        if (strcmp(backing->device, device) == 0 && !machine_renew(machine, i, error))
+            return FALSE;
     }
+    return TRUE;
+}
+
+/* A first boot that is started again begins with what it began with. */
+static gboolean renew_all(MmrigRunMachine *machine, GError **error)
+{
+    for (guint i = 0; i < machine->backings->len; i++)
+        if (!machine_renew(machine, i, error))
+            return FALSE;
+    return TRUE;
 }
 
 /* A fork's next boot is a boot: of the same machine, with the memory of its own. */
-static gboolean leave_template(MmrigRun *run, GError **error)
+static gboolean leave_template(MmrigRunMachine *machine, GError **error)
 {
-    if (!run->options.template)
+    if (!machine->template)
         return TRUE;
-    run->inputs.kind = MMRIG_START_COLD;
-    MmrigPlan *machine = mmrig_plan_make(run->options.scenario, &run->inputs, error);
+    machine->inputs.kind = MMRIG_START_COLD;
+    MmrigPlan *plan = mmrig_plan_make(machine->run->options.scenario, &machine->inputs, error);
     GArray *backings =
-        machine ? mmrig_backings_inherit(machine, run->machine, run->backings, error) : NULL;
+        plan ? mmrig_backings_inherit(plan, machine->plan, machine->backings, error) : NULL;
     if (!backings) {
-        mmrig_plan_free(machine);
+        mmrig_plan_free(plan);
         return FALSE;
     }
-    g_array_unref(run->backings);
-    mmrig_plan_free(run->machine);
-    run->backings = backings;
-    run->machine = machine;
-    run->options.template = NULL;
+    g_array_unref(machine->backings);
+    mmrig_plan_free(machine->plan);
+    machine->backings = backings;
+    machine->plan = plan;
+    machine->template = NULL;
     return TRUE;
 }
 
 /* The verdict is final. */
 static void run_settle(MmrigRun *run)
 {
-    if (!run->result->settled) {
-        run->result->settled = TRUE;
-        run->result->verdict = MMRIG_PASS;
-        run->result->cause = MMRIG_CAUSE_NONE;
-    }
     run->result->total_us = g_get_monotonic_time() - run->start_us;
-    if (run->options.scenario->twin)
-        mmrig_judge_twin(run->options.scenario, run->result);
+    mmrig_judge_end(run->options.scenario, run->result);
 }
 
-static void run_finish(GTask *task)
+/* Gives the result away; the run may be gone after this. */
+static void run_finish(MmrigRun *run)
 {
-    MmrigRun *run = g_task_get_task_data(task);
+    GTask *task = run->task;
 
     g_task_return_pointer(task, g_steal_pointer(&run->result),
                           (GDestroyNotify)mmrig_result_free);
     g_object_unref(task);
 }
 
-static void start_next_boot(GTask *task)
+static void run_break(MmrigRun *run, const GError *error)
 {
-    MmrigRun *run = g_task_get_task_data(task);
+    judge_rig_error(run, error);
+    run_settle(run);
+    run_finish(run);
+}
+
+static gboolean prepare_next_boot(MmrigRunMachine *machine, GError **error)
+{
+    const MmrigScenario *scenario = machine->run->options.scenario;
+
+    return leave_template(machine, error) &&
+           renew_device(machine, scenario->fault.truncate, error) &&
+           (scenario->keep_variables || renew_device(machine, MMRIG_BACKING_VARIABLES, error));
+}
+
+static void start_next_boot(MmrigRun *run)
+{
     g_autoptr(GError) error = NULL;
 
-    if (!leave_template(run, &error)) {
-        mmrig_result_settle(run->result, MMRIG_BROKEN, MMRIG_CAUSE_RIG, "%s", error->message);
-        run_settle(run);
-        run_finish(task);
-        return;
+    for (guint i = 0; i < run->machines->len; i++) {
+        if (!prepare_next_boot(run_machine(run, i), &error)) {
+            run_break(run, error);
+            return;
+        }
     }
-    renew_backing(run, run->options.scenario->fault.truncate);
-    if (!run->options.scenario->keep_variables)
-        renew_backing(run, MMRIG_BACKING_VARIABLES);
-    start_boot(task);
+    start_boot(run);
 }
 
 /*
@@ -373,45 +381,60 @@ static void start_next_boot(GTask *task)
 static gboolean should_boot_again(MmrigRun *run)
 {
     const MmrigScenario *scenario = run->options.scenario;
+    gboolean race = FALSE;
 
-    if (run->agent_ready || run->booted_again || run->options.template ||
-        run->result->settled || g_cancellable_is_cancelled(run->cancellable) ||
-        !mmrig_vm_died_of_race(run->vm))
+    if (run->booted_again || run->result->settled ||
+        g_cancellable_is_cancelled(run->cancellable))
         return FALSE;
-    g_printerr("mmrig: %s%s%s is booted again: " MMRIG_VM_RACE "\n", scenario->name,
+    for (guint i = 0; i < run->machines->len; i++) {
+        const MmrigRunMachine *machine = run_machine(run, i);
+        const MmrigInstanceEvidence *seen = mmrig_instance_evidence(machine->instance);
+        if (machine->template || seen->agent_ready)
+            return FALSE;
+        race = race || seen->died_of_race;
+    }
+    if (!race)
+        return FALSE;
+    g_printerr("mmrig: %s%s%s is booted again: " MMRIG_INSTANCE_RACE "\n", scenario->name,
                scenario->twin ? ":" : "", scenario->twin ? scenario->twin : "");
     run->booted_again = TRUE;
     return TRUE;
 }
 
-static void run_on_ended(MmrigVm *vm G_GNUC_UNUSED, gpointer data)
+static void boot_again(MmrigRun *run)
 {
-    GTask *task = data;
-    MmrigRun *run = g_task_get_task_data(task);
+    g_autoptr(GError) error = NULL;
+
+    free_boot(run);
+    /* A later boot is one as if the power was cut. */
+    for (guint i = 0; run->boot == 0 && i < run->machines->len; i++) {
+        if (!renew_all(run_machine(run, i), &error)) {
+            run_break(run, error);
+            return;
+        }
+    }
+    start_boot(run);
+}
+
+/* All machines are gone, and what they said is read. */
+static void run_boot_ended(MmrigRun *run)
+{
+    gboolean kept = run->kept;
 
     if (should_boot_again(run)) {
-        free_boot(run);
-        /* A first boot begins with what it began with; a later one, as if its power was cut. */
-        for (guint i = 0; run->boot == 0 && i < run->backings->len; i++)
-            run_renew(run, i);
-        start_boot(task);
+        boot_again(run);
         return;
     }
-    /* What QEMU still passed on before it ended counts; requests do not any more. */
-    run->ending = TRUE;
-    g_cancellable_cancel(run->boot_over);
-    mmrig_channel_drain(run->channel);
-    mmrig_tap_drain(run->output);
-    gboolean kept = run->kept;
     if (!kept)
         judge_boot(run);
     free_boot(run);
     if (kept) {
         /* Ending it is what the cancellation was for. */
-        g_task_set_check_cancellable(task, FALSE);
-        run_finish(task);
+        g_task_set_check_cancellable(run->task, FALSE);
+        run_finish(run);
         return;
     }
+    GTask *task = run->task;
     if (g_task_return_error_if_cancelled(task)) {
         g_object_unref(task);
         return;
@@ -420,58 +443,68 @@ static void run_on_ended(MmrigVm *vm G_GNUC_UNUSED, gpointer data)
     run->booted_again = FALSE;
     if (run->result->settled || run->boot == run->boots) {
         run_settle(run);
-        run_finish(task);
+        run_finish(run);
         return;
     }
-    start_next_boot(task);
+    start_next_boot(run);
 }
 
-static gboolean try_start_boot(GTask *task, GError **error)
+static void run_on_ended(MmrigInstance *instance G_GNUC_UNUSED, gpointer data)
 {
-    MmrigRun *run = g_task_get_task_data(task);
-    g_autofree char *ktap_path =
-        run->options.folder ? g_build_filename(run->options.folder, "test.ktap", NULL) : NULL;
+    MmrigRunMachine *machine = data;
+    MmrigRun *run = machine->run;
 
-    run->boot_over = g_cancellable_new();
-    run->vm = mmrig_vm_start(run->machine, run->backings, run->options.folder, run_on_ended,
-                             task, error);
-    if (!run->vm)
-        return FALSE;
-    run->ktap = mmrig_ktap_new(NULL, NULL);
-    run->output = mmrig_tap_new(mmrig_vm_take_ktap(run->vm), ktap_path, KTAP_LIMIT,
-                                run_on_output, run, error);
-    if (!run->output)
-        return FALSE;
-    run->channel = mmrig_channel_new(mmrig_vm_take_control(run->vm), &mmrig_run_channel_calls,
-                                     task, error);
-    if (!run->channel)
-        return FALSE;
-    MmrigQmp *qmp = mmrig_vm_qmp(run->vm);
-    g_signal_connect(qmp, "event", G_CALLBACK(run_on_event), run);
-    mmrig_qmp_connect_async(qmp, MMRIG_QMP_TIMEOUT, run->boot_over, run_on_connected,
-                            g_object_ref(task));
-    set_timer(task, run->options.boot_timeout ? run->options.boot_timeout : MMRIG_BOOT_TIMEOUT);
-    set_stage(run, MMRIG_STAGE_BOOTING);
-    return TRUE;
+    machine->ended = TRUE;
+    for (guint i = 0; i < run->machines->len; i++) {
+        if (!run_machine(run, i)->ended) {
+            run_end_boot(run);
+            return;
+        }
+    }
+    run_boot_ended(run);
 }
 
-static void start_boot(GTask *task)
+static gboolean machine_start(MmrigRunMachine *machine, GError **error)
 {
-    MmrigRun *run = g_task_get_task_data(task);
+    static const MmrigInstanceCalls calls = {
+        .connected = run_on_connected,
+        .ready = run_on_ready,
+        .message = mmrig_run_on_message,
+        .output = run_on_output,
+        .ended = run_on_ended,
+    };
+    const MmrigRunOptions *options = &machine->run->options;
+    const MmrigInstanceOptions start = {
+        .plan = machine->plan,
+        .backings = machine->backings,
+        .kind = machine->inputs.kind,
+        .nonce = machine->template ? machine->template->nonce : NULL,
+        .folder = options->folder,
+        .boot_timeout = options->boot_timeout,
+    };
+
+    machine->ktap = mmrig_ktap_new(NULL, NULL);
+    machine->instance = mmrig_instance_start(&start, &calls, machine, error);
+    return machine->instance != NULL;
+}
+
+static void start_boot(MmrigRun *run)
+{
     g_autoptr(GError) error = NULL;
 
-    if (try_start_boot(task, &error))
-        return;
-    mmrig_result_settle(run->result, MMRIG_BROKEN, MMRIG_CAUSE_RIG, "%s", error->message);
-    free_boot(run);
-    run_settle(run);
-    run_finish(task);
+    for (guint i = 0; i < run->machines->len; i++) {
+        if (!machine_start(run_machine(run, i), &error)) {
+            free_boot(run);
+            run_break(run, error);
+            return;
+        }
+    }
+    set_stage(run, MMRIG_STAGE_BOOTING);
 }
 
 static void on_cancelled(GCancellable *cancellable G_GNUC_UNUSED, MmrigRun *run)
 {
-    if (run->vm)
-        mmrig_run_end_boot(run);
+    run_end_boot(run);
 }
 
 MmrigResult *mmrig_run_result_new(const MmrigRunOptions *options)
@@ -490,6 +523,27 @@ MmrigResult *mmrig_run_result_new(const MmrigRunOptions *options)
     return result;
 }
 
+static MmrigRunMachine *machine_new(MmrigRun *run, GError **error)
+{
+    const MmrigRunOptions *options = &run->options;
+    MmrigRunMachine *machine = g_new0(MmrigRunMachine, 1);
+
+    machine->run = run;
+    machine->texts = g_ptr_array_new_with_free_func(g_free);
+    machine->template = options->template;
+    machine->inputs = *options->inputs;
+    machine->inputs.kind = options->template ? MMRIG_START_FORK : MMRIG_START_COLD;
+    machine->plan = mmrig_plan_make(options->scenario, &machine->inputs, error);
+    if (machine->plan)
+        machine->backings =
+            options->template ? mmrig_template_backings(options->template, machine->plan, error)
+                              : mmrig_backings_new(machine->plan, error);
+    if (machine->backings)
+        return machine;
+    machine_free(machine);
+    return NULL;
+}
+
 void mmrig_run_async(const MmrigRunOptions *options, GCancellable *cancellable,
                      GAsyncReadyCallback callback, gpointer data)
 {
@@ -498,24 +552,18 @@ void mmrig_run_async(const MmrigRunOptions *options, GCancellable *cancellable,
     g_autoptr(GError) error = NULL;
 
     g_task_set_task_data(task, run, run_free);
+    run->task = task;
     run->options = *options;
     run->result = mmrig_run_result_new(options);
-    run->evidence_texts = g_ptr_array_new_with_free_func(g_free);
+    run->machines = g_ptr_array_new_with_free_func(machine_free);
     run->boots = options->scenario->boots ? g_strv_length(options->scenario->boots) : 1;
     run->start_us = g_get_monotonic_time();
-    run->inputs = *options->inputs;
-    run->inputs.kind = options->template ? MMRIG_START_FORK : MMRIG_START_COLD;
-    run->machine = mmrig_plan_make(options->scenario, &run->inputs, &error);
-    if (run->machine)
-        run->backings = options->template
-                            ? mmrig_template_backings(options->template, run->machine, &error)
-                            : mmrig_backings_new(run->machine, &error);
-    if (!run->backings) {
-        mmrig_result_settle(run->result, MMRIG_BROKEN, MMRIG_CAUSE_RIG, "%s", error->message);
-        run_settle(run);
-        run_finish(task);
+    MmrigRunMachine *machine = machine_new(run, &error);
+    if (!machine) {
+        run_break(run, error);
         return;
     }
+    g_ptr_array_add(run->machines, machine);
     if (g_task_return_error_if_cancelled(task)) {
         g_object_unref(task);
         return;
@@ -525,7 +573,7 @@ void mmrig_run_async(const MmrigRunOptions *options, GCancellable *cancellable,
         run->cancel_handler =
             g_cancellable_connect(cancellable, G_CALLBACK(on_cancelled), run, NULL);
     }
-    start_boot(task);
+    start_boot(run);
 }
 
 MmrigResult *mmrig_run_finish(GAsyncResult *result, GError **error)

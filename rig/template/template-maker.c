@@ -2,9 +2,8 @@
 #include "template-maker-private.h"
 
 #include "base/error.h"
-#include "guest/channel.h"
 #include "template-state.h"
-#include "vm/vm.h"
+#include "vm/instance.h"
 
 #define SAVE_TIMEOUT_S   60
 #define ANSWER_TIMEOUT_S 30
@@ -27,99 +26,64 @@ typedef struct {
 } ClockReading;
 
 typedef struct {
-    MmrigVm *vm;
-    MmrigChannel *channel;
+    MmrigInstance *instance;
     ClockReading first, second;
     ClockReading *reading; /* that was asked for; NULL: none */
-    gboolean ready, kept, told, saved, timed_out, race;
-    char *trouble; /* why it cannot go on */
+    gboolean ready, kept, told, saved;
 } Maker;
 
-G_GNUC_PRINTF(2, 3)
-static void maker_give_up(Maker *maker, const char *format, ...)
-{
-    va_list values;
-
-    if (maker->trouble)
-        return;
-    va_start(values, format);
-    maker->trouble = g_strdup_vprintf(format, values);
-    va_end(values);
-}
-
-static void maker_on_message(const MmrigGuestMessage *message, gpointer data)
+static void maker_on_ready(MmrigInstance *instance G_GNUC_UNUSED,
+                           const char *boot_id G_GNUC_UNUSED, gpointer data)
 {
     Maker *maker = data;
 
-    if (message->kind == MMRIG_GUEST_READY) {
-        maker->ready = TRUE;
-    } else if (message->kind == MMRIG_GUEST_KEPT) {
+    maker->ready = TRUE;
+}
+
+static void maker_on_message(MmrigInstance *instance G_GNUC_UNUSED,
+                             const MmrigGuestMessage *message, gpointer data)
+{
+    Maker *maker = data;
+
+    if (message->kind == MMRIG_GUEST_KEPT) {
         maker->kept = TRUE;
     } else if (message->kind == MMRIG_GUEST_CLOCK && maker->reading) {
         maker->reading->after = g_get_monotonic_time();
         maker->reading->guest = (double)message->clock_ns / 1000;
         maker->reading = NULL;
         maker->told = TRUE;
-    } else if (message->kind == MMRIG_GUEST_FAIL) {
-        maker_give_up(maker, "the agent could not go on: %s", message->fail);
     }
 }
 
-static void maker_on_closed(const GError *error, gpointer data)
-{
-    if (error)
-        maker_give_up(data, "%s", error->message);
-}
-
-static const MmrigChannelCalls channel_calls = {maker_on_message, maker_on_closed};
-
-static void maker_on_ended(MmrigVm *vm, gpointer data)
+static void maker_on_event(MmrigInstance *instance, const char *name, JsonObject *event,
+                           gpointer data)
 {
     Maker *maker = data;
-    const char *panic = mmrig_vm_panic(vm);
-    g_autofree char *obituary = mmrig_vm_obituary(vm);
 
-    maker->race = mmrig_vm_died_of_race(vm);
-    maker_give_up(maker, "%s%s", panic ? "the guest panicked: " : "", panic ? panic : obituary);
-}
-
-static void maker_on_event(MmrigQmp *qmp G_GNUC_UNUSED, const char *name, JsonObject *event,
-                           Maker *maker)
-{
     if (strcmp(name, "MIGRATION") != 0)
         return;
     const char *status = json_object_get_string_member_with_default(event, "status", "");
-    if (strcmp(status, "completed") == 0)
+    if (strcmp(status, "completed") == 0) {
         maker->saved = TRUE;
-    else if (strcmp(status, "failed") == 0)
-        maker_give_up(maker, "QEMU could not save the machine");
+    } else if (strcmp(status, "failed") == 0) {
+        g_autoptr(GError) error = g_error_new_literal(MMRIG_ERROR, MMRIG_ERROR_RIG,
+                                                      "QEMU could not save the machine");
+        mmrig_instance_blame_rig(instance, error);
+    }
 }
 
-static gboolean on_timeout(gpointer data)
-{
-    Maker *maker = data;
-
-    maker->timed_out = TRUE;
-    maker_give_up(maker, "it took too long");
-    return G_SOURCE_CONTINUE;
-}
-
-/* Until *what holds; FALSE with error if it will not. */
+/* Until *what holds, for so many seconds; FALSE with error if it will not. */
 static gboolean maker_wait_for(Maker *maker, const gboolean *what, guint seconds,
-                               GError **error)
+                               const char *limit, GError **error)
 {
-    guint timer = g_timeout_add_seconds(seconds, on_timeout, maker);
+    g_autoptr(GError) cause = NULL;
 
-    while (!*what && !maker->trouble)
-        g_main_context_iteration(NULL, TRUE);
-    g_source_remove(timer);
-    if (!maker->trouble)
+    mmrig_instance_limit(maker->instance, seconds, "%s within %u s", limit, seconds);
+    if (mmrig_instance_wait(maker->instance, what, &cause)) {
+        mmrig_instance_limit(maker->instance, 0, "none");
         return TRUE;
-    g_set_error(error, MMRIG_ERROR,
-                maker->race        ? MMRIG_ERROR_QEMU_RACE
-                : maker->timed_out ? MMRIG_ERROR_TIMEOUT
-                                   : MMRIG_ERROR_GUEST,
-                "no template: %s", maker->trouble);
+    }
+    g_set_error(error, MMRIG_ERROR, cause->code, "no template: %s", cause->message);
     return FALSE;
 }
 
@@ -130,25 +94,13 @@ static gboolean on_settled(gpointer data)
 }
 
 /* Lets the guest end what it does behind its agent's back, or each fork would have to. */
-static gboolean maker_settle(Maker *maker, guint ms, GError **error)
+static void maker_settle(guint ms)
 {
     gboolean settled = FALSE;
 
     g_timeout_add(ms, on_settled, &settled);
-    /* The timer's source is gone before settled is, even if the guest is not there any more. */
     while (!settled)
         g_main_context_iteration(NULL, TRUE);
-    return maker_wait_for(maker, &settled, 1, error);
-}
-
-static gboolean maker_tell(Maker *maker, const char *const *words, GError **error)
-{
-    g_autoptr(GError) cause = NULL;
-
-    if (mmrig_channel_send(maker->channel, words, &cause))
-        return TRUE;
-    g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_GUEST, "no template: %s", cause->message);
-    return FALSE;
 }
 
 static gboolean read_clock(Maker *maker, ClockReading *reading, GError **error)
@@ -156,8 +108,9 @@ static gboolean read_clock(Maker *maker, ClockReading *reading, GError **error)
     maker->told = FALSE;
     maker->reading = reading;
     reading->before = g_get_monotonic_time();
-    return maker_tell(maker, (const char *const[]){"clock", "1", NULL}, error) &&
-           maker_wait_for(maker, &maker->told, ANSWER_TIMEOUT_S, error);
+    mmrig_instance_send(maker->instance, (const char *const[]){"clock", "1", NULL});
+    return maker_wait_for(maker, &maker->told, ANSWER_TIMEOUT_S,
+                          "the agent did not tell the time", error);
 }
 
 /*
@@ -197,61 +150,57 @@ static gboolean maker_command(MmrigQmp *qmp, const char *name, JsonObject *argum
     return FALSE;
 }
 
-static gboolean maker_save(Maker *maker, const MmrigPlan *machine, GError **error)
+static gboolean maker_save(Maker *maker, const MmrigPlan *plan, GError **error)
 {
-    MmrigQmp *qmp = mmrig_vm_qmp(maker->vm);
-    g_autofree char *uri = mmrig_template_uri(machine);
-    JsonObject *target = json_object_new();
+    MmrigQmp *qmp = mmrig_instance_qmp(maker->instance);
+    g_autofree char *uri = mmrig_template_uri(plan);
+    g_autoptr(JsonObject) target = json_object_new();
 
     json_object_set_string_member(target, "uri", uri);
-    gulong handler = g_signal_connect(qmp, "event", G_CALLBACK(maker_on_event), maker);
-    gboolean saved =
-        maker_command(qmp, "stop", NULL, error) &&
-        maker_command(qmp, "migrate-set-capabilities", mmrig_template_capabilities(), error) &&
-        maker_command(qmp, "migrate", json_object_ref(target), error) &&
-        maker_wait_for(maker, &maker->saved, SAVE_TIMEOUT_S, error);
-    g_signal_handler_disconnect(qmp, handler);
-    json_object_unref(target);
-    return saved;
+    return maker_command(qmp, "stop", NULL, error) &&
+           maker_command(qmp, "migrate-set-capabilities", mmrig_template_capabilities(),
+                         error) &&
+           maker_command(qmp, "migrate", json_object_ref(target), error) &&
+           maker_wait_for(maker, &maker->saved, SAVE_TIMEOUT_S, "QEMU did not save the machine",
+                          error);
 }
 
-/* From the start of QEMU to the saved state. */
-static gboolean maker_make(Maker *maker, const MmrigPlan *machine, const char *const *words,
+/* From the agent's being ready to the saved state. */
+static gboolean maker_make(Maker *maker, const MmrigPlan *plan, const char *const *words,
                            GError **error)
 {
-    /* First the guest: if QEMU dies early, its own words say more than QMP's end. */
-    return maker_wait_for(maker, &maker->ready, MMRIG_BOOT_TIMEOUT, error) &&
-           read_clock(maker, &maker->first, error) && maker_tell(maker, words, error) &&
-           maker_wait_for(maker, &maker->kept, MMRIG_BOOT_TIMEOUT, error) &&
-           mmrig_qmp_connect(mmrig_vm_qmp(maker->vm), MMRIG_QMP_TIMEOUT, error) &&
-           maker_settle(maker, SETTLE_MS, error) && read_clock(maker, &maker->second, error) &&
-           check_clock(maker, error) && maker_settle(maker, SETTLE_AGAIN_MS, error) &&
-           maker_save(maker, machine, error);
+    if (!read_clock(maker, &maker->first, error))
+        return FALSE;
+    mmrig_instance_send(maker->instance, words);
+    if (!maker_wait_for(maker, &maker->kept, MMRIG_BOOT_TIMEOUT,
+                        "the agent did not hold the test", error))
+        return FALSE;
+    maker_settle(SETTLE_MS);
+    if (!read_clock(maker, &maker->second, error) || !check_clock(maker, error))
+        return FALSE;
+    maker_settle(SETTLE_AGAIN_MS);
+    return maker_save(maker, plan, error);
 }
 
 gboolean mmrig_template_boot(const MmrigPlan *machine, const GArray *files,
                              const MmrigScenario *scenario, const char *nonce, GError **error)
 {
+    static const MmrigInstanceCalls calls = {
+        .ready = maker_on_ready, .message = maker_on_message, .event = maker_on_event};
+    const MmrigInstanceOptions start = {
+        .plan = machine, .backings = files, .kind = MMRIG_START_TEMPLATE};
     g_autoptr(GPtrArray) words = g_ptr_array_new();
     Maker maker = {0};
-    int ktap = -1;
-    gboolean saved = FALSE;
 
     g_ptr_array_add(words, (gpointer) "template");
     g_ptr_array_add(words, (gpointer)nonce);
     mmrig_scenario_test_words(scenario, 0, words);
-    maker.vm = mmrig_vm_start(machine, files, NULL, maker_on_ended, &maker, error);
-    if (!maker.vm)
+    maker.instance = mmrig_instance_start(&start, &calls, &maker, error);
+    if (!maker.instance)
         return FALSE;
-    /* Held open so that the port is connected, as it will be in the forks. */
-    ktap = mmrig_vm_take_ktap(maker.vm);
-    maker.channel =
-        mmrig_channel_new(mmrig_vm_take_control(maker.vm), &channel_calls, &maker, error);
-    if (maker.channel)
-        saved = maker_make(&maker, machine, (const char *const *)words->pdata, error);
-    mmrig_channel_free(maker.channel);
-    mmrig_vm_free(maker.vm);
-    close(ktap);
-    g_free(maker.trouble);
+    gboolean saved = maker_wait_for(&maker, &maker.ready, MMRIG_BOOT_TIMEOUT,
+                                    "the guest was not ready", error) &&
+                     maker_make(&maker, machine, (const char *const *)words->pdata, error);
+    mmrig_instance_free(maker.instance);
     return saved;
 }

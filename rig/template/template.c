@@ -14,8 +14,8 @@
 #include "template-maker-private.h"
 #include "template-meta-private.h"
 #include "vm/backing.h"
+#include "vm/instance.h"
 #include "vm/private-copy.h"
-#include "vm/vm.h"
 
 const char *mmrig_template_unfit(const MmrigScenario *scenario)
 {
@@ -298,7 +298,7 @@ MmrigTemplate *mmrig_template_obtain(const MmrigScenario *scenario,
         template = find_or_make(&place, &making, &folder, &cause);
     }
     if (g_error_matches(cause, MMRIG_ERROR, MMRIG_ERROR_QEMU_RACE)) {
-        g_printerr("mmrig: the template of %s is made again: " MMRIG_VM_RACE "\n",
+        g_printerr("mmrig: the template of %s is made again: " MMRIG_INSTANCE_RACE "\n",
                    scenario->name);
         g_clear_error(&cause);
         template = find_or_make(&place, &making, &folder, &cause);

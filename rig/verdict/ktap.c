@@ -13,6 +13,8 @@
 
 #include <string.h>
 
+#include "base/text.h"
+
 /* Bytes of a name's own part, of the diagnostics of a test, and of all texts together. */
 #define NAME_MAX_BYTES        256
 #define DIAGNOSTICS_MAX_BYTES 8192
@@ -113,20 +115,6 @@ static void found_end(MmrigKtap *ktap, const char *format, ...)
 }
 
 /* ---- Text ----------------------------------------------------------------------------- */
-
-/* A copy as valid UTF-8, with U+FFFD for what is not, and for control characters but tabs. */
-static char *ktap_clean(const char *bytes, gsize size)
-{
-    /* NULs among the bytes are replaced like all that is not valid. */
-    g_autofree char *valid = g_utf8_make_valid(bytes, (gssize)size);
-    g_autoptr(GString) out = g_string_sized_new(size + 1);
-
-    for (const char *at = valid; *at; at = g_utf8_next_char(at)) {
-        gunichar c = g_utf8_get_char(at);
-        g_string_append_unichar(out, c != '\t' && g_unichar_iscntrl(c) ? 0xfffd : c);
-    }
-    return g_string_free(g_steal_pointer(&out), FALSE);
-}
 
 /* The first max bytes of text, not cutting a character apart. */
 static char *ktap_clip(const char *text, gsize max)
@@ -435,7 +423,7 @@ static void read_line(MmrigKtap *ktap, const char *bytes, gsize size)
 
     if (size && bytes[size - 1] == '\r')
         size--;
-    line = ktap_clean(bytes, size);
+    line = mmrig_text_clean(bytes, size);
     guint indent = (guint)strspn(line, " ");
     const char *text = line + indent;
 

@@ -15,9 +15,7 @@
 #include "base/error.h"
 #include "base/paths.h"
 #include "base/store.h"
-#include "guest/channel.h"
-#include "qmp/qmp.h"
-#include "vm.h"
+#include "instance.h"
 
 /* Changes with what is proved or how the answer is written. */
 #define PURPOSE "kvm-proof 1"
@@ -30,9 +28,7 @@
 /* --- the guest --- */
 
 typedef struct {
-    MmrigVm *vm;
-    MmrigChannel *channel;
-    GCancellable *over;
+    MmrigInstance *instance;
     gboolean settled;
     MmrigKvmState state;
     char *reason;
@@ -50,45 +46,26 @@ static void kvm_settle(Proof *proof, MmrigKvmState state, char *reason)
     proof->reason = reason;
 }
 
-static void kvm_on_message(const MmrigGuestMessage *message, gpointer data)
+static void kvm_on_ready(MmrigInstance *instance G_GNUC_UNUSED,
+                         const char *boot_id G_GNUC_UNUSED, gpointer data)
 {
-    Proof *proof = data;
-
-    if (message->kind == MMRIG_GUEST_READY)
-        kvm_settle(proof, MMRIG_KVM_WORKS, NULL);
-    else if (message->kind == MMRIG_GUEST_FAIL)
-        kvm_settle(proof, MMRIG_KVM_UNPROVEN,
-                   g_strdup_printf("the guest that was to prove it failed: %s", message->fail));
+    kvm_settle(data, MMRIG_KVM_WORKS, NULL);
 }
 
-static void on_channel_closed(const GError *error, gpointer data)
+static void kvm_on_ended(MmrigInstance *instance, gpointer data)
 {
-    /* Without error QEMU has ended, and on_ended() knows more. */
-    if (error)
-        kvm_settle(data, MMRIG_KVM_BROKEN, g_strdup(error->message));
-}
+    const MmrigInstanceEvidence *seen = mmrig_instance_evidence(instance);
+    g_autoptr(GError) failure = mmrig_instance_failure(instance);
 
-static void kvm_on_ended(MmrigVm *vm, gpointer data)
-{
-    Proof *proof = data;
-    const char *panic = mmrig_vm_panic(vm);
-    g_autofree char *obituary = mmrig_vm_obituary(vm);
-
-    /* A guest that was ready and then died was ready. */
-    if (proof->channel)
-        mmrig_channel_drain(proof->channel);
-    kvm_settle(proof, MMRIG_KVM_BROKEN,
-               panic ? g_strdup_printf("the guest's kernel panicked: %s", panic)
-                     : g_steal_pointer(&obituary));
-}
-
-static gboolean kvm_on_time_limit(gpointer data)
-{
-    guint *seconds = ((gpointer *)data)[1];
-
-    kvm_settle(((gpointer *)data)[0], MMRIG_KVM_BROKEN,
-               g_strdup_printf("a guest did not get ready within %u s", *seconds));
-    return G_SOURCE_CONTINUE;
+    /* A guest that was ready and then died was ready; one that is broken proves nothing. */
+    if (seen->agent_ready)
+        kvm_settle(data, MMRIG_KVM_WORKS, NULL);
+    else if (seen->agent_failure)
+        kvm_settle(
+            data, MMRIG_KVM_UNPROVEN,
+            g_strdup_printf("the guest that was to prove it failed: %s", seen->agent_failure));
+    else
+        kvm_settle(data, MMRIG_KVM_BROKEN, g_strdup(failure->message));
 }
 
 static void kvm_stopped(Proof *proof, const char *status)
@@ -98,12 +75,11 @@ static void kvm_stopped(Proof *proof, const char *status)
 }
 
 /* KVM's internal errors stop the guest (QEMU accel/kvm/kvm-all.c) and nothing else. */
-static void kvm_on_event(MmrigQmp *qmp, const char *name, JsonObject *data, Proof *proof)
+static void kvm_on_event(MmrigInstance *instance G_GNUC_UNUSED, const char *name,
+                         JsonObject *event G_GNUC_UNUSED, gpointer data)
 {
-    (void)qmp;
-    (void)data;
     if (strcmp(name, "STOP") == 0)
-        kvm_stopped(proof, "internal error");
+        kvm_stopped(data, "internal error");
 }
 
 static void on_status(GObject *source, GAsyncResult *result, gpointer data)
@@ -112,7 +88,7 @@ static void on_status(GObject *source, GAsyncResult *result, gpointer data)
     g_autoptr(GError) error = NULL;
     g_autoptr(JsonNode) node = mmrig_qmp_execute_finish(MMRIG_QMP(source), result, &error);
 
-    /* A lost connection is QEMU's end, of which on_ended() will tell. */
+    /* A lost connection is QEMU's end, of which kvm_on_ended() will tell. */
     if (!node || !JSON_NODE_HOLDS_OBJECT(node))
         return;
     JsonNode *status = json_object_get_member(json_node_get_object(node), "status");
@@ -121,60 +97,49 @@ static void on_status(GObject *source, GAsyncResult *result, gpointer data)
         kvm_stopped(proof, json_node_get_string(status));
 }
 
-static void kvm_on_connected(GObject *source, GAsyncResult *result, gpointer data)
+/* It may have been stopped before there was anyone to hear of it. */
+static void kvm_on_connected(MmrigInstance *instance, gpointer data)
 {
-    Proof *proof = data;
-
-    /* It may have been stopped before there was anyone to hear of it. */
-    if (mmrig_qmp_connect_finish(MMRIG_QMP(source), result, NULL))
-        mmrig_qmp_execute_async(MMRIG_QMP(source), "query-status", NULL, QMP_MS, proof->over,
-                                on_status, proof);
+    mmrig_qmp_execute_async(mmrig_instance_qmp(instance), "query-status", NULL, QMP_MS,
+                            mmrig_instance_over(instance), on_status, data);
 }
 
-static gboolean kvm_boot(Proof *proof, const MmrigBootInputs *inputs, GError **error)
+static gboolean kvm_boot(Proof *proof, const MmrigBootInputs *inputs, guint seconds,
+                         GError **error)
 {
-    static const MmrigChannelCalls calls = {.message = kvm_on_message,
-                                            .closed = on_channel_closed};
+    static const MmrigInstanceCalls calls = {
+        .connected = kvm_on_connected,
+        .ready = kvm_on_ready,
+        .event = kvm_on_event,
+        .ended = kvm_on_ended,
+    };
     g_autoptr(GPtrArray) devices = g_ptr_array_new();
     const MmrigScenario scenario = {
         .name = (char *)NAME, .cpus = 1, .memory = MEMORY, .devices = devices};
-    g_autoptr(MmrigPlan) machine = mmrig_plan_make(&scenario, inputs, error);
-    g_autoptr(GArray) backings = machine ? mmrig_backings_new(machine, error) : NULL;
+    g_autoptr(MmrigPlan) plan = mmrig_plan_make(&scenario, inputs, error);
+    g_autoptr(GArray) backings = plan ? mmrig_backings_new(plan, error) : NULL;
 
     if (!backings)
         return FALSE;
-    proof->vm = mmrig_vm_start(machine, backings, NULL, kvm_on_ended, proof, error);
-    if (!proof->vm)
-        return FALSE;
-    proof->channel = mmrig_channel_new(mmrig_vm_take_control(proof->vm), &calls, proof, error);
-    if (!proof->channel)
-        return FALSE;
-    g_signal_connect(mmrig_vm_qmp(proof->vm), "event", G_CALLBACK(kvm_on_event), proof);
-    mmrig_qmp_connect_async(mmrig_vm_qmp(proof->vm), 0, proof->over, kvm_on_connected, proof);
-    return TRUE;
+    const MmrigInstanceOptions start = {
+        .plan = plan, .backings = backings, .kind = inputs->kind, .boot_timeout = seconds};
+    proof->instance = mmrig_instance_start(&start, &calls, proof, error);
+    return proof->instance != NULL;
 }
 
 static MmrigKvmState boot_and_wait(const MmrigBootInputs *inputs, guint seconds, char **reason)
 {
-    Proof proof = {.over = g_cancellable_new()};
-    gpointer limit[2] = {&proof, &seconds};
+    Proof proof = {0};
     g_autoptr(GError) error = NULL;
-    guint timer = g_timeout_add_seconds(seconds, kvm_on_time_limit, limit);
 
-    if (!kvm_boot(&proof, inputs, &error))
+    if (!kvm_boot(&proof, inputs, seconds, &error))
         kvm_settle(&proof, MMRIG_KVM_UNPROVEN, g_strdup(error->message));
     while (!proof.settled)
         g_main_context_iteration(NULL, TRUE);
-    g_source_remove(timer);
-    g_cancellable_cancel(proof.over);
-    g_clear_pointer(&proof.channel, mmrig_channel_free);
-    if (proof.vm)
-        g_signal_handlers_disconnect_by_data(mmrig_vm_qmp(proof.vm), &proof);
-    g_clear_pointer(&proof.vm, mmrig_vm_free);
+    g_clear_pointer(&proof.instance, mmrig_instance_free);
     /* Nothing may call back with proof, which is about to go. */
     while (g_main_context_iteration(NULL, FALSE))
         ;
-    g_object_unref(proof.over);
     *reason = proof.reason;
     return proof.state;
 }
