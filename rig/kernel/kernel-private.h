@@ -38,6 +38,13 @@ char *mmrig_kernel_source_digest(const char *source, GError **error);
 MmrigKernel *mmrig_kernel_path_find(const MmrigKernelSpec *spec, GError **error);
 
 /*
+ * Whether this host has what building a kernel takes: compiler, tools, headers and, unless archive
+ * is NULL, that source, which package brings. If not, an INPUT error that names all that is missing
+ * and the command that installs it.
+ */
+gboolean mmrig_kernel_build_needs(const char *archive, const char *package, GError **error);
+
+/*
  * Compiles source (a folder, never written to) with fragments in objects, and puts the
  * kernel's files into target. release is set (free with g_free()).
  */

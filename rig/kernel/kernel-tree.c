@@ -173,27 +173,33 @@ static char *plan_spec(const Plan *plan)
     return plan->tree ? g_strconcat("tree:", plan->tree, NULL) : g_strdup("tree");
 }
 
-/* What the build needs besides the compiler; better said now than after minutes. */
-static gboolean tree_check_tools(const char *cache, GError **error)
+static gboolean build_check_needs(const char *tree, GError **error)
 {
-    static const char *const programs[][2] = {
-        {"make", "make"}, {"flex", "flex"},   {"bison", "bison"},    {"bc", "bc"},
-        {"tar", "tar"},   {"xz", "xz-utils"}, {"strip", "binutils"}, {"depmod", "kmod"},
-    };
+    return mmrig_kernel_build_needs(tree ? NULL : SOURCE_ARCHIVE, SOURCE_PACKAGE, error);
+}
+
+/* The plan of a kernel to be built. What it lacks first is told with all else that is missing.
+ */
+static gboolean build_plan(Plan *plan, const char *tree, guint jobs, GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+
+    if (tree && !check_tree(tree, error))
+        return FALSE;
+    if (plan_make(plan, tree, jobs, &cause))
+        return TRUE;
+    if (build_check_needs(tree, error))
+        g_propagate_error(error, g_steal_pointer(&cause));
+    return FALSE;
+}
+
+/* What the build needs; better said now than after minutes. */
+static gboolean tree_check_tools(const char *tree, const char *cache, GError **error)
+{
     struct statvfs status;
 
-    for (guint i = 0; i < G_N_ELEMENTS(programs); i++) {
-        g_autofree char *path = mmrig_child_find(programs[i][0], programs[i][1], error);
-
-        if (!path)
-            return FALSE;
-    }
-    /* For objtool, which checks x86-64 objects as they are compiled. */
-    if (!g_file_test("/usr/include/gelf.h", G_FILE_TEST_EXISTS)) {
-        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
-                    "/usr/include/gelf.h is not there; install the package libelf-dev");
+    if (!build_check_needs(tree, error))
         return FALSE;
-    }
     if (statvfs(cache, &status) == 0 &&
         (guint64)status.f_bavail * status.f_frsize < BUILD_BYTES) {
         g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG,
@@ -293,13 +299,13 @@ MmrigKernel *mmrig_kernel_tree_build(const char *tree, guint jobs, GError **erro
     g_autofree char *name = NULL;
     g_autofree char *folder = NULL;
 
-    if (!cache || !plan_make(&plan, tree, jobs, error))
+    if (!cache || !build_plan(&plan, tree, jobs, error))
         return NULL;
     name = plan_name(&plan);
     folder = g_build_filename(cache, name, NULL);
     if (!g_file_test(folder, G_FILE_TEST_IS_DIR)) {
         g_clear_pointer(&folder, g_free);
-        if (!tree_check_tools(cache, error))
+        if (!tree_check_tools(tree, cache, error))
             return NULL;
         folder = mmrig_store_folder(cache, name, tree_fill, &plan, error);
         if (!folder)
