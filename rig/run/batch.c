@@ -9,13 +9,11 @@
 #include "schedule-private.h"
 #include "template/template-child.h"
 
-/* More than a machine's channels, logs and backing files. */
-#define FILES_PER_MACHINE 32
-
 typedef struct {
     const MmrigBatchOptions *options;
     MmrigOutput *output;
     GCancellable *cancellable;
+    MmrigHostLimits *limits; /* as they were at the start */
     MmrigLoad budget, running;
     guint next, total; /* runs in order: repetitions of the first item, of the second, ... */
     GError *error;     /* the first; nothing starts any more */
@@ -296,13 +294,23 @@ static gboolean batch_make_template(Batch *batch)
     return FALSE;
 }
 
+/* Templates fill memory, and the host has other work: what there was at the start may be gone.
+ */
+static void batch_look_again(Batch *batch)
+{
+    g_autoptr(MmrigHostLimits) now = mmrig_host_limits_read("");
+
+    batch->budget.memory = mmrig_schedule_memory(batch->limits, now, batch->running.memory);
+}
+
 static void start_what_fits(Batch *batch)
 {
     while (!batch->error && batch->next < batch->total) {
         GError *error = NULL;
         if (g_cancellable_set_error_if_cancelled(batch->cancellable, &error))
             stop(batch, error);
-        else if (!start_first(batch) && !batch_make_template(batch))
+        batch_look_again(batch);
+        if (batch->error || (!start_first(batch) && !batch_make_template(batch)))
             break;
     }
 }
@@ -311,25 +319,13 @@ static void start_what_fits(Batch *batch)
 static void allow_files(guint machines)
 {
     struct rlimit limit;
-    rlim_t wanted = (rlim_t)machines * FILES_PER_MACHINE;
+    rlim_t wanted = (rlim_t)machines * MMRIG_FILES_PER_MACHINE;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
         return;
     limit.rlim_cur = MIN(wanted, limit.rlim_max);
     /* Where this is refused, it is told by the run that cannot open one. */
     setrlimit(RLIMIT_NOFILE, &limit);
-}
-
-/* Where free memory cannot be told, there is none to spare: one machine at a time. */
-static guint64 available_memory(void)
-{
-    g_autofree char *meminfo = NULL;
-    guint64 bytes = 0;
-
-    if (!g_file_get_contents("/proc/meminfo", &meminfo, NULL, NULL) ||
-        !mmrig_schedule_available(meminfo, &bytes))
-        return 0;
-    return bytes;
 }
 
 gboolean mmrig_batch_run(const MmrigBatchOptions *options, MmrigOutput *output,
@@ -339,15 +335,16 @@ gboolean mmrig_batch_run(const MmrigBatchOptions *options, MmrigOutput *output,
         .options = options,
         .output = output,
         .cancellable = cancellable,
-        .budget =
-            mmrig_schedule_budget(options->jobs, g_get_num_processors(), available_memory()),
+        .limits = mmrig_host_limits_read(""),
         .total = options->items->len * options->repeat,
     };
 
+    batch.budget = mmrig_schedule_budget(options->jobs, batch.limits);
     allow_files(MIN(batch.budget.machines, batch.total));
     start_what_fits(&batch);
     while (batch.running.machines > 0)
         g_main_context_iteration(NULL, TRUE);
+    mmrig_host_limits_free(batch.limits);
     if (!batch.error)
         return TRUE;
     g_propagate_error(error, batch.error);

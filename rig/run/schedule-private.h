@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "base/host-limits.h"
 #include "machine/machine.h"
 
 /* What a machine takes, or some take together; or what there is for all of them. */
@@ -18,6 +19,11 @@ typedef struct {
 
 /* What QEMU itself needs besides the guest's memory. */
 #define MMRIG_QEMU_OVERHEAD (128 * G_GUINT64_CONSTANT(1048576))
+
+/* More than a machine's channels, logs and backing files. */
+#define MMRIG_FILES_PER_MACHINE 32
+/* QEMU's threads besides those of its CPUs, and a maker of its template. */
+#define MMRIG_TASKS_PER_MACHINE 16
 
 /*
  * What the scenario's machine takes. Under TCG each virtual CPU keeps a host CPU busy; under
@@ -38,12 +44,15 @@ gboolean mmrig_schedule_may_start(const MmrigLoad *budget, const MmrigLoad *runn
 
 /*
  * What there is for all: as many machines as jobs says, however many CPUs they have. With jobs
- * 0 as many as keep cpus busy. available is the host's free memory.
+ * 0 as many as keep the CPUs busy that the rig may use. Never more machines than the limits on
+ * tasks and open files allow, but at least one.
  */
-MmrigLoad mmrig_schedule_budget(guint jobs, guint cpus, guint64 available);
+MmrigLoad mmrig_schedule_budget(guint jobs, const MmrigHostLimits *limits);
 
 /*
- * The memory that the host can give without swapping, from the text of /proc/meminfo
- * (MemAvailable: Linux Documentation/filesystems/proc.rst). FALSE if that is not in it.
+ * The memory that there is for all as the host is now: less than at the start if others, or
+ * templates kept in memory, have taken some since. running is what the machines under way may
+ * take, of which no one knows how much they have taken already.
  */
-gboolean mmrig_schedule_available(const char *meminfo, guint64 *bytes);
+guint64 mmrig_schedule_memory(const MmrigHostLimits *start, const MmrigHostLimits *now,
+                              guint64 running);

@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "schedule-private.h"
 
-#include <string.h>
-
-#define KIB 1024
-
 /* Sizes come from a scenario's file: no sum of them may wrap. */
 static guint64 schedule_sum(guint64 a, guint64 b)
 {
@@ -53,32 +49,30 @@ gboolean mmrig_schedule_may_start(const MmrigLoad *budget, const MmrigLoad *runn
            schedule_fits(budget->memory, running->memory, first->memory);
 }
 
-MmrigLoad mmrig_schedule_budget(guint jobs, guint cpus, guint64 available)
+/* How many machines a limit has room for, of which each takes so much. */
+static guint schedule_room(guint64 limit, guint64 each)
 {
-    MmrigLoad budget = {jobs ? jobs : MAX(cpus, 1), jobs ? G_MAXUINT : MAX(cpus, 1), available};
-
-    return budget;
+    return (guint)CLAMP(limit / each, 1, G_MAXINT32);
 }
 
-gboolean mmrig_schedule_available(const char *meminfo, guint64 *bytes)
+MmrigLoad mmrig_schedule_budget(guint jobs, const MmrigHostLimits *limits)
 {
-    static const char key[] = "MemAvailable:";
-    const char *line = meminfo;
-    guint64 kib;
+    guint machines = MIN(schedule_room(limits->files, MMRIG_FILES_PER_MACHINE),
+                         schedule_room(limits->tasks, MMRIG_TASKS_PER_MACHINE));
 
-    while (!g_str_has_prefix(line, key)) {
-        line = strchr(line, '\n');
-        if (!line)
-            return FALSE;
-        line++;
-    }
-    g_autofree char *value = g_strndup(line + strlen(key), strcspn(line + strlen(key), "\n"));
-    g_strstrip(value);
-    if (!g_str_has_suffix(value, " kB"))
-        return FALSE;
-    value[strlen(value) - strlen(" kB")] = '\0';
-    if (!g_ascii_string_to_unsigned(g_strstrip(value), 10, 0, G_MAXUINT64 / KIB, &kib, NULL))
-        return FALSE;
-    *bytes = kib * KIB;
-    return TRUE;
+    return (MmrigLoad){.machines = MIN(jobs ? jobs : limits->cpus, machines),
+                       .cpus = jobs ? G_MAXUINT : limits->cpus,
+                       .memory = limits->memory};
+}
+
+guint64 mmrig_schedule_memory(const MmrigHostLimits *start, const MmrigHostLimits *now,
+                              guint64 running)
+{
+    guint64 grown = now->shared - MIN(now->shared, start->shared);
+
+    /*
+     * What tmpfs has grown by is gone for machines, even while those that run have not yet
+     * touched what they were promised; and none may start on memory that is not there now.
+     */
+    return MIN(start->memory - MIN(start->memory, grown), schedule_sum(now->memory, running));
 }

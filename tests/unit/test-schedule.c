@@ -32,20 +32,55 @@ static void test_load(void)
 
 static void test_budget(void)
 {
-    MmrigLoad budget = mmrig_schedule_budget(0, 8, 5 * MIB);
+    MmrigHostLimits limits = {.cpus = 8,
+                              .memory = 5 * MIB,
+                              .memory_limit = MMRIG_NO_LIMIT,
+                              .tasks = MMRIG_NO_LIMIT,
+                              .files = MMRIG_NO_LIMIT};
+    MmrigLoad budget = mmrig_schedule_budget(0, &limits);
     g_assert_cmpuint(budget.machines, ==, 8);
     g_assert_cmpuint(budget.cpus, ==, 8);
     g_assert_cmpuint(budget.memory, ==, 5 * MIB);
 
-    /* At least one, whatever the host says. */
-    budget = mmrig_schedule_budget(0, 0, 0);
-    g_assert_cmpuint(budget.machines, ==, 1);
-    g_assert_cmpuint(budget.cpus, ==, 1);
-
     /* Who gives a number means machines, however many CPUs they have. */
-    budget = mmrig_schedule_budget(3, 2, 5 * MIB);
-    g_assert_cmpuint(budget.machines, ==, 3);
-    g_assert_cmpuint(budget.cpus, >=, 3 * 64);
+    budget = mmrig_schedule_budget(30, &limits);
+    g_assert_cmpuint(budget.machines, ==, 30);
+    g_assert_cmpuint(budget.cpus, >=, 30 * 64);
+
+    /* But there are no more than can be started at all, and always one. */
+    limits.tasks = 5 * MMRIG_TASKS_PER_MACHINE;
+    g_assert_cmpuint(mmrig_schedule_budget(30, &limits).machines, ==, 5);
+    limits.files = 3 * MMRIG_FILES_PER_MACHINE + 1;
+    g_assert_cmpuint(mmrig_schedule_budget(0, &limits).machines, ==, 3);
+    limits.files = limits.tasks = limits.memory = 0;
+    g_assert_cmpuint(mmrig_schedule_budget(0, &limits).machines, ==, 1);
+}
+
+/* Memory that templates or others take after the start is no machine's any more. */
+static void test_memory(void)
+{
+    const MmrigHostLimits start = {.memory = 1000 * MIB, .shared = 50 * MIB};
+    const struct {
+        guint64 memory, shared, running, left;
+    } rows[] = {
+        {1000, 50, 0, 1000},  /* nothing has happened */
+        {700, 50, 300, 1000}, /* the machines have taken what they may */
+        {1000, 50, 300, 1000},
+        {1000, 40, 0, 1000},  /* freed by others: what there was at the start is enough */
+        {600, 450, 300, 600}, /* 400 of templates; the machines have touched nothing */
+        {200, 50, 300, 500},  /* taken by others */
+        {0, 2000, 300, 0},    /* tmpfs has grown by more than there was */
+        {0, 50, 300, 300},    /* nothing left beside what runs */
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        const MmrigHostLimits now = {.memory = rows[i].memory * MIB,
+                                     .shared = rows[i].shared * MIB};
+        g_assert_cmpuint(mmrig_schedule_memory(&start, &now, rows[i].running * MIB), ==,
+                         rows[i].left * MIB);
+    }
+    const MmrigHostLimits much = {.memory = G_MAXUINT64};
+    g_assert_cmpuint(mmrig_schedule_memory(&much, &much, G_MAXUINT64), ==, G_MAXUINT64);
 }
 
 static void test_may_start(void)
@@ -129,37 +164,10 @@ static void test_queue(void)
     g_autoptr(GRand) rand = g_rand_new_with_seed(g_test_rand_int_range(0, G_MAXINT32));
 
     for (guint i = 0; i < 200; i++) {
-        MmrigLoad budget = mmrig_schedule_budget(i % 2 ? i % 7 + 1 : 0, i % 5 + 1, 100);
+        const MmrigHostLimits limits = {
+            .cpus = i % 5 + 1, .memory = 100, .tasks = MMRIG_NO_LIMIT, .files = MMRIG_NO_LIMIT};
+        MmrigLoad budget = mmrig_schedule_budget(i % 2 ? i % 7 + 1 : 0, &limits);
         play(rand, &budget);
-    }
-}
-
-static void test_available(void)
-{
-    static const struct {
-        const char *text;
-        gboolean told;
-        guint64 bytes;
-    } rows[] = {
-        {"MemTotal:       100 kB\nMemFree: 7 kB\nMemAvailable:   23288620 kB\nX: 1 kB\n", TRUE,
-         G_GUINT64_CONSTANT(23288620) * 1024},
-        {"MemAvailable: 0 kB", TRUE, 0},
-        {"MemTotal: 100 kB\nMemFree: 7 kB\n", FALSE, 0},
-        {"NotMemAvailable: 5 kB\n", FALSE, 0},
-        {"MemAvailable: 5 MB\n", FALSE, 0},
-        {"MemAvailable: -5 kB\n", FALSE, 0},
-        {"MemAvailable: kB\n", FALSE, 0},
-        {"MemAvailable:\n", FALSE, 0},
-        {"MemAvailable: 18446744073709551615 kB\n", FALSE, 0},
-        {"", FALSE, 0},
-    };
-
-    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
-        guint64 bytes = 1;
-        g_test_message("%s", rows[i].text);
-        g_assert_cmpint(mmrig_schedule_available(rows[i].text, &bytes), ==, rows[i].told);
-        if (rows[i].told)
-            g_assert_cmpuint(bytes, ==, rows[i].bytes);
     }
 }
 
@@ -170,6 +178,6 @@ int main(int argc, char **argv)
     g_test_add_func("/schedule/budget", test_budget);
     g_test_add_func("/schedule/may-start", test_may_start);
     g_test_add_func("/schedule/queue", test_queue);
-    g_test_add_func("/schedule/available", test_available);
+    g_test_add_func("/schedule/memory", test_memory);
     return g_test_run();
 }
