@@ -97,7 +97,6 @@ MmrigBootInputs mmrig_setup_inputs(const MmrigSetup *setup, const char *image, M
 /* As mmrig_setup_unmet(), of firmware. */
 static char *firmware_unmet(const MmrigSetup *setup, const MmrigScenario *scenario)
 {
-    const char *const files[] = {scenario->firmware_code, scenario->firmware_variables};
     g_autoptr(GError) error = NULL;
     const MmrigKernel *kernel = setup->kernel;
 
@@ -106,9 +105,12 @@ static char *firmware_unmet(const MmrigSetup *setup, const MmrigScenario *scenar
             "the kernel \"%s\" has no bzImage beside %s, and firmware starts "
             "no vmlinux",
             kernel->spec, kernel->image);
-    for (gsize i = 0; scenario->firmware_code && i < G_N_ELEMENTS(files); i++)
-        if (!g_file_test(files[i], G_FILE_TEST_IS_REGULAR))
-            return g_strdup_printf("there is no %s, which [firmware] names", files[i]);
+    if (scenario->firmware_code) {
+        g_autofree char *misfit = mmrig_firmware_named_misfit(
+            NULL, MMRIG_MACHINE, scenario->firmware_code, scenario->firmware_variables);
+        if (misfit)
+            return g_strdup_printf("[firmware] %s", misfit);
+    }
     if (scenario->boot_from == MMRIG_BOOT_ESP) {
         char *unmet = mmrig_esp_unmet(MMRIG_ESP_LOADER);
         if (unmet)
