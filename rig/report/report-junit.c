@@ -2,13 +2,14 @@
 /*
  * JUnit XML in the form that CI systems agree on: a suite for each result, a case for each of
  * its subtests, and a last case, "verdict", for what no subtest can say (a panic, a time
- * limit, a lost channel).
+ * limit, a lost channel). No two suites, and no two cases of a suite, have one name.
  */
 #include "report-private.h"
 
 #include "base/text.h"
 
 #define USEC_PER_SEC 1000000.0
+#define VERDICT      "verdict"
 
 typedef struct {
     guint tests, failures, errors, skipped;
@@ -94,10 +95,30 @@ static void append_outcome(GString *out, const char *element, const char *type,
     }
 }
 
-static void junit_append_case(GString *out, const char *title, const MmrigReportCase *item,
-                              Totals *totals)
+/*
+ * name, or with "#2", "#3" and so on behind it if that was used already; what reads JUnit takes
+ * results of one name for one test. used is of names, with the last number each had behind it,
+ * so that a guest with many of one name costs little. Free with g_free().
+ */
+static char *junit_unique(GHashTable *used, const char *name)
 {
-    g_autofree char *name = mmrig_report_case_name(item);
+    guint number = GPOINTER_TO_UINT(g_hash_table_lookup(used, name));
+    g_autofree char *unique = g_strdup(name);
+
+    if (number > 0) {
+        do {
+            g_free(unique);
+            unique = g_strdup_printf("%s#%u", name, ++number);
+        } while (g_hash_table_contains(used, unique));
+        g_hash_table_insert(used, g_strdup(name), GUINT_TO_POINTER(number));
+    }
+    g_hash_table_insert(used, g_strdup(unique), GUINT_TO_POINTER(1));
+    return g_steal_pointer(&unique);
+}
+
+static void junit_append_case(GString *out, const char *title, const char *name,
+                              const MmrigReportCase *item, Totals *totals)
+{
     const char *reason = mmrig_report_case_reason(item);
 
     totals->tests++;
@@ -130,7 +151,7 @@ static void append_verdict(GString *out, const char *title, const MmrigResult *r
     totals->tests++;
     g_string_append(out, "    <testcase");
     append_attribute(out, "classname", title);
-    g_string_append_printf(out, " name=\"verdict\" time=\"%.3f\"",
+    g_string_append_printf(out, " name=\"" VERDICT "\" time=\"%.3f\"",
                            (double)result->total_us / USEC_PER_SEC);
     switch (result->verdict) {
     case MMRIG_PASS:
@@ -157,11 +178,12 @@ static void append_verdict(GString *out, const char *title, const MmrigResult *r
     g_string_append(out, "    </testcase>\n");
 }
 
-static void append_suite(GString *out, const MmrigResult *result, Totals *totals)
+static void append_suite(GString *out, const char *title, const MmrigResult *result,
+                         Totals *totals)
 {
     g_autoptr(GArray) cases = mmrig_report_cases(result);
     g_autoptr(GString) body = g_string_new(NULL);
-    g_autofree char *title = mmrig_result_title(result);
+    g_autoptr(GHashTable) used = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     Totals own = {.time_us = result->total_us};
 
     g_string_append(body, "    <properties>\n");
@@ -179,8 +201,14 @@ static void append_suite(GString *out, const MmrigResult *result, Totals *totals
         append_property(body, name, value);
     }
     g_string_append(body, "    </properties>\n");
-    for (guint i = 0; i < cases->len; i++)
-        junit_append_case(body, title, &g_array_index(cases, MmrigReportCase, i), &own);
+    /* Kept for the last case, whatever the guest calls its own. */
+    g_hash_table_insert(used, g_strdup(VERDICT), GUINT_TO_POINTER(1));
+    for (guint i = 0; i < cases->len; i++) {
+        const MmrigReportCase *item = &g_array_index(cases, MmrigReportCase, i);
+        g_autofree char *said = mmrig_report_case_name(item);
+        g_autofree char *name = junit_unique(used, said);
+        junit_append_case(body, title, name, item, &own);
+    }
     append_verdict(body, title, result, &own);
 
     g_string_append(out, "  <testsuite");
@@ -196,12 +224,17 @@ static void append_suite(GString *out, const MmrigResult *result, Totals *totals
 
 char *mmrig_report_junit(const GPtrArray *results)
 {
+    g_autoptr(GHashTable) used = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     g_autoptr(GString) body = g_string_new(NULL);
     g_autoptr(GString) out = g_string_new("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     Totals totals = {0};
 
-    for (guint i = 0; i < results->len; i++)
-        append_suite(body, g_ptr_array_index(results, i), &totals);
+    for (guint i = 0; i < results->len; i++) {
+        const MmrigResult *result = g_ptr_array_index(results, i);
+        g_autofree char *plain = mmrig_result_title(result);
+        g_autofree char *title = junit_unique(used, plain);
+        append_suite(body, title, result, &totals);
+    }
     g_string_append(out, "<testsuites name=\"mmrig\"");
     append_counts(out, &totals);
     g_string_append_printf(out, ">\n%s</testsuites>\n", body->str);

@@ -188,6 +188,48 @@ static void test_ktap_reads_back(void)
     "      <property name=\"accel\" value=\"tcg\"/>\n"
 
 /* Only checks that elements nest: a second opinion on the text compared above. */
+/* The names in the report, in order, with a ';' behind each: those of attribute in element. */
+static char *names_of(const char *xml, const char *element)
+{
+    g_autofree char *pattern =
+        g_strdup_printf("<%s (?:classname=\"([^\"]*)\" )?name=\"([^\"]*)\"", element);
+    g_autoptr(GRegex) regex = g_regex_new(pattern, 0, 0, NULL);
+    g_autoptr(GMatchInfo) match = NULL;
+    GString *names = g_string_new(NULL);
+
+    for (g_regex_match(regex, xml, 0, &match); g_match_info_matches(match);
+         g_match_info_next(match, NULL)) {
+        g_autofree char *suite = g_match_info_fetch(match, 1);
+        g_autofree char *name = g_match_info_fetch(match, 2);
+        g_string_append_printf(names, "%s%s%s;", suite, *suite ? "/" : "", name);
+    }
+    return g_string_free(names, FALSE);
+}
+
+/* What reads JUnit takes two cases of one name for one test. */
+static void test_junit_unique(void)
+{
+    g_autoptr(GPtrArray) results = g_ptr_array_new_with_free_func(free_result);
+
+    for (guint i = 0; i < 3; i++) {
+        MmrigResult *result = new_result("same", NULL);
+        result->repeat = i == 1 ? 2 : 1;
+        if (i == 0)
+            add_ktap(result, "KTAP version 1\n1..7\nok 1 a\nok 2 a#2\nok 3 a\nok 4 verdict\n"
+                             "ok 5 a\nok 6 b\nok 7 a#2\n");
+        mmrig_result_settle(result, MMRIG_PASS, MMRIG_CAUSE_NONE, NULL);
+        g_ptr_array_add(results, result);
+    }
+    g_autofree char *xml = mmrig_report_junit(results);
+    g_autofree char *suites = names_of(xml, "testsuite");
+    g_autofree char *cases = names_of(xml, "testcase");
+    /* The second is a repetition of the first; the third is asked for once more. */
+    g_assert_cmpstr(suites, ==, "same;same#2;same#3;");
+    g_assert_cmpstr(cases, ==,
+                    "same/a;same/a#2;same/a#3;same/verdict#2;same/a#4;same/b;same/a#2#2;"
+                    "same/verdict;same#2/verdict;same#3/verdict;");
+}
+
 static void test_junit(void)
 {
     g_autoptr(GPtrArray) results = sample();
@@ -495,6 +537,7 @@ int main(int argc, char **argv)
     g_test_add_func("/report/machines", test_machines);
     g_test_add_func("/report/ktap-reads-back", test_ktap_reads_back);
     g_test_add_func("/report/junit", test_junit);
+    g_test_add_func("/report/junit/unique", test_junit_unique);
     g_test_add_func("/report/json", test_json);
     g_test_add_func("/report/series", test_series);
     g_test_add_func("/report/series-odd", test_series_odd);
