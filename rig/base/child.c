@@ -83,6 +83,11 @@ int mmrig_child_hold(int fd)
     return before;
 }
 
+int mmrig_child_held(void)
+{
+    return held;
+}
+
 /* From here to watch(): between fork and exec, so async-signal-safe calls only. */
 
 static void child_tell(int fd, int kind, int value)

@@ -56,3 +56,9 @@ char *mmrig_child_find(const char *program, const char *package, GError **error)
  * before; -1 is none.
  */
 int mmrig_child_hold(int fd);
+
+/*
+ * What mmrig_child_hold() was given last, or -1: for children that have no such process, and
+ * are to hold it open themselves.
+ */
+int mmrig_child_held(void);

@@ -414,6 +414,38 @@ char *mmrig_store_folder(const char *folder, const char *name, MmrigStoreFill fi
     return g_steal_pointer(&path);
 }
 
+static gboolean scratch_use(const Maker *maker, MmrigStoreFill use, gpointer data,
+                            GError **error)
+{
+    g_autofree char *partial = partial_make(maker, NULL, error);
+    MmrigJanitor janitor;
+
+    if (!partial)
+        return FALSE;
+    g_autofree char *path = g_build_filename(maker->path, partial, NULL);
+    if (!mmrig_janitor_start(&janitor, path, maker->lock, error)) {
+        unlinkat(maker->folder, partial, AT_REMOVEDIR);
+        return FALSE;
+    }
+    gboolean used = use(path, data, error);
+    /* The error that is reported is the first; the next maker tries again to remove. */
+    gboolean removed = mmrig_remove_tree(path, used ? error : NULL);
+    mmrig_janitor_dismiss(&janitor);
+    return used && removed;
+}
+
+gboolean mmrig_store_scratch(const char *folder, MmrigStoreFill use, gpointer data,
+                             GError **error)
+{
+    g_autofree char *name = g_strdup_printf("scratch-%ld", (long)getpid());
+    Maker maker;
+    gboolean done =
+        maker_begin(&maker, folder, name, error) && scratch_use(&maker, use, data, error);
+
+    maker_end(&maker);
+    return done;
+}
+
 /* With the entry's lock held. The rename replaces the partial, which is empty. */
 static gboolean drop_locked(const Maker *maker, GError **error)
 {

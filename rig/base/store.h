@@ -53,6 +53,14 @@ char *mmrig_store_folder(const char *folder, const char *name, MmrigStoreFill fi
                          gpointer data, GError **error);
 
 /*
+ * Hands use an empty folder, made in folder, which goes when use returns, or when the process
+ * dies, with the commands that it ran (child.h; mmrig_child_held() for others). FALSE with
+ * error if use says so, or the folder cannot be made or removed.
+ */
+gboolean mmrig_store_scratch(const char *folder, MmrigStoreFill use, gpointer data,
+                             GError **error);
+
+/*
  * Removes the entry name of folder, a folder: it is gone from under its name all at once.
  * Waits for one who makes it. Nothing to remove is not an error.
  */

@@ -27,8 +27,8 @@ gboolean mmrig_term_colours(int fd);
  * The escape sequence that switches to the style; "" if colours is FALSE. Never freed.
  *
  *   gboolean colours = mmrig_term_colours(STDOUT_FILENO);
- *   g_print("%sfail%s\n", mmrig_term_style(colours, MMRIG_STYLE_RED),
- *           mmrig_term_style(colours, MMRIG_STYLE_PLAIN));
+ *   mmrig_print("%sfail%s\n", mmrig_term_style(colours, MMRIG_STYLE_RED),
+ *               mmrig_term_style(colours, MMRIG_STYLE_PLAIN));
  */
 const char *mmrig_term_style(gboolean colours, MmrigStyle style);
 

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/child.h"
 #include "base/error.h"
 #include "base/paths.h"
 #include "base/store.h"
@@ -24,33 +25,71 @@ static double bench_fork_since(gint64 start)
     return (double)(g_get_monotonic_time() - start) / G_USEC_PER_SEC;
 }
 
-static gboolean run_command(const MmrigSetup *setup, gboolean cold, double *seconds,
-                            GError **error)
+/* Between fork and exec: async-signal-safe calls only. */
+static void bench_fork_set_up_child(gpointer data)
 {
-    g_autofree char *self = g_file_read_link("/proc/self/exe", error);
-    g_autofree char *folder = g_dir_make_tmp("mmrig-bench-XXXXXX", error);
-    g_autofree char *out = folder ? g_build_filename(folder, "out", NULL) : NULL;
-    int status = 0;
+    mmrig_child_bind((pid_t)GPOINTER_TO_INT(data));
+}
 
-    if (!self || !folder)
+static gboolean bench_fork_spawn(const char *const *argv, GError **error)
+{
+    /* The folder stays until the command is gone as well. QEMU gets no file of this number. */
+    const int held = mmrig_child_held(), number = MMRIG_FD_QMP;
+    GPid pid;
+    int status;
+
+    if (!g_spawn_async_with_pipes_and_fds(
+            NULL, argv, NULL, G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_STDOUT_TO_DEV_NULL,
+            bench_fork_set_up_child, GINT_TO_POINTER((int)getpid()), -1, -1, -1, &held, &number,
+            held >= 0 ? 1 : 0, &pid, NULL, NULL, NULL, error))
+        return FALSE;
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    return g_spawn_check_wait_status(status, error);
+}
+
+typedef struct {
+    const MmrigSetup *setup;
+    gboolean cold;
+    double seconds;
+} Command;
+
+static gboolean bench_fork_run_in(const char *folder, gpointer data, GError **error)
+{
+    Command *command = data;
+    g_autofree char *self = g_file_read_link("/proc/self/exe", error);
+    g_autofree char *out = g_build_filename(folder, "out", NULL);
+
+    if (!self)
         return FALSE;
     const char *argv[] = {self,
                           "run",
                           SCENARIO,
                           "--kernel",
-                          setup->kernel->spec,
+                          command->setup->kernel->spec,
                           "--accel",
-                          mmrig_accel_name(setup->accel),
+                          mmrig_accel_name(command->setup->accel),
                           "--out",
                           out,
-                          cold ? "--cold" : NULL,
+                          command->cold ? "--cold" : NULL,
                           NULL};
     gint64 start = g_get_monotonic_time();
-    gboolean ran = g_spawn_sync(NULL, (char **)argv, NULL, G_SPAWN_STDOUT_TO_DEV_NULL, NULL,
-                                NULL, NULL, NULL, &status, error) &&
-                   g_spawn_check_wait_status(status, error);
-    *seconds = bench_fork_since(start);
-    return mmrig_remove_tree(folder, ran ? error : NULL) && ran;
+    gboolean ran = bench_fork_spawn(argv, error);
+    command->seconds = bench_fork_since(start);
+    return ran;
+}
+
+/* The results go to a folder that is gone afterwards, whatever ends this process. */
+static gboolean run_command(const MmrigSetup *setup, gboolean cold, double *seconds,
+                            GError **error)
+{
+    g_autofree char *scratch = mmrig_path_cache("scratch", error);
+    Command command = {setup, cold, 0};
+
+    if (!scratch || !mmrig_store_scratch(scratch, bench_fork_run_in, &command, error))
+        return FALSE;
+    *seconds = command.seconds;
+    return TRUE;
 }
 
 typedef struct {

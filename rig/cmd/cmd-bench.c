@@ -13,10 +13,17 @@ typedef struct {
     MmrigStats subject, baseline, ratio;
 } Figures;
 
-static const MmrigBenchCase *find_case(const char *name, GError **error)
+/* words are what stands on the command line, or NULL. */
+static const MmrigBenchCase *find_case(const char *const *words, GError **error)
 {
+    const char *name = words ? words[0] : NULL;
     g_autoptr(GString) names = g_string_new(NULL);
 
+    if (name && words[1]) {
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
+                    "bench: what is \"%s\"? One bench is measured at a time", words[1]);
+        return NULL;
+    }
     for (const MmrigBenchCase *bench = mmrig_bench_cases; bench->name; bench++) {
         if (name && strcmp(name, bench->name) == 0)
             return bench;
@@ -58,16 +65,16 @@ static gboolean bench_measure(const MmrigBenchCase *bench, const MmrigSetup *set
 
 static void bench_print_row(const char *what, const MmrigStats *stats, const char *unit)
 {
-    g_print("  %-52s %7.3f %-4s (%.3f to %.3f; middle half %.3f to %.3f)\n", what,
-            stats->median, unit, stats->least, stats->most, stats->low, stats->high);
+    mmrig_print("  %-52s %7.3f %-4s (%.3f to %.3f; middle half %.3f to %.3f)\n", what,
+                stats->median, unit, stats->least, stats->most, stats->low, stats->high);
 }
 
 static void print_figures(const MmrigBenchCase *bench, const MmrigSetup *setup,
                           const Figures *figures)
 {
-    g_print("%s: medians of %u pairs, %s, kernel %s %s, QEMU %s\n", bench->name,
-            figures->ratio.count, mmrig_accel_name(setup->accel), setup->kernel->spec,
-            setup->kernel->release ? setup->kernel->release : "", setup->qemu->version);
+    mmrig_print("%s: medians of %u pairs, %s, kernel %s %s, QEMU %s\n", bench->name,
+                figures->ratio.count, mmrig_accel_name(setup->accel), setup->kernel->spec,
+                setup->kernel->release ? setup->kernel->release : "", setup->qemu->version);
     bench_print_row(bench->subject, &figures->subject, bench->unit);
     bench_print_row(bench->baseline, &figures->baseline, bench->unit);
     bench_print_row("ratio of each pair", &figures->ratio, "");
@@ -114,7 +121,7 @@ static void bench_print_json(const MmrigBenchCase *bench, const MmrigSetup *setu
     json_builder_end_object(builder);
     g_autoptr(JsonNode) root = json_builder_get_root(builder);
     g_autofree char *text = json_to_string(root, TRUE);
-    g_print("%s\n", text);
+    mmrig_print("%s\n", text);
 }
 
 MmrigExit mmrig_cmd_bench(int argc, char **argv)
@@ -141,14 +148,13 @@ MmrigExit mmrig_cmd_bench(int argc, char **argv)
 
     g_option_context_set_summary(context,
                                  "Measures the rig against a baseline, in turns, in one run.");
-    g_option_context_add_main_entries(context, entries, NULL);
-    if (!g_option_context_parse(context, &argc, &argv, &error))
+    if (!mmrig_command_parse(context, entries, &argc, &argv, &error))
         return mmrig_error_report(error);
     if (runs < 1 || runs > 10000) {
         g_set_error(&error, MMRIG_ERROR, MMRIG_ERROR_INPUT, "--runs takes 1 to 10000");
         return mmrig_error_report(error);
     }
-    const MmrigBenchCase *bench = find_case(names ? names[0] : NULL, &error);
+    const MmrigBenchCase *bench = find_case((const char *const *)names, &error);
     if (!bench)
         return mmrig_error_report(error);
     g_autoptr(MmrigSetup) setup = mmrig_setup_open(kernel, accel ? accel : "auto", &error);

@@ -106,7 +106,7 @@ static void end_json(JsonBuilder *builder)
     json_builder_end_object(builder);
     g_autoptr(JsonNode) root = json_builder_get_root(builder);
     g_autofree char *text = json_to_string(root, TRUE);
-    g_print("%s\n", text);
+    mmrig_print("%s\n", text);
 }
 
 /* Left open, for members to be added. */
@@ -172,8 +172,8 @@ static void cache_print_row(const char *kind, guint64 size, gint64 used, const c
     g_autoptr(GDateTime) time = used ? g_date_time_new_from_unix_local(used) : NULL;
     g_autofree char *when = time ? g_date_time_format(time, "%Y-%m-%d %H:%M") : NULL;
 
-    g_print("%-8s %7.1f MiB  %-16s  %s\n%40s%s\n", kind, (double)size / (1 << 20),
-            when ? when : "-", title, "", folder);
+    mmrig_print("%-8s %7.1f MiB  %-16s  %s\n%40s%s\n", kind, (double)size / (1 << 20),
+                when ? when : "-", title, "", folder);
 }
 
 static void cache_list_table(const GPtrArray *templates, const GPtrArray *kernels,
@@ -181,7 +181,7 @@ static void cache_list_table(const GPtrArray *templates, const GPtrArray *kernel
 {
     g_autofree char *count = g_strdup_printf("%u of them", images->paths->len);
 
-    g_print("%-8s %11s  %-16s  %s\n", "KIND", "SIZE", "LAST USE", "WHAT, WHERE");
+    mmrig_print("%-8s %11s  %-16s  %s\n", "KIND", "SIZE", "LAST USE", "WHAT, WHERE");
     for (guint i = 0; i < templates->len; i++) {
         const MmrigTemplateEntry *entry = g_ptr_array_index(templates, i);
         cache_print_row("template", entry->size, entry->used,
@@ -232,15 +232,15 @@ static void prune_text(const GPtrArray *removed, const Images *images)
 
     for (guint i = 0; i < removed->len; i++) {
         const MmrigTemplateEntry *entry = g_ptr_array_index(removed, i);
-        g_print("removed %s\n", entry->folder);
+        mmrig_print("removed %s\n", entry->folder);
         size += entry->size;
     }
     if (images->paths)
-        g_print("removed %u images from %s\n", images->paths->len, images->folder);
+        mmrig_print("removed %u images from %s\n", images->paths->len, images->folder);
     if (count)
-        g_print("%.1f MiB freed\n", (double)size / (1 << 20));
+        mmrig_print("%.1f MiB freed\n", (double)size / (1 << 20));
     else
-        g_print("nothing to remove\n");
+        mmrig_print("nothing to remove\n");
 }
 
 static gboolean do_prune(const Options *options, MmrigExit *status G_GNUC_UNUSED,
@@ -296,17 +296,17 @@ static gboolean do_verify(const Options *options, MmrigExit *status, GError **er
         json_builder_end_object(builder);
         damaged += !whole;
         if (!whole && !options->json)
-            g_print("damaged: %s\n", cause->message);
+            mmrig_print("damaged: %s\n", cause->message);
     }
     json_builder_end_array(builder);
     if (options->json)
         end_json(builder);
     else if (damaged)
-        g_print("templates: %u damaged of %u; `mmrig cache prune` removes them, and a run "
-                "that needs one makes it again\n",
-                damaged, templates->len);
+        mmrig_print("templates: %u damaged of %u; `mmrig cache prune` removes them, and a run "
+                    "that needs one makes it again\n",
+                    damaged, templates->len);
     else
-        g_print("templates: %u, all of them whole\n", templates->len);
+        mmrig_print("templates: %u, all of them whole\n", templates->len);
     if (damaged)
         *status = MMRIG_EXIT_FAIL;
     return TRUE;
@@ -336,21 +336,23 @@ static gboolean cache_parse(const Action *action, Options *options, int argc, ch
                             GError **error)
 {
     g_autoptr(GOptionContext) context = g_option_context_new(NULL);
-    const GOptionEntry all[] = {
-        {"all", 0, 0, G_OPTION_ARG_NONE, &options->all,
-         "Remove all templates and images; no kernels", NULL},
-        G_OPTION_ENTRY_NULL,
-    };
-    const GOptionEntry json[] = {
+    const GOptionEntry none = G_OPTION_ENTRY_NULL;
+    const GOptionEntry all = {"all",
+                              0,
+                              0,
+                              G_OPTION_ARG_NONE,
+                              &options->all,
+                              "Remove all templates and images; no kernels",
+                              NULL};
+    const GOptionEntry entries[] = {
         {"json", 0, 0, G_OPTION_ARG_NONE, &options->json, "Print JSON", NULL},
-        G_OPTION_ENTRY_NULL,
+        action->takes_all ? all : none,
+        none,
     };
 
     g_option_context_set_summary(context, action->help);
-    if (action->takes_all)
-        g_option_context_add_main_entries(context, all, NULL);
     g_autofree char *name = g_strconcat("cache ", action->name, NULL);
-    return mmrig_command_options(name, context, json, argc, argv, error);
+    return mmrig_command_options(name, context, entries, argc, argv, error);
 }
 
 MmrigExit mmrig_cmd_cache(int argc, char **argv)
@@ -369,8 +371,8 @@ MmrigExit mmrig_cmd_cache(int argc, char **argv)
             return mmrig_error_report(error);
         return status;
     }
-    if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
-        g_print("Usage:\n  mmrig cache ACTION [OPTION...]\n\n%s\n", summary);
+    if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
+        mmrig_print("Usage:\n  mmrig cache ACTION [OPTION...]\n\n%s\n", summary);
         return MMRIG_EXIT_PASS;
     }
     if (argc > 1)

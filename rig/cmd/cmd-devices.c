@@ -27,9 +27,9 @@ static void print_device(const MmrigPackDevice *device)
 {
     gsize names = 0, types = 0;
 
-    g_print("\n%s%s%s%s%s\n", device->name, device->bus ? " (bus " : "",
-            device->bus ? device->bus : "", device->bus ? "): " : ": ",
-            device->description ? device->description : "no description");
+    mmrig_print("\n%s%s%s%s%s\n", device->name, device->bus ? " (bus " : "",
+                device->bus ? device->bus : "", device->bus ? "): " : ": ",
+                device->description ? device->description : "no description");
     for (guint i = 0; i < device->properties->len; i++) {
         const MmrigPackProperty *property = g_ptr_array_index(device->properties, i);
         names = MAX(names, strlen(property->name));
@@ -44,14 +44,14 @@ static void print_device(const MmrigPackDevice *device)
             g_string_append_printf(line, "  %s", property->description);
         if (property->value)
             g_string_append_printf(line, " (default %s)", property->value);
-        g_print("%s\n", g_strchomp(line->str));
+        mmrig_print("%s\n", g_strchomp(line->str));
     }
 }
 
 static void devices_print_text(const MmrigQemu *qemu, const MmrigPack *pack)
 {
-    g_print("%s, built for QEMU %s, in QEMU %s: %u device%s\n", pack->path, pack->version,
-            qemu->version, pack->devices->len, pack->devices->len == 1 ? "" : "s");
+    mmrig_print("%s, built for QEMU %s, in QEMU %s: %u device%s\n", pack->path, pack->version,
+                qemu->version, pack->devices->len, pack->devices->len == 1 ? "" : "s");
     for (guint i = 0; i < pack->devices->len; i++)
         print_device(g_ptr_array_index(pack->devices, i));
 }
@@ -93,7 +93,7 @@ static void devices_print_json(const MmrigQemu *qemu, const MmrigPack *pack)
     json_object_set_array_member(object, "devices", devices);
     json_node_take_object(node, object);
     g_autofree char *text = json_to_string(node, TRUE);
-    g_print("%s\n", text);
+    mmrig_print("%s\n", text);
 }
 
 MmrigExit mmrig_cmd_devices(int argc, char **argv)

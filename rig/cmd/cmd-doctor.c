@@ -38,12 +38,12 @@ MmrigExit mmrig_cmd_doctor(int argc, char **argv)
     if (json) {
         g_autoptr(JsonNode) node = mmrig_doctor_json(findings);
         text = json_to_string(node, TRUE);
-        g_print("%s\n", text);
+        mmrig_print("%s\n", text);
     } else {
         gboolean terminal = mmrig_term_is_terminal(STDOUT_FILENO);
         text = mmrig_doctor_text(findings, mmrig_term_colours(STDOUT_FILENO),
                                  terminal ? mmrig_term_width(STDOUT_FILENO) : 0);
-        g_print("%s", text);
+        mmrig_print("%s", text);
     }
     return mmrig_doctor_worst(findings) == MMRIG_CHECK_FAIL ? MMRIG_EXIT_FAIL : MMRIG_EXIT_PASS;
 }

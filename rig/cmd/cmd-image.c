@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <gio/gio.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -65,8 +64,7 @@ static gboolean parse(Options *options, int argc, char **argv, GError **error)
                  "  mmrig image -k tree -t boot-smoke -o initrd.cpio\n\n"
                  "Exit status: 0 built, 2 wrong arguments or a missing part, 77 the kernel\n"
                  "lacks a module, 99 mmrig itself failed.\n");
-    g_option_context_add_main_entries(context, entries, NULL);
-    if (!g_option_context_parse(context, &argc, &argv, &problem))
+    if (!mmrig_command_parse(context, entries, &argc, &argv, &problem))
         g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT, "image: %s; see mmrig image --help",
                     problem->message);
     else if (argc > 1)
@@ -160,7 +158,7 @@ static gboolean image_command_copy(const char *from_path, const char *to_path, G
 
 static void print_line(const char *line, G_GNUC_UNUSED gpointer data)
 {
-    printf("%s\n", line);
+    mmrig_print("%s\n", line);
 }
 
 static gboolean image_command_run(const Options *options, GError **error)
@@ -179,11 +177,9 @@ static gboolean image_command_run(const Options *options, GError **error)
         (const char *const *)options->modules, error);
     if (!image || (options->output && !image_command_copy(image, options->output, error)))
         return FALSE;
-    printf("%s\n", options->output ? options->output : image);
+    mmrig_print("%s\n", options->output ? options->output : image);
     if (options->list && !mmrig_image_list(image, print_line, NULL, error))
         return FALSE;
-    if (fflush(stdout) != 0)
-        return image_command_failed(error, MMRIG_ERROR_RIG, "standard output", errno);
     return TRUE;
 }
 

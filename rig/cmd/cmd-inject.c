@@ -86,8 +86,7 @@ static gboolean inject_command_parse(int argc, char **argv, InjectArguments *a, 
     g_option_context_set_summary(context,
                                  "Injects a memory error into a machine that is kept.");
     g_option_context_set_description(context, description);
-    g_option_context_add_main_entries(context, entries, NULL);
-    return g_option_context_parse(context, &argc, &argv, error);
+    return mmrig_command_parse(context, entries, &argc, &argv, error);
 }
 
 /* The request: what stands behind RUN, and the options as KEY=VALUE. */
@@ -121,7 +120,7 @@ static void set_which(const InjectArguments *a, GError **error)
     g_auto(GStrv) runs = mmrig_keeper_list();
     g_autofree char *names = g_strjoinv(", ", runs);
 
-    if (a->words && *a->words)
+    if (a->words && *a->words && **a->words)
         g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
                     "%.80s: inject what? dram, pmem, cxl or mce; or list, or clear", *a->words);
     else if (*runs)
@@ -142,13 +141,13 @@ static void print_place(const char *target, JsonObject *entry)
     const char *source = json_object_get_string_member_with_default(entry, "source", NULL);
     gint64 where = json_object_get_int_member_with_default(entry, device ? "offset" : "gpa", 0);
 
-    g_print("%s%s%s 0x%" G_GINT64_MODIFIER "x %" G_GINT64_FORMAT "%s%s\n", target,
-            device ? " " : "", device ? device : "", (guint64)where,
-            json_object_get_int_member_with_default(entry, "length", 0),
-            state || source ? " " : "",
-            state    ? state
-            : source ? source
-                     : "");
+    mmrig_print("%s%s%s 0x%" G_GINT64_MODIFIER "x %" G_GINT64_FORMAT "%s%s\n", target,
+                device ? " " : "", device ? device : "", (guint64)where,
+                json_object_get_int_member_with_default(entry, "length", 0),
+                state || source ? " " : "",
+                state    ? state
+                : source ? source
+                         : "");
 }
 
 /* "TARGET [DEVICE] ADDRESS LENGTH [WHAT]", a line each. */
@@ -175,7 +174,7 @@ static void inject_command_print_json(JsonNode *answer)
     json_generator_set_pretty(generator, TRUE);
     json_generator_set_root(generator, answer);
     g_autofree char *text = json_generator_to_data(generator, NULL);
-    g_print("%s\n", text);
+    mmrig_print("%s\n", text);
 }
 
 static void print_done(MmrigInjectVerb verb, JsonObject *answer)
@@ -185,13 +184,13 @@ static void print_done(MmrigInjectVerb verb, JsonObject *answer)
     gboolean place =
         json_object_has_member(answer, "gpa") || json_object_has_member(answer, "offset");
 
-    g_print("%s", verb == MMRIG_INJECT_CLEAR ? "cleared " : "injected ");
+    mmrig_print("%s", verb == MMRIG_INJECT_CLEAR ? "cleared " : "injected ");
     if (kind)
-        g_print("%s ", kind);
+        mmrig_print("%s ", kind);
     if (place)
         print_place(target, answer);
     else
-        g_print("%s\n", target);
+        mmrig_print("%s\n", target);
 }
 
 MmrigExit mmrig_cmd_inject(int argc, char **argv)
@@ -202,7 +201,8 @@ MmrigExit mmrig_cmd_inject(int argc, char **argv)
 
     if (!inject_command_parse(argc, argv, &arguments, &error))
         return mmrig_error_report(error);
-    if (!arguments.words || !arguments.words[0] || !arguments.words[1]) {
+    if (!arguments.words || !arguments.words[0] || !*arguments.words[0] ||
+        !arguments.words[1]) {
         set_which(&arguments, &error);
         return mmrig_error_report(error);
     }

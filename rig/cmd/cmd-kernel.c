@@ -24,7 +24,7 @@ static void kernel_command_print_json(JsonBuilder *builder)
     json_generator_set_pretty(generator, TRUE);
     json_generator_set_root(generator, root);
     text = json_generator_to_data(generator, NULL);
-    g_print("%s\n", text);
+    mmrig_print("%s\n", text);
 }
 
 static void kernel_command_add_string(JsonBuilder *builder, const char *name, const char *value)
@@ -42,29 +42,12 @@ static gboolean parse_options(const char *usage, const char *help, const GOption
 {
     g_autoptr(GOptionContext) context = g_option_context_new(usage);
     g_autoptr(GError) error = NULL;
-    gboolean wants_help = FALSE;
-    const GOptionEntry help_entry[] = {
-        {"help", 'h', 0, G_OPTION_ARG_NONE, &wants_help, "Show this text", NULL},
-        G_OPTION_ENTRY_NULL,
-    };
 
-    g_option_context_set_help_enabled(context, FALSE);
     g_option_context_set_summary(context, help);
-    if (entries)
-        g_option_context_add_main_entries(context, entries, NULL);
-    g_option_context_add_main_entries(context, help_entry, NULL);
-    if (!g_option_context_parse(context, argc, argv, &error)) {
-        *status = mmrig_error_report(error);
-        return FALSE;
-    }
-    if (wants_help) {
-        g_autofree char *text = g_option_context_get_help(context, TRUE, NULL);
-
-        g_print("%s", text);
-        *status = MMRIG_EXIT_PASS;
-        return FALSE;
-    }
-    return TRUE;
+    if (mmrig_command_parse(context, entries, argc, argv, &error))
+        return TRUE;
+    *status = mmrig_error_report(error);
+    return FALSE;
 }
 
 static MmrigExit usage_error(const char *action, const char *what)
@@ -106,13 +89,13 @@ static void kernel_command_list_table(const GPtrArray *infos)
 
         width = MAX(width, (int)strlen(info->release));
     }
-    g_print("%-7s %-*s %9s  %s\n", "SOURCE", width, "RELEASE", "SIZE", "IMAGE, MADE FROM");
+    mmrig_print("%-7s %-*s %9s  %s\n", "SOURCE", width, "RELEASE", "SIZE", "IMAGE, MADE FROM");
     for (guint i = 0; i < infos->len; i++) {
         const MmrigKernelInfo *info = g_ptr_array_index(infos, i);
 
-        g_print("%-7s %-*s %5.1f MiB  %s/%s\n%-7s %-*s %9s  %s\n", info->source, width,
-                info->release, (double)info->size / (1 << 20), info->folder, info->image, "",
-                width, "", "", info->origin);
+        mmrig_print("%-7s %-*s %5.1f MiB  %s/%s\n%-7s %-*s %9s  %s\n", info->source, width,
+                    info->release, (double)info->size / (1 << 20), info->folder, info->image,
+                    "", width, "", "", info->origin);
     }
 }
 
@@ -139,7 +122,8 @@ static MmrigExit kernel_command_do_list(int argc, char **argv)
     else if (infos->len > 0)
         kernel_command_list_table(infos);
     else
-        g_print("No kernels yet; get one with 'mmrig kernel fetch' or 'mmrig kernel build'.\n");
+        mmrig_print(
+            "No kernels yet; get one with 'mmrig kernel fetch' or 'mmrig kernel build'.\n");
     return MMRIG_EXIT_PASS;
 }
 
@@ -148,12 +132,13 @@ static MmrigExit print_image(const MmrigKernel *kernel, const GError *error)
 {
     if (!kernel)
         return mmrig_error_report(error);
-    g_print("%s\n", kernel->image);
+    mmrig_print("%s\n", kernel->image);
     return MMRIG_EXIT_PASS;
 }
 
 static MmrigExit do_fetch(int argc, char **argv)
 {
+    const GOptionEntry none[] = {G_OPTION_ENTRY_NULL};
     g_autoptr(MmrigKernel) kernel = NULL;
     g_autoptr(GError) error = NULL;
     MmrigExit status;
@@ -161,7 +146,7 @@ static MmrigExit do_fetch(int argc, char **argv)
     if (!parse_options("[distro] - get the distribution's current kernel",
                        "Downloads the kernel package that apt would install and unpacks it "
                        "into\nthe cache; nothing is installed.",
-                       NULL, &argc, &argv, &status))
+                       none, &argc, &argv, &status))
         return status;
     if (argc > 2 || (argc == 2 && strcmp(argv[1], "distro") != 0))
         return usage_error("fetch", "only 'distro' can be fetched");
@@ -174,7 +159,7 @@ static MmrigExit do_build(int argc, char **argv)
     g_autoptr(MmrigKernel) kernel = NULL;
     g_autofree char *tree = NULL;
     g_autofree char *path = NULL;
-    int jobs = 0;
+    int jobs = G_MININT; /* not said */
     const GOptionEntry entries[] = {
         {"tree", 0, 0, G_OPTION_ARG_FILENAME, &tree,
          "Build this source tree, which is not written to", "DIR"},
@@ -192,13 +177,11 @@ static MmrigExit do_build(int argc, char **argv)
         return status;
     if (argc > 1)
         return usage_error("build", "it takes no arguments besides options");
-    if (jobs < 0 || jobs > 4096)
+    if (jobs != G_MININT && (jobs < 1 || jobs > 4096))
         return usage_error("build", "--jobs is from 1 to 4096");
-    if (tree && !*tree)
-        return usage_error("build", "--tree needs a folder");
     if (tree)
         path = g_canonicalize_filename(tree, NULL);
-    kernel = mmrig_kernel_tree_build(path, (guint)jobs, &error);
+    kernel = mmrig_kernel_tree_build(path, jobs == G_MININT ? 0 : (guint)jobs, &error);
     return print_image(kernel, error);
 }
 
@@ -272,8 +255,8 @@ MmrigExit mmrig_cmd_kernel(int argc, char **argv)
         g_set_prgname(program); /* for the action's --help */
         return actions[i].run(argc - 1, argv + 1);
     }
-    if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
-        g_print("Usage:\n  mmrig kernel ACTION [OPTION...]\n\n%s\n", summary);
+    if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
+        mmrig_print("Usage:\n  mmrig kernel ACTION [OPTION...]\n\n%s\n", summary);
         return MMRIG_EXIT_PASS;
     }
     if (argc > 1)

@@ -8,13 +8,14 @@
 #include "template/template.h"
 
 typedef struct {
-    char *area, *scenarios;
+    char **areas; /* or NULL */
+    char *scenarios;
     gboolean twins, json;
 } ListArguments;
 
 static void clear_arguments(ListArguments *arguments)
 {
-    g_free(arguments->area);
+    g_strfreev(arguments->areas);
     g_free(arguments->scenarios);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ListArguments, clear_arguments)
@@ -22,8 +23,8 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ListArguments, clear_arguments)
 static gboolean parse_arguments(int argc, char **argv, ListArguments *arguments, GError **error)
 {
     const GOptionEntry entries[] = {
-        {"area", 'a', 0, G_OPTION_ARG_STRING, &arguments->area, "List the scenarios of AREA",
-         "AREA"},
+        {"area", 'a', 0, G_OPTION_ARG_STRING_ARRAY, &arguments->areas,
+         "List the scenarios of AREA (may be given several times)", "AREA"},
         {"twins", 0, 0, G_OPTION_ARG_NONE, &arguments->twins,
          "Also list the twins, which are broken on purpose and must fail", NULL},
         {"scenarios", 0, 0, G_OPTION_ARG_FILENAME, &arguments->scenarios,
@@ -45,7 +46,8 @@ static gboolean list_load(GPtrArray *into, const char *folder, const char *name,
 
     if (!scenario)
         return FALSE;
-    if (arguments->area && !g_str_equal(arguments->area, scenario->area)) {
+    if (arguments->areas &&
+        !g_strv_contains((const char *const *)arguments->areas, scenario->area)) {
         mmrig_scenario_free(scenario);
         return TRUE;
     }
@@ -64,6 +66,14 @@ static void scenario_free(gpointer data)
     mmrig_scenario_free(data);
 }
 
+static gboolean list_has_area(const GPtrArray *scenarios, const char *area)
+{
+    for (guint i = 0; i < scenarios->len; i++)
+        if (g_str_equal(((const MmrigScenario *)g_ptr_array_index(scenarios, i))->area, area))
+            return TRUE;
+    return FALSE;
+}
+
 static GPtrArray *load_all(const ListArguments *arguments, GError **error)
 {
     g_autofree char *folder = arguments->scenarios
@@ -78,17 +88,19 @@ static GPtrArray *load_all(const ListArguments *arguments, GError **error)
         if (!list_load(scenarios, folder, *name, arguments, error))
             return NULL;
     }
-    if (scenarios->len == 0) {
-        if (arguments->area)
-            g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
-                        "%s has no scenario of area '%s'; 'mmrig list' shows the areas", folder,
-                        arguments->area);
-        else
-            g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
-                        "%s has no scenario (a file NAME.ini)", folder);
+    for (char **area = arguments->areas; area && *area; area++) {
+        if (list_has_area(scenarios, *area))
+            continue;
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
+                    "%s has no scenario of area '%s'; 'mmrig list' shows the areas", folder,
+                    *area);
         return NULL;
     }
-    return g_steal_pointer(&scenarios);
+    if (scenarios->len > 0)
+        return g_steal_pointer(&scenarios);
+    g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT, "%s has no scenario (a file NAME.ini)",
+                folder);
+    return NULL;
 }
 
 static char *list_title(const MmrigScenario *scenario)
@@ -101,13 +113,13 @@ static void print_words(const char *label, GStrv words)
     if (!words || !*words)
         return;
     g_autofree char *text = g_strjoinv(" ", words);
-    g_print("    %s %s\n", label, text);
+    mmrig_print("    %s %s\n", label, text);
 }
 
 static void print_reason(const char *label, const char *reason)
 {
     if (reason)
-        g_print("    %s %s\n", label, reason);
+        mmrig_print("    %s %s\n", label, reason);
 }
 
 static void list_print_text(const GPtrArray *scenarios)
@@ -124,12 +136,12 @@ static void list_print_text(const GPtrArray *scenarios)
         const MmrigScenario *scenario = g_ptr_array_index(scenarios, i);
         g_autofree char *name = list_title(scenario);
         if (scenario->twin) {
-            g_print("%-*s  %-*s  must fail by %s\n", (int)names, name, (int)areas,
-                    scenario->area, scenario->twin_cause);
+            mmrig_print("%-*s  %-*s  must fail by %s\n", (int)names, name, (int)areas,
+                        scenario->area, scenario->twin_cause);
             continue;
         }
-        g_print("%-*s  %-*s  %s\n", (int)names, name, (int)areas, scenario->area,
-                scenario->summary);
+        mmrig_print("%-*s  %-*s  %s\n", (int)names, name, (int)areas, scenario->area,
+                    scenario->summary);
         print_words("asks the rig for:", scenario->requests);
         print_words("needs in the kernel:", scenario->config);
         print_words("needs in the image:", scenario->manifests);
@@ -185,7 +197,7 @@ static void list_print_json(const GPtrArray *scenarios)
     json_object_set_array_member(object, "scenarios", array);
     json_node_take_object(node, object);
     g_autofree char *text = json_to_string(node, TRUE);
-    g_print("%s\n", text);
+    mmrig_print("%s\n", text);
 }
 
 MmrigExit mmrig_cmd_list(int argc, char **argv)

@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* mmrig memmap: boots a scenario's machine and shows the memory map that its guest sees. */
-#include <stdio.h>
-#include <string.h>
 
 #include "base/paths.h"
-#include "base/store.h"
 #include "command-private.h"
 #include "memmap/memmap.h"
 #include "run/run.h"
 #include "run/setup.h"
 
 /* The kernel prints its map only when told to, and it must still be in the log at the end. */
-#define CMDLINE "efi=debug log_buf_len=1M"
+#define CMDLINE    "efi=debug log_buf_len=1M"
+#define OUTPUT_MAX (16 * 1024 * 1024)
 
 /* Makes of the scenario one whose test tells the memory map. */
 static void memmap_command_replace_test(MmrigScenario *scenario)
@@ -31,36 +29,49 @@ static void memmap_command_replace_test(MmrigScenario *scenario)
     scenario->expect = MMRIG_EXPECT_PASS;
 }
 
-static char *read_output(const MmrigSetup *setup, MmrigScenario *scenario, gsize *size,
-                         GError **error)
+static void memmap_command_on_output(const char *bytes, gsize size, gpointer data)
+{
+    GString *output = data;
+
+    /* A map has some kilobytes. What a guest says beyond the limit makes it unreadable. */
+    if (output->len <= OUTPUT_MAX)
+        g_string_append_len(output, bytes, (gssize)size);
+}
+
+/* What the test says; free with g_string_free(). */
+static GString *memmap_command_run(const MmrigSetup *setup, MmrigScenario *scenario,
+                                   GError **error)
 {
     g_autofree char *image = mmrig_setup_image(setup, scenario, NULL, error);
-    g_autofree char *folder = image ? g_dir_make_tmp("mmrig-memmap-XXXXXX", error) : NULL;
-    g_autoptr(GError) removal = NULL;
-    char *output = NULL;
+    g_autoptr(GString) output = g_string_new(NULL);
 
-    if (!folder)
+    if (!image)
         return NULL;
-    g_autofree char *path = g_build_filename(folder, "test.ktap", NULL);
     const MmrigBootInputs inputs = mmrig_setup_inputs(setup, image, MMRIG_START_COLD);
-    MmrigRunOptions options = {
-        .scenario = scenario, .inputs = &inputs, .folder = folder, .repeat = 1};
+    MmrigRunOptions options = {.scenario = scenario,
+                               .inputs = &inputs,
+                               .repeat = 1,
+                               .output = memmap_command_on_output,
+                               .output_data = output};
     g_autoptr(MmrigResult) result = mmrig_run(&options, NULL, error);
-    if (result && result->verdict == MMRIG_PASS)
-        g_file_get_contents(path, &output, size, error);
-    else if (result)
+    if (!result)
+        return NULL;
+    if (result->verdict != MMRIG_PASS)
         g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_GUEST, "%s: %s", scenario->name,
                     result->message ? result->message : "the guest told no memory map");
-    if (!mmrig_remove_tree(folder, &removal))
-        g_printerr("mmrig: %s\n", removal->message);
-    return output;
+    else if (output->len > OUTPUT_MAX)
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_GUEST,
+                    "%s: the guest told more than a memory map: over %d MiB", scenario->name,
+                    OUTPUT_MAX >> 20);
+    else
+        return g_steal_pointer(&output);
+    return NULL;
 }
 
 static MmrigMemmap *memmap_command_obtain(const MmrigSetup *setup, MmrigScenario *scenario,
                                           GError **error)
 {
-    g_autofree char *unmet = NULL, *output = NULL;
-    gsize size = 0;
+    g_autofree char *unmet = NULL;
 
     if (scenario->firmware == MMRIG_FIRMWARE_NONE) {
         g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
@@ -75,8 +86,8 @@ static MmrigMemmap *memmap_command_obtain(const MmrigSetup *setup, MmrigScenario
         return NULL;
     }
     memmap_command_replace_test(scenario);
-    output = read_output(setup, scenario, &size, error);
-    return output ? mmrig_memmap_parse(output, size, error) : NULL;
+    g_autoptr(GString) output = memmap_command_run(setup, scenario, error);
+    return output ? mmrig_memmap_parse(output->str, output->len, error) : NULL;
 }
 
 MmrigExit mmrig_cmd_memmap(int argc, char **argv)
@@ -101,8 +112,7 @@ MmrigExit mmrig_cmd_memmap(int argc, char **argv)
 
     g_option_context_set_summary(
         context, "Boots a scenario's machine and shows the memory map that its guest sees.");
-    g_option_context_add_main_entries(context, entries, NULL);
-    if (!g_option_context_parse(context, &argc, &argv, &error))
+    if (!mmrig_command_parse(context, entries, &argc, &argv, &error))
         return mmrig_error_report(error);
     if (!names || g_strv_length(names) != 1) {
         g_set_error(&error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
@@ -121,7 +131,7 @@ MmrigExit mmrig_cmd_memmap(int argc, char **argv)
         return mmrig_error_report(error);
     g_autofree char *text =
         json ? mmrig_memmap_json(map, names[0]) : mmrig_memmap_table(map, names[0]);
-    g_print("%s", text);
+    mmrig_print("%s", text);
     if (svg) {
         g_autofree char *picture = mmrig_memmap_svg(map, names[0]);
         if (!g_file_set_contents(svg, picture, -1, &error))

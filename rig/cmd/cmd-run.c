@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <glib-unix.h>
-#include <signal.h>
-#include <stdio.h>
 #include <unistd.h>
 
+#include "base/interrupt.h"
 #include "base/paths.h"
 #include "base/term.h"
 #include "command-private.h"
@@ -14,21 +12,25 @@
 #include "template/template-child.h"
 #include "vm/esp.h"
 
+#define TIMEOUT_MAX (24 * 3600)
+#define REPEAT_MAX  1000000
+#define NOT_SAID    G_MININT
+
 typedef struct {
-    char **names;
-    char *area, *kernel, *accel, *out, *scenarios, *jobs_text;
+    char **names, **areas; /* areas may be NULL */
+    char *kernel, *accel, *out, *scenarios, *jobs_text;
     gboolean all, twins, json, dry_run, cold, keep;
-    char *name;     /* for --keep, or NULL */
-    char **devices; /* to add, or NULL */
-    int timeout, repeat;
-    int make_template; /* the number of a scenario, or -1 */
-    guint jobs;        /* 0: not said */
+    char *name;          /* for --keep, or NULL */
+    char **devices;      /* to add, or NULL */
+    int timeout, repeat; /* timeout 0: the scenario's own */
+    int make_template;   /* the number of a scenario, or -1 */
+    guint jobs;          /* 0: not said */
 } RunArguments;
 
 static void run_command_free_arguments(RunArguments *arguments)
 {
     g_strfreev(arguments->names);
-    g_free(arguments->area);
+    g_strfreev(arguments->areas);
     g_free(arguments->kernel);
     g_free(arguments->accel);
     g_free(arguments->out);
@@ -38,6 +40,16 @@ static void run_command_free_arguments(RunArguments *arguments)
     g_strfreev(arguments->devices);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(RunArguments, run_command_free_arguments)
+
+static gboolean run_command_check_number(const char *option, int value, int most,
+                                         GError **error)
+{
+    if (value == NOT_SAID || (value >= 1 && value <= most))
+        return TRUE;
+    g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
+                "--%s %d: it takes a number from 1 to %d", option, value, most);
+    return FALSE;
+}
 
 static gboolean read_jobs(RunArguments *arguments, GError **error)
 {
@@ -58,8 +70,8 @@ static gboolean run_command_parse_arguments(int argc, char **argv, RunArguments 
                                             GError **error)
 {
     const GOptionEntry entries[] = {
-        {"area", 'a', 0, G_OPTION_ARG_STRING, &arguments->area, "Run all scenarios of AREA",
-         "AREA"},
+        {"area", 'a', 0, G_OPTION_ARG_STRING_ARRAY, &arguments->areas,
+         "Run all scenarios of AREA (may be given several times)", "AREA"},
         {"all", 0, 0, G_OPTION_ARG_NONE, &arguments->all, "Run all scenarios", NULL},
         {"twins", 0, 0, G_OPTION_ARG_NONE, &arguments->twins,
          "Also run each scenario's twins, which are broken on purpose and must fail", NULL},
@@ -97,32 +109,38 @@ static gboolean run_command_parse_arguments(int argc, char **argv, RunArguments 
     };
     g_autoptr(GOptionContext) context = g_option_context_new("NAME[:TWIN]...");
 
-    arguments->repeat = 1;
+    arguments->repeat = arguments->timeout = NOT_SAID;
     arguments->make_template = -1;
     g_option_context_set_summary(context, "Runs scenarios and gives a verdict on each.");
     g_option_context_set_description(
         context, "Exit status: 0 all passed, 1 something failed, 2 wrong arguments or input,\n"
                  "77 all were skipped, 99 the rig itself broke. See mmrig-run(1).");
-    g_option_context_add_main_entries(context, entries, NULL);
-    if (!g_option_context_parse(context, &argc, &argv, error))
+    if (!mmrig_command_parse(context, entries, &argc, &argv, error))
         return FALSE;
     if (!read_jobs(arguments, error))
         return FALSE;
-    if (arguments->timeout >= 0 && arguments->timeout <= 24 * 3600 && arguments->repeat >= 1 &&
-        arguments->repeat <= 1000000)
-        return TRUE;
-    g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
-                "--timeout takes 1 to 86400 seconds, --repeat 1 to 1000000");
-    return FALSE;
+    if (!run_command_check_number("timeout", arguments->timeout, TIMEOUT_MAX, error) ||
+        !run_command_check_number("repeat", arguments->repeat, REPEAT_MAX, error))
+        return FALSE;
+    arguments->repeat = arguments->repeat == NOT_SAID ? 1 : arguments->repeat;
+    arguments->timeout = arguments->timeout == NOT_SAID ? 0 : arguments->timeout;
+    return TRUE;
 }
 
-/* Adds what --device says; --keep is for one machine. */
+/* Adds what --device says; whether the options suit the scenarios: --keep is for one machine.
+ */
 static gboolean run_command_add_devices(const RunArguments *arguments,
                                         const GPtrArray *scenarios, GError **error)
 {
     if (arguments->keep && (scenarios->len != 1 || arguments->repeat != 1)) {
         g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
                     "--keep keeps one machine: name one scenario, and do not repeat it");
+        return FALSE;
+    }
+    if ((guint64)scenarios->len * (guint64)arguments->repeat > G_MAXINT) {
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
+                    "--repeat %d of %u scenarios are more than %d runs; repeat them less often",
+                    arguments->repeat, scenarios->len, G_MAXINT);
         return FALSE;
     }
     if (arguments->name && !arguments->keep) {
@@ -146,10 +164,10 @@ static void say_kept(const MmrigResult *result, const char *name)
                result->message ? result->message : "", name, name);
 }
 
-static gboolean run_command_on_signal(gpointer data)
+/* The user does not want it any more, or nobody reads what it prints. */
+static void run_command_cancel(gpointer data)
 {
     g_cancellable_cancel(data);
-    return G_SOURCE_CONTINUE;
 }
 
 /* What QEMU's arguments do not say, as the rig makes it. */
@@ -160,7 +178,7 @@ static void print_disk(const MmrigPlan *machine)
         if (!backing->esp)
             continue;
         g_autofree char *text = mmrig_esp_describe(backing->esp, "#   ");
-        g_print("# boots from a disk, the descriptor %d:\n%s", backing->fd, text);
+        mmrig_print("# boots from a disk, the descriptor %d:\n%s", backing->fd, text);
     }
 }
 
@@ -177,32 +195,31 @@ static gboolean dry_run(const MmrigSetup *setup, const GPtrArray *scenarios, GEr
             return FALSE;
         g_autofree char *command = mmrig_plan_quote(machine);
         const char *cold = mmrig_template_unfit(scenario);
-        g_print("# %s%s%s\n", scenario->name, scenario->twin ? ":" : "",
-                scenario->twin ? scenario->twin : "");
+        mmrig_print("# %s%s%s\n", scenario->name, scenario->twin ? ":" : "",
+                    scenario->twin ? scenario->twin : "");
         if (cold)
-            g_print("# is booted, not forked: %s\n", cold);
+            mmrig_print("# is booted, not forked: %s\n", cold);
         if (scenario->forked)
-            g_print("# must be forked: %s\n", scenario->forked);
+            mmrig_print("# must be forked: %s\n", scenario->forked);
         print_disk(machine);
-        g_print("%s\n", command);
+        mmrig_print("%s\n", command);
     }
     return TRUE;
 }
 
 /* Machines, guests and verdicts: batch.c, run.c, judge.c. */
-static gboolean run_all(const MmrigBatchOptions *options, MmrigOutput *output, GError **error)
+static gboolean run_all(const MmrigBatchOptions *options, MmrigOutput *output,
+                        GCancellable *cancellable, GError **error)
 {
-    g_autoptr(GCancellable) cancellable = g_cancellable_new();
-    guint interrupt = g_unix_signal_add(SIGINT, run_command_on_signal, cancellable);
-    guint terminate = g_unix_signal_add(SIGTERM, run_command_on_signal, cancellable);
+    g_autoptr(MmrigPrintWatch) watch G_GNUC_UNUSED =
+        mmrig_print_watch_new(run_command_cancel, cancellable);
     gboolean whole = mmrig_batch_run(options, output, cancellable, error);
 
-    g_source_remove(interrupt);
-    g_source_remove(terminate);
     if (!whole && g_error_matches(*error, G_IO_ERROR, G_IO_ERROR_CANCELLED)) {
         g_clear_error(error);
-        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG,
-                    "interrupted; the guests were stopped");
+        if (mmrig_print_check(error))
+            g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG,
+                        "interrupted; the guests were stopped");
     }
     return whole;
 }
@@ -243,7 +260,7 @@ MmrigExit mmrig_cmd_run(int argc, char **argv)
     MmrigSelection selection = {
         .folder = arguments.scenarios ? arguments.scenarios : installed,
         .names = arguments.names ? (const char *const *)arguments.names : no_names,
-        .area = arguments.area,
+        .areas = (const char *const *)arguments.areas,
         .all = arguments.all,
         .twins = arguments.twins,
     };
@@ -260,13 +277,19 @@ MmrigExit mmrig_cmd_run(int argc, char **argv)
         return run_command_make_template(setup, scenarios, (guint)arguments.make_template);
     if (arguments.dry_run)
         return dry_run(setup, scenarios, &error) ? MMRIG_EXIT_PASS : mmrig_error_report(error);
+    if (arguments.out && !mmrig_output_folder_free(arguments.out, &error))
+        return mmrig_error_report(error);
+    g_autoptr(GPtrArray) items = mmrig_batch_prepare(setup, scenarios, arguments.cold, &error);
+    if (!items)
+        return mmrig_error_report(error);
+    g_autoptr(GCancellable) cancellable = g_cancellable_new();
+    /* To the end of this function: a terminal that is closed sends SIGHUP more than once. */
+    g_autoptr(MmrigInterrupt) interrupt G_GNUC_UNUSED =
+        mmrig_interrupt_new(run_command_cancel, cancellable);
     g_autoptr(MmrigOutput) output =
         mmrig_output_new(arguments.out, output_form(&arguments), setup,
                          scenarios->len * (guint)arguments.repeat, &error);
     if (!output)
-        return mmrig_error_report(error);
-    g_autoptr(GPtrArray) items = mmrig_batch_prepare(setup, scenarios, arguments.cold, &error);
-    if (!items)
         return mmrig_error_report(error);
     MmrigBatchOptions options = {
         .setup = setup,
@@ -278,7 +301,7 @@ MmrigExit mmrig_cmd_run(int argc, char **argv)
         .kept = arguments.keep ? say_kept : NULL,
         .keep_name = arguments.name,
     };
-    gboolean whole = run_all(&options, output, &error);
+    gboolean whole = run_all(&options, output, cancellable, &error);
     /* What was found before an interruption is worth keeping. */
     gboolean saved = mmrig_output_finish(output, whole ? &error : NULL);
     if (!whole || !saved)

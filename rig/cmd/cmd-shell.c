@@ -12,6 +12,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "base/interrupt.h"
 #include "base/paths.h"
 #include "base/term.h"
 #include "command-private.h"
@@ -263,10 +264,9 @@ static void shell_on_ended(MmrigInstance *instance, gpointer data)
     }
 }
 
-static gboolean shell_on_signal(gpointer data)
+static void shell_on_interrupt(gpointer data)
 {
     shell_fail(data, MMRIG_ERROR_RIG, "interrupted; the guest was stopped");
-    return G_SOURCE_CONTINUE;
 }
 
 /* From now on `mmrig inject` reaches the machine. That it cannot is no reason to end it. */
@@ -328,12 +328,9 @@ static int run_shell(const MmrigSetup *setup, const MmrigScenario *scenario,
     shell.scenario = scenario;
     shell.name = name;
     shell.loop = g_main_loop_new(NULL, FALSE);
-    guint sources[] = {
-        g_unix_signal_add(SIGINT, shell_on_signal, &shell),
-        g_unix_signal_add(SIGTERM, shell_on_signal, &shell),
-        g_unix_signal_add(SIGHUP, shell_on_signal, &shell),
-        g_unix_signal_add(SIGWINCH, send_size, &shell),
-    };
+    g_autoptr(MmrigInterrupt) interrupt G_GNUC_UNUSED =
+        mmrig_interrupt_new(shell_on_interrupt, &shell);
+    guint resized = g_unix_signal_add(SIGWINCH, send_size, &shell);
     shell.instance = mmrig_instance_start(&start, &shell_calls, &shell, &shell.error);
     if (shell.instance)
         g_main_loop_run(shell.loop);
@@ -341,8 +338,7 @@ static int run_shell(const MmrigSetup *setup, const MmrigScenario *scenario,
                                    ? mmrig_instance_console(shell.instance, CONSOLE_TAIL)
                                    : NULL;
     close_guest(&shell);
-    for (gsize i = 0; i < G_N_ELEMENTS(sources); i++)
-        g_source_remove(sources[i]);
+    g_source_remove(resized);
     /* What was cancelled tells so, while what it speaks of is still here. */
     while (g_main_context_iteration(NULL, FALSE))
         ;
@@ -376,14 +372,17 @@ MmrigExit mmrig_cmd_shell(int argc, char **argv)
         {NULL, 0, 0, 0, NULL, NULL, NULL},
     };
     g_autoptr(GOptionContext) context = g_option_context_new("NAME [-- COMMAND [ARG...]]");
-    static const char *const no_names[] = {NULL};
 
     g_option_context_set_summary(context, "Opens a shell in a scenario's machine, or runs one "
                                           "command there and ends with its status.");
-    g_option_context_add_main_entries(context, entries, NULL);
-    if (!g_option_context_parse(context, &argc, &argv, &error))
+    if (!mmrig_command_parse(context, entries, &argc, &argv, &error))
         return mmrig_error_report(error);
-    const char *const *words = rest ? (const char *const *)rest : no_names;
+    if (!rest) {
+        g_set_error(&error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
+                    "shell: which scenario? give one name; `mmrig list` shows them");
+        return mmrig_error_report(error);
+    }
+    const char *const *words = (const char *const *)rest;
     const char *const chosen_name[] = {words[0], NULL};
     g_autofree char *installed = g_build_filename(mmrig_path_data(), "scenarios", NULL);
     MmrigSelection selection = {.folder = scenarios ? scenarios : installed,
@@ -400,7 +399,7 @@ MmrigExit mmrig_cmd_shell(int argc, char **argv)
     g_autoptr(MmrigSetup) setup = mmrig_setup_open(kernel, accel ? accel : "auto", &error);
     if (!setup)
         return mmrig_error_report(error);
-    const char *const *command = *words ? words + 1 : words;
+    const char *const *command = words + 1;
     if (*command && strcmp(*command, "--") == 0)
         command++;
     int status = run_shell(setup, g_ptr_array_index(chosen, 0), command, name, &error);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/error.h"
+#include "base/print.h"
 
 typedef struct {
     const char *name;
@@ -12,9 +13,15 @@ typedef struct {
 } MmrigCommand;
 
 /*
- * Parses the options of a command that takes nothing else, adding entries to the context. FALSE
- * with an INPUT error, which names the command, if there is more, or a GOption one.
+ * Parses a command's options by GOption, and adds --help: that is printed, and ends the
+ * process. FALSE with an INPUT or a GOption error; beyond what GOption refuses, an option that
+ * takes one value is given once (those that may be repeated are arrays), and no option's value
+ * is empty.
  */
+gboolean mmrig_command_parse(GOptionContext *context, const GOptionEntry *entries, int *argc,
+                             char ***argv, GError **error);
+
+/* The same for a command that takes nothing else; the INPUT error if there is more names it. */
 gboolean mmrig_command_options(const char *command, GOptionContext *context,
                                const GOptionEntry *entries, int argc, char **argv,
                                GError **error);

@@ -24,42 +24,62 @@ static const MmrigCommand commands[] = {
 
 static void print_help(void)
 {
-    g_print("Usage: mmrig COMMAND [OPTION...]\n\n"
-            "A test rig for Linux memory management: boots a guest kernel on QEMU, hurts it,\n"
-            "and gives a verdict.\n\nCommands:\n");
+    mmrig_print(
+        "Usage: mmrig COMMAND [OPTION...]\n\n"
+        "A test rig for Linux memory management: boots a guest kernel on QEMU, hurts it,\n"
+        "and gives a verdict.\n\nCommands:\n");
     for (gsize i = 0; i < G_N_ELEMENTS(commands); i++)
-        g_print("  %-8s %s\n", commands[i].name, commands[i].summary);
-    g_print("\n`mmrig COMMAND --help` tells the options of one; mmrig(1) the rest.\n");
+        mmrig_print("  %-8s %s\n", commands[i].name, commands[i].summary);
+    mmrig_print("\n`mmrig COMMAND --help` tells the options of one; mmrig(1) the rest.\n");
+}
+
+/* For what takes no argument: --help, --version. */
+static MmrigExit main_end(int argc, char **argv)
+{
+    if (argc == 2)
+        return MMRIG_EXIT_PASS;
+    g_printerr("mmrig: %s takes no argument \"%s\"; `mmrig --help` lists the commands\n",
+               argv[1], argv[2]);
+    return MMRIG_EXIT_USAGE;
+}
+
+static MmrigExit main_run(int argc, char **argv)
+{
+    if (argc < 2) {
+        g_printerr("mmrig: which command? `mmrig --help` lists them\n");
+        return MMRIG_EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        if (argc == 2)
+            mmrig_print("mmrig %s\n", MMRIG_VERSION);
+        return main_end(argc, argv);
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "help") == 0) {
+        if (argc == 2)
+            print_help();
+        return main_end(argc, argv);
+    }
+    for (gsize i = 0; i < G_N_ELEMENTS(commands); i++) {
+        if (strcmp(argv[1], commands[i].name) != 0)
+            continue;
+        /* For the first line of the command's --help. */
+        g_autofree char *name = g_strconcat("mmrig ", commands[i].name, NULL);
+        g_set_prgname(name);
+        return commands[i].run(argc - 1, argv + 1);
+    }
+    g_printerr("mmrig: there is no command \"%s\"; `mmrig --help` lists them\n", argv[1]);
+    return MMRIG_EXIT_USAGE;
 }
 
 int main(int argc, char **argv)
 {
+    mmrig_print_open();
     /* Characters and messages; numbers and times are written in one way everywhere. */
     setlocale(LC_CTYPE, "");
     setlocale(LC_MESSAGES, "");
     /* A reader that goes away early (`mmrig list | head`) is an error to report, not a death.
      */
     signal(SIGPIPE, SIG_IGN);
-    if (argc >= 2 && strcmp(argv[1], "--version") == 0) {
-        g_print("mmrig %s\n", MMRIG_VERSION);
-        return MMRIG_EXIT_PASS;
-    }
-    if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
-                      strcmp(argv[1], "help") == 0)) {
-        print_help();
-        return MMRIG_EXIT_PASS;
-    }
-    for (gsize i = 0; argc >= 2 && i < G_N_ELEMENTS(commands); i++) {
-        if (strcmp(argv[1], commands[i].name) != 0)
-            continue;
-        /* For the first line of the command's --help. */
-        g_autofree char *name = g_strconcat("mmrig ", commands[i].name, NULL);
-        g_set_prgname(name);
-        return (int)commands[i].run(argc - 1, argv + 1);
-    }
-    if (argc >= 2)
-        g_printerr("mmrig: there is no command \"%s\"; `mmrig --help` lists them\n", argv[1]);
-    else
-        g_printerr("mmrig: which command? `mmrig --help` lists them\n");
-    return MMRIG_EXIT_USAGE;
+    return (int)mmrig_print_end(main_run(argc, argv));
 }

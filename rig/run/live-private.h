@@ -31,5 +31,14 @@ void mmrig_live_hide(MmrigLive *live);
 MmrigLiveItem *mmrig_live_begin(MmrigLive *live, const char *title);
 void mmrig_live_end(MmrigLive *live, MmrigLiveItem *item);
 
+/*
+ * One more of those that were planned is over. Items are not counted: a template in the making
+ * is one, and what is skipped is none.
+ */
+void mmrig_live_count(MmrigLive *live);
+
+/* The line as it would be drawn now; "" for NULL. Free with g_free(). */
+char *mmrig_live_text(const MmrigLive *live, guint width);
+
 /* For MmrigRunOptions. data is the item. */
 void mmrig_live_stage(const MmrigScenario *scenario, MmrigStage stage, gpointer data);

@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include "base/print.h"
 #include "base/term.h"
 
 /* How often the line is drawn again. */
@@ -40,14 +41,19 @@ char *mmrig_live_line(const GPtrArray *items, guint done, guint planned, gint64 
     return g_string_free(g_steal_pointer(&line), FALSE);
 }
 
+char *mmrig_live_text(const MmrigLive *live, guint width)
+{
+    return live ? mmrig_live_line(live->items, live->done, live->planned,
+                                  g_get_monotonic_time(), width)
+                : g_strdup("");
+}
+
 static gboolean on_tick(gpointer data)
 {
     MmrigLive *live = data;
-    g_autofree char *line =
-        mmrig_live_line(live->items, live->done, live->planned, g_get_monotonic_time(),
-                        mmrig_term_width(STDOUT_FILENO));
+    g_autofree char *line = mmrig_live_text(live, mmrig_term_width(STDOUT_FILENO));
 
-    g_print("\r%s\033[K", line);
+    mmrig_print("\r%s\033[K", line);
     live->shown = TRUE;
     return G_SOURCE_CONTINUE;
 }
@@ -84,7 +90,7 @@ void mmrig_live_hide(MmrigLive *live)
     if (!live || !live->shown)
         return;
     live->shown = FALSE;
-    g_print("\r\033[K");
+    mmrig_print("\r\033[K");
 }
 
 MmrigLiveItem *mmrig_live_begin(MmrigLive *live, const char *title)
@@ -105,11 +111,16 @@ void mmrig_live_end(MmrigLive *live, MmrigLiveItem *item)
     if (!live)
         return;
     g_ptr_array_remove(live->items, item);
-    live->done++;
     if (live->items->len > 0)
         return;
     g_clear_handle_id(&live->tick, g_source_remove);
     mmrig_live_hide(live);
+}
+
+void mmrig_live_count(MmrigLive *live)
+{
+    if (live)
+        live->done++;
 }
 
 void mmrig_live_stage(const MmrigScenario *scenario G_GNUC_UNUSED, MmrigStage stage,

@@ -7,9 +7,13 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/print.h"
 #include "base/store.h"
 #include "base/term.h"
 #include "report/report.h"
+
+/* What a folder of results has from its first moment on. */
+#define TAKEN "environment.json"
 
 struct MmrigOutput {
     char *folder;
@@ -43,6 +47,8 @@ static gboolean save_text(const char *folder, const char *name, const char *text
         return TRUE;
     g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG, "cannot write %s: %s", path,
                 failure->message);
+    /* Half of it would be read as all of it, and make the folder look taken. */
+    (void)g_unlink(path);
     return FALSE;
 }
 
@@ -67,6 +73,17 @@ static void free_result(gpointer data)
     mmrig_result_free(data);
 }
 
+gboolean mmrig_output_folder_free(const char *folder, GError **error)
+{
+    g_autofree char *taken = g_build_filename(folder, TAKEN, NULL);
+
+    if (!g_file_test(taken, G_FILE_TEST_EXISTS))
+        return TRUE;
+    g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
+                "%s holds the results of an earlier run; give a new --out", folder);
+    return FALSE;
+}
+
 MmrigOutput *mmrig_output_new(const char *folder, MmrigOutputForm form, const MmrigSetup *setup,
                               guint planned, GError **error)
 {
@@ -77,23 +94,23 @@ MmrigOutput *mmrig_output_new(const char *folder, MmrigOutputForm form, const Mm
     output->results = g_ptr_array_new_with_free_func(free_result);
     output->waiting = g_hash_table_new_full(NULL, NULL, NULL, free_result);
     output->environment = mmrig_setup_environment(setup);
-    g_autofree char *taken = g_build_filename(output->folder, "environment.json", NULL);
-    if (g_file_test(taken, G_FILE_TEST_EXISTS)) {
-        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
-                    "%s holds the results of an earlier run; give a new --out", output->folder);
-        return NULL;
-    }
-    if (!make_folder(output->folder, error) ||
-        !save_json(output->folder, "environment.json", output->environment, error))
+    if (!mmrig_output_folder_free(output->folder, error) ||
+        !make_folder(output->folder, error) ||
+        !save_json(output->folder, TAKEN, output->environment, error))
         return NULL;
     if (form == MMRIG_OUTPUT_KTAP) {
         g_autoptr(GString) text = g_string_new(NULL);
         mmrig_report_ktap_begin(text, planned);
-        g_print("%s", text->str);
+        mmrig_print("%s", text->str);
     } else if (form == MMRIG_OUTPUT_TERMINAL) {
         output->live = mmrig_live_new(planned);
     }
-    return g_steal_pointer(&output);
+    if (mmrig_print_check(error))
+        return g_steal_pointer(&output);
+    /* Nothing is run, so the folder is as free as it was. */
+    g_autofree char *taken = g_build_filename(output->folder, TAKEN, NULL);
+    (void)g_unlink(taken);
+    return NULL;
 }
 
 void mmrig_output_free(MmrigOutput *output)
@@ -139,7 +156,7 @@ static void print_indented(const char *text)
     g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
 
     for (char **line = lines; *line; line++)
-        g_print("            %s\n", *line);
+        mmrig_print("            %s\n", *line);
 }
 
 static void print_failed_tests(const MmrigResult *result)
@@ -151,7 +168,7 @@ static void print_failed_tests(const MmrigResult *result)
             const MmrigKtapTest *test = g_ptr_array_index(tests, i);
             if (test->outcome != MMRIG_KTAP_NOT_OK || test->group)
                 continue;
-            g_print("        not ok %s\n", test->name);
+            mmrig_print("        not ok %s\n", test->name);
             if (test->diagnostics)
                 print_indented(test->diagnostics);
         }
@@ -170,18 +187,19 @@ static void print_result(const MmrigResult *result)
     double seconds = (double)result->total_us / G_USEC_PER_SEC;
     gboolean colours = mmrig_term_colours(STDOUT_FILENO);
 
-    g_print("  %s%-6s%s%-34s %6.2f s  %s\n", mmrig_term_style(colours, styles[result->verdict]),
-            mmrig_verdict_name(result->verdict), mmrig_term_style(colours, MMRIG_STYLE_PLAIN),
-            title, seconds, result->message ? result->message : "");
+    mmrig_print(
+        "  %s%-6s%s%-34s %6.2f s  %s\n", mmrig_term_style(colours, styles[result->verdict]),
+        mmrig_verdict_name(result->verdict), mmrig_term_style(colours, MMRIG_STYLE_PLAIN),
+        title, seconds, result->message ? result->message : "");
     if (result->verdict == MMRIG_PASS || result->verdict == MMRIG_SKIP)
         return;
     print_failed_tests(result);
     if (result->console_tail && *result->console_tail) {
-        g_print("        the last of the guest's console:\n");
+        mmrig_print("        the last of the guest's console:\n");
         print_indented(result->console_tail);
     }
     if (result->folder)
-        g_print("        all of it: %s\n", result->folder);
+        mmrig_print("        all of it: %s\n", result->folder);
 }
 
 /* Of repetitions that passed, the first one's files tell all that the others' would. */
@@ -207,7 +225,7 @@ static gboolean output_show(MmrigOutput *output, MmrigResult *result, GError **e
     } else if (output->form == MMRIG_OUTPUT_KTAP) {
         g_autoptr(GString) text = g_string_new(NULL);
         mmrig_report_ktap_add(text, output->results->len, result);
-        g_print("%s", text->str);
+        mmrig_print("%s", text->str);
     }
     return drop_folder(output, result, error);
 }
@@ -236,6 +254,7 @@ gboolean mmrig_output_add(MmrigOutput *output, guint number, MmrigResult *result
                           GError **error)
 {
     g_hash_table_insert(output->waiting, GUINT_TO_POINTER(number), result);
+    mmrig_live_count(output->live);
     /* At once: should the rig be killed, it is there to read. */
     if (result->folder) {
         g_autoptr(JsonNode) node = mmrig_report_json(result);
@@ -248,7 +267,7 @@ gboolean mmrig_output_add(MmrigOutput *output, guint number, MmrigResult *result
         if (!output_show(output, result, error))
             return FALSE;
     }
-    return TRUE;
+    return mmrig_print_check(error);
 }
 
 /* What was interrupted has no result; those after it do. */
@@ -272,13 +291,13 @@ static void print_summary(const MmrigOutput *output)
     for (guint i = 0; i < all->len; i++) {
         const MmrigRepeats *repeats = g_ptr_array_index(all, i);
         g_autofree char *text = mmrig_report_repeats_text(repeats);
-        g_print("%s  %s: %s\n", i == 0 ? "\n" : "", repeats->title, text);
+        mmrig_print("%s  %s: %s\n", i == 0 ? "\n" : "", repeats->title, text);
     }
-    g_print("\n%u passed, %u failed, %u skipped", counts[MMRIG_PASS], counts[MMRIG_FAIL],
-            counts[MMRIG_SKIP]);
+    mmrig_print("\n%u passed, %u failed, %u skipped", counts[MMRIG_PASS], counts[MMRIG_FAIL],
+                counts[MMRIG_SKIP]);
     if (counts[MMRIG_BROKEN])
-        g_print(", %u could not be judged", counts[MMRIG_BROKEN]);
-    g_print("; results in %s\n", output->folder);
+        mmrig_print(", %u could not be judged", counts[MMRIG_BROKEN]);
+    mmrig_print("; results in %s\n", output->folder);
 }
 
 gboolean mmrig_output_finish(MmrigOutput *output, GError **error)
@@ -293,10 +312,10 @@ gboolean mmrig_output_finish(MmrigOutput *output, GError **error)
     } else if (output->form == MMRIG_OUTPUT_KTAP) {
         g_autoptr(GString) text = g_string_new(NULL);
         mmrig_report_ktap_end(text, output->results);
-        g_print("%s", text->str);
+        mmrig_print("%s", text->str);
     } else if (output->form == MMRIG_OUTPUT_JSON) {
         g_autofree char *text = json_to_string(all, TRUE);
-        g_print("%s\n", text);
+        mmrig_print("%s\n", text);
     }
     return shown && save_text(output->folder, "junit.xml", junit, error) &&
            save_json(output->folder, "results.json", all, error);

@@ -22,9 +22,13 @@ typedef enum {
 
 typedef struct MmrigOutput MmrigOutput;
 
+/* FALSE with an INPUT error if the folder holds results already. It need not exist. */
+gboolean mmrig_output_folder_free(const char *folder, GError **error);
+
 /*
  * folder NULL: a new one, mmrig-out/DATE-TIME-PID. One that exists and holds results already is
- * an INPUT error, so that two runs never mix. planned is the number of results to come.
+ * an INPUT error, so that two runs never mix. planned is the number of results to come. If this
+ * fails, the folder does not look as if it held results.
  */
 MmrigOutput *mmrig_output_new(const char *folder, MmrigOutputForm form, const MmrigSetup *setup,
                               guint planned, GError **error);
@@ -42,11 +46,15 @@ MmrigLive *mmrig_output_live(MmrigOutput *output);
  * Saves a result, which it takes, and shows it as soon as all with a lower number are shown;
  * numbers are from 0, one for each that was planned. The folder of a repetition that passed
  * goes then, but for the first: a thousand of them would fill the disk and say nothing.
+ * Standard output that is lost is an error.
  */
 gboolean mmrig_output_add(MmrigOutput *output, guint number, MmrigResult *result,
                           GError **error);
 
-/* Shows the rest, even if some before it never came, and writes what tells of all results. */
+/*
+ * Shows the rest, even if some before it never came, and writes what tells of all results, even
+ * if standard output is lost, which main() tells (print.h).
+ */
 gboolean mmrig_output_finish(MmrigOutput *output, GError **error);
 
 /* All results shown so far, in order. Owned by the output. */

@@ -149,11 +149,14 @@ static void run_on_output(MmrigInstance *instance G_GNUC_UNUSED, const char *byt
                           gpointer data)
 {
     MmrigRunMachine *machine = data;
+    const MmrigRunOptions *options = &machine->run->options;
 
     /* What a kept machine puts out is of no test, and its KTAP is the result's. */
     if (machine->run->kept)
         return;
     mmrig_ktap_feed(machine->ktap, bytes, size);
+    if (options->output)
+        options->output(bytes, size, options->output_data);
     mmrig_run_end_if_whole(machine->run);
 }
 

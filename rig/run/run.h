@@ -40,6 +40,9 @@ typedef struct {
     /* NULL, or called as the run goes on */
     void (*stage)(const MmrigScenario *scenario, MmrigStage stage, gpointer data);
     gpointer stage_data;
+    /* NULL, or gets what the test writes to its standard output, as it comes */
+    void (*output)(const char *bytes, gsize size, gpointer data);
+    gpointer output_data;
 } MmrigRunOptions;
 
 /* Seconds that a guest gets to keep the time limit itself before the rig steps in. */

@@ -234,20 +234,40 @@ static gboolean add_one(GPtrArray *chosen, const char *folder, const char *name,
     return check_requests(scenario, error);
 }
 
-/* Adds the scenario, and its twins if they are wanted; skips it if the area differs. */
+/* Adds the scenario, and its twins if they are wanted; skips it if areas, or NULL, lack its
+ * own. */
 static gboolean add_family(GPtrArray *chosen, const MmrigSelection *selection, const char *name,
-                           const char *area, GError **error)
+                           const char *const *areas, GError **error)
 {
     if (!add_one(chosen, selection->folder, name, NULL, error))
         return FALSE;
     const MmrigScenario *scenario = g_ptr_array_index(chosen, chosen->len - 1);
-    if (area && strcmp(scenario->area, area) != 0) {
+    if (areas && !g_strv_contains(areas, scenario->area)) {
         g_ptr_array_set_size(chosen, (int)chosen->len - 1);
         return TRUE;
     }
     for (char **twin = scenario->twins; selection->twins && twin && *twin; twin++)
         if (!add_one(chosen, selection->folder, name, *twin, error))
             return FALSE;
+    return TRUE;
+}
+
+/* FALSE with error if one of the areas, which may be NULL, has nothing among those chosen. */
+static gboolean has_areas(const GPtrArray *chosen, const char *const *areas, GError **error)
+{
+    for (; areas && *areas; areas++) {
+        gboolean found = FALSE;
+        for (guint i = 0; i < chosen->len && !found; i++) {
+            const MmrigScenario *scenario = g_ptr_array_index(chosen, i);
+            found = strcmp(scenario->area, *areas) == 0;
+        }
+        if (found)
+            continue;
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
+                    "there is no scenario in the area \"%s\"; `mmrig list` shows the areas",
+                    *areas);
+        return FALSE;
+    }
     return TRUE;
 }
 
@@ -264,20 +284,23 @@ GPtrArray *mmrig_setup_select(const MmrigSelection *selection, GError **error)
         if (!added)
             return NULL;
     }
-    if (selection->all || selection->area) {
+    if (selection->all || selection->areas) {
         g_auto(GStrv) names = mmrig_scenario_names(selection->folder, error);
+        /* All there are includes those of every area. */
+        const char *const *areas = selection->all ? NULL : selection->areas;
         if (!names)
             return NULL;
         for (char **name = names; *name; name++)
-            if (!add_family(chosen, selection, *name, selection->area, error))
+            if (!add_family(chosen, selection, *name, areas, error))
                 return NULL;
     }
+    if (!has_areas(chosen, selection->areas, error))
+        return NULL;
     if (chosen->len > 0)
         return g_steal_pointer(&chosen);
-    if (selection->area)
+    if (selection->all)
         g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
-                    "there is no scenario in the area \"%s\"; `mmrig list` shows the areas",
-                    selection->area);
+                    "%s has no scenario (a file NAME.ini)", selection->folder);
     else
         g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
                     "which scenario? give names, --area or --all; `mmrig list` shows them");

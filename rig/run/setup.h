@@ -46,11 +46,14 @@ char *mmrig_setup_unmet(const MmrigSetup *setup, const MmrigScenario *scenario);
 char *mmrig_setup_image(const MmrigSetup *setup, const MmrigScenario *scenario,
                         const char *extra, GError **error);
 
-/* The scenarios that NAME... (NAME or NAME:TWIN), area or all select; in the order given. */
+/*
+ * The scenarios that NAME... (NAME or NAME:TWIN) select, in the order given; then those of the
+ * areas, or all, by name.
+ */
 typedef struct {
     const char *folder;       /* of scenarios */
     const char *const *names; /* NULL-terminated; may be empty */
-    const char *area;         /* or NULL */
+    const char *const *areas; /* NULL-terminated, or NULL */
     gboolean all;
     gboolean twins; /* also every twin of each */
 } MmrigSelection;

@@ -66,9 +66,10 @@ expect unknown-command 2 'no command "fly"' -- "$mmrig" fly
 expect unknown-option 2 '--fly' -- "$mmrig" run --fly
 expect nothing-to-run 2 'which scenario' -- "$mmrig" run
 expect bad-repeat 2 '--repeat' -- "$mmrig" run --all --repeat 0
-for jobs in 0 -1 1001 two 1.5 '' 18446744073709551617; do
+for jobs in 0 -1 1001 two 1.5 18446744073709551617; do
     expect "bad-jobs-$jobs" 2 '--jobs.*1 to 1000' -- "$mmrig" run --all "--jobs=$jobs"
 done
+expect empty-jobs 2 '--jobs .*empty' -- "$mmrig" run --all --jobs=
 expect bad-accel 2 'auto, kvm and tcg' -- "$mmrig" run boot-smoke --accel warp
 expect unknown-area 2 'no scenario in the area "x"' -- "$mmrig" run --area x
 expect unknown-bench 2 'boot' -- "$mmrig" bench fly

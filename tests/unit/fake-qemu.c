@@ -117,9 +117,12 @@ static void answer(const char *command, char *text, size_t size)
                  does("stops") ? "internal-error" : "running",
                  does("stops") ? "false" : "true");
     } else if (strcmp(command, "qom-list-types") == 0) {
-        snprintf(text, size, "[{\"name\": \"nvdimm\"}, {\"name\": \"virtio-mem-pci\"}]");
+        snprintf(text, size,
+                 "[{\"name\": \"nvdimm\"}, {\"name\": \"virtio-mem-pci\"}, {\"name\": "
+                 "\"virtio-serial-pci\"}, {\"name\": \"virtserialport\"}, {\"name\": "
+                 "\"pvpanic-pci\"}]");
     } else if (strcmp(command, "query-commands") == 0) {
-        snprintf(text, size, "[{\"name\": \"quit\"}]");
+        snprintf(text, size, "[{\"name\": \"quit\"}, {\"name\": \"query-status\"}]");
     } else if (strcmp(command, "query-machines") == 0) {
         if (does("quits"))
             exit(0);

@@ -50,6 +50,37 @@ static void test_width(void)
     }
 }
 
+static void assert_counts(const MmrigLive *live, const char *expected)
+{
+    g_autofree char *text = mmrig_live_text(live, 80);
+
+    g_assert_true(g_str_has_prefix(text, expected));
+}
+
+/* Templates are made beside the runs, and runs that are skipped are never under way. */
+static void test_count(void)
+{
+    MmrigLive *live = mmrig_live_new(4);
+
+    assert_counts(live, "  ....  0/4  ");
+    MmrigLiveItem *template = mmrig_live_begin(live, "the template of a");
+    mmrig_live_end(live, template);
+    assert_counts(live, "  ....  0/4  ");
+    for (guint i = 1; i <= 2; i++) {
+        MmrigLiveItem *run = mmrig_live_begin(live, i == 1 ? "a" : "a:twin");
+        mmrig_live_count(live);
+        mmrig_live_end(live, run);
+    }
+    assert_counts(live, "  ....  2/4  ");
+    /* The last two are skipped. */
+    mmrig_live_count(live);
+    mmrig_live_end(live, NULL);
+    mmrig_live_count(live);
+    mmrig_live_end(live, NULL);
+    assert_counts(live, "  ....  4/4  ");
+    mmrig_live_free(live);
+}
+
 /* Where nobody watches, the calls are made all the same. */
 static void test_nobody(void)
 {
@@ -58,7 +89,10 @@ static void test_nobody(void)
     g_assert_null(item);
     mmrig_live_stage(NULL, MMRIG_STAGE_TESTING, item);
     mmrig_live_hide(NULL);
+    mmrig_live_count(NULL);
     mmrig_live_end(NULL, item);
+    g_autofree char *text = mmrig_live_text(NULL, 80);
+    g_assert_cmpstr(text, ==, "");
     mmrig_live_free(NULL);
 }
 
@@ -67,6 +101,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/live/line", test_line);
     g_test_add_func("/live/width", test_width);
+    g_test_add_func("/live/count", test_count);
     g_test_add_func("/live/nobody", test_nobody);
     return g_test_run();
 }
