@@ -127,7 +127,7 @@ expect bad-kernel-name 2 'nonsense' -- "$mmrig" run boot-smoke --kernel nonsense
 # QEMU.
 expect qemu-not-there 2 '/no/such/qemu' -- env MMRIG_QEMU=/no/such/qemu "$mmrig" run boot-smoke
 expect qemu-too-old 2 '7\.2.*10\.0' -- \
-    env MMRIG_QEMU="$fake_qemu" FAKE_QEMU_VERSION="7 2 0" "$mmrig" run boot-smoke
+    env MMRIG_QEMU="$fake_qemu" MMRIG_FAKE_QEMU_VERSION="7 2 0" "$mmrig" run boot-smoke
 expect qemu-is-none 2 '/bin/true' -- env MMRIG_QEMU=/bin/true "$mmrig" run boot-smoke
 
 # Folders and disks.

@@ -3,13 +3,12 @@
  * Stands in for QEMU in the tests of what the rig does with one. It talks over the
  * descriptors that the rig hands to QEMU (rig/machine/machine.h), as the environment says:
  *
- *   FAKE_QEMU_VERSION  "MAJOR MINOR MICRO", 10 0 2 unless set
- *   FAKE_QEMU_ARCH     x86_64 unless set
- *   FAKE_QEMU_KVM      "false" for one without KVM
- *   FAKE_QEMU_PACK     what loading a plugin gives: refuses, rubbish (it is no pack), mute (it
- *                      does not say what it is), odd (answers that make no sense)
- *   FAKE_QEMU_STARTS   a file that grows by one byte with each start
- *   FAKE_QEMU_DOES     besides answering:
+ *   MMRIG_FAKE_QEMU_VERSION  "MAJOR MINOR MICRO", 10 0 2 unless set
+ *   MMRIG_FAKE_QEMU_ARCH     x86_64 unless set
+ *   MMRIG_FAKE_QEMU_KVM      "false" for one without KVM
+ *   MMRIG_FAKE_QEMU_PACK     what loading a plugin gives: refuses, rubbish (it is no pack),
+ * mute (it does not say what it is), odd (answers that make no sense) MMRIG_FAKE_QEMU_STARTS a
+ * file that grows by one byte with each start MMRIG_FAKE_QEMU_DOES     besides answering:
  *     nonsense   every answer is the number 5
  *     quits      ends in the middle of the questions
  *     silent     answers nothing
@@ -19,6 +18,8 @@
  *     babbles    breaks the guest protocol
  *     dies       prints an error and ends with status 1
  *     stops      tells of a guest that was stopped
+ *   MMRIG_FAKE_QEMU_SCRIPT  a file that says what it does from its greeting on
+ *                           (fake-qemu-script.h)
  */
 #include <fcntl.h>
 #include <stdbool.h>
@@ -27,6 +28,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "fake-qemu-script.h"
 #include "mmrig-guest-protocol.h"
 
 #define QMP_FD     3
@@ -34,7 +36,7 @@
 
 static bool does(const char *what)
 {
-    const char *set = getenv("FAKE_QEMU_DOES");
+    const char *set = getenv("MMRIG_FAKE_QEMU_DOES");
 
     return set && strcmp(set, what) == 0;
 }
@@ -58,7 +60,7 @@ static bool has_plugin;
 
 static bool pack_is(const char *what)
 {
-    return has_plugin && strcmp(setting("FAKE_QEMU_PACK", "fits"), what) == 0;
+    return has_plugin && strcmp(setting("MMRIG_FAKE_QEMU_PACK", "fits"), what) == 0;
 }
 
 /* What the pack adds; false if the command is not about it. */
@@ -100,7 +102,7 @@ static void answer(const char *command, char *text, size_t size)
     } else if (answer_pack(command, text, size)) {
         return;
     } else if (strcmp(command, "query-version") == 0) {
-        if (sscanf(setting("FAKE_QEMU_VERSION", "10 0 2"), "%d %d %d", &major, &minor,
+        if (sscanf(setting("MMRIG_FAKE_QEMU_VERSION", "10 0 2"), "%d %d %d", &major, &minor,
                    &micro) != 3)
             exit(3);
         snprintf(text, size,
@@ -108,10 +110,10 @@ static void answer(const char *command, char *text, size_t size)
                  "\"fake\"}",
                  major, minor, micro);
     } else if (strcmp(command, "query-target") == 0) {
-        snprintf(text, size, "{\"arch\": \"%s\"}", setting("FAKE_QEMU_ARCH", "x86_64"));
+        snprintf(text, size, "{\"arch\": \"%s\"}", setting("MMRIG_FAKE_QEMU_ARCH", "x86_64"));
     } else if (strcmp(command, "query-kvm") == 0) {
         snprintf(text, size, "{\"enabled\": false, \"present\": %s}",
-                 setting("FAKE_QEMU_KVM", "true"));
+                 setting("MMRIG_FAKE_QEMU_KVM", "true"));
     } else if (strcmp(command, "query-status") == 0) {
         snprintf(text, size, "{\"status\": \"%s\", \"running\": %s}",
                  does("stops") ? "internal-error" : "running",
@@ -132,11 +134,34 @@ static void answer(const char *command, char *text, size_t size)
     }
 }
 
+static bool answer_next(FILE *in, char *name)
+{
+    char *line = NULL, command[64], result[512], reply[1024];
+    size_t room = 0;
+    bool more = getline(&line, &room, in) > 0;
+
+    if (more) {
+        const char *execute = strstr(line, "\"execute\":\"");
+        const char *id = strstr(line, "\"id\":");
+
+        if (!execute || !id ||
+            sscanf(execute + strlen("\"execute\":\""), "%63[^\"]", command) != 1)
+            exit(3);
+        answer(command, result, sizeof result);
+        snprintf(reply, sizeof reply, "{\"return\": %s, \"id\": %d}\r\n", result,
+                 atoi(id + strlen("\"id\":")));
+        say(QMP_FD, reply);
+        if (name)
+            memcpy(name, command, sizeof command);
+    }
+    free(line);
+    return more;
+}
+
 int main(int argc, char **argv)
 {
-    const char *starts = getenv("FAKE_QEMU_STARTS");
-    char *line = NULL;
-    size_t room = 0;
+    const char *starts = getenv("MMRIG_FAKE_QEMU_STARTS");
+    const char *script = getenv("MMRIG_FAKE_QEMU_SCRIPT");
     FILE *in;
 
     if (starts) {
@@ -174,19 +199,9 @@ int main(int argc, char **argv)
         say(CONTROL_FD, "fail cannot%20mount%20/proc\n");
     if (does("babbles"))
         say(CONTROL_FD, "hello\n");
-    while (getline(&line, &room, in) > 0) {
-        char command[64], result[512], reply[1024];
-        const char *execute = strstr(line, "\"execute\":\"");
-        const char *id = strstr(line, "\"id\":");
-
-        if (!execute || !id ||
-            sscanf(execute + strlen("\"execute\":\""), "%63[^\"]", command) != 1)
-            return 3;
-        answer(command, result, sizeof result);
-        snprintf(reply, sizeof reply, "{\"return\": %s, \"id\": %d}\r\n", result,
-                 atoi(id + strlen("\"id\":")));
-        say(QMP_FD, reply);
-    }
-    free(line);
+    if (script)
+        return fake_qemu_play(script, in, answer_next);
+    while (answer_next(in, NULL))
+        ;
     return 0;
 }

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "qemu/pack.h"
 #include "base/store.h"
+#include "qemu/pack.h"
 
 typedef struct {
     char *folder, *file;
@@ -17,8 +17,8 @@ static void place_make(Place *place, gconstpointer data)
     g_autoptr(GError) error = NULL;
 
     (void)data;
-    g_unsetenv("FAKE_QEMU_DOES");
-    g_unsetenv("FAKE_QEMU_PACK");
+    g_unsetenv("MMRIG_FAKE_QEMU_DOES");
+    g_unsetenv("MMRIG_FAKE_QEMU_PACK");
     place->folder = g_dir_make_tmp("mmrig-test-XXXXXX", &error);
     g_assert_no_error(error);
     g_setenv("XDG_CACHE_HOME", place->folder, TRUE);
@@ -96,14 +96,14 @@ static void fails(const Place *place, const char *expected)
 static void test_refused(Place *place, gconstpointer data)
 {
     (void)data;
-    g_setenv("FAKE_QEMU_PACK", "refuses", TRUE);
+    g_setenv("MMRIG_FAKE_QEMU_PACK", "refuses", TRUE);
     fails(place, "a,pack.so: this is QEMU 10.0.2; rebuild the pack");
 }
 
 static void test_no_pack(Place *place, gconstpointer data)
 {
     (void)data;
-    g_setenv("FAKE_QEMU_PACK", "rubbish", TRUE);
+    g_setenv("MMRIG_FAKE_QEMU_PACK", "rubbish", TRUE);
     fails(place, "file too short); rebuild the pack");
     g_unlink(place->file);
     fails(place, "is not there; build it");
@@ -112,13 +112,13 @@ static void test_no_pack(Place *place, gconstpointer data)
 static void test_odd_answers(Place *place, gconstpointer data)
 {
     (void)data;
-    g_setenv("FAKE_QEMU_PACK", "mute", TRUE);
+    g_setenv("MMRIG_FAKE_QEMU_PACK", "mute", TRUE);
     fails(place, "does not say which QEMU");
-    g_setenv("FAKE_QEMU_PACK", "odd", TRUE);
+    g_setenv("MMRIG_FAKE_QEMU_PACK", "odd", TRUE);
     fails(place, "'device-list-properties' makes no sense");
-    g_setenv("FAKE_QEMU_DOES", "nonsense", TRUE);
+    g_setenv("MMRIG_FAKE_QEMU_DOES", "nonsense", TRUE);
     fails(place, "does not say which QEMU");
-    g_setenv("FAKE_QEMU_DOES", "dies", TRUE);
+    g_setenv("MMRIG_FAKE_QEMU_DOES", "dies", TRUE);
     fails(place, "cannot set up the guest's processor");
 }
 

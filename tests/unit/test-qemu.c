@@ -7,9 +7,9 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "vm/kvm.h"
-#include "qemu/qemu.h"
 #include "base/store.h"
+#include "qemu/qemu.h"
+#include "vm/kvm.h"
 
 /* --- a cache of the test's own, and no settings from outside --- */
 
@@ -20,8 +20,9 @@ typedef struct {
 
 static void place_make(Place *place, gconstpointer data)
 {
-    static const char *const settings[] = {"FAKE_QEMU_VERSION", "FAKE_QEMU_ARCH",
-                                           "FAKE_QEMU_KVM", "FAKE_QEMU_DOES", "MMRIG_QEMU"};
+    static const char *const settings[] = {"MMRIG_FAKE_QEMU_VERSION", "MMRIG_FAKE_QEMU_ARCH",
+                                           "MMRIG_FAKE_QEMU_KVM", "MMRIG_FAKE_QEMU_DOES",
+                                           "MMRIG_QEMU"};
     g_autoptr(GError) error = NULL;
 
     (void)data;
@@ -31,7 +32,7 @@ static void place_make(Place *place, gconstpointer data)
     g_assert_no_error(error);
     place->starts = g_build_filename(place->folder, "starts", NULL);
     g_setenv("XDG_CACHE_HOME", place->folder, TRUE);
-    g_setenv("FAKE_QEMU_STARTS", place->starts, TRUE);
+    g_setenv("MMRIG_FAKE_QEMU_STARTS", place->starts, TRUE);
 }
 
 static void place_clear(Place *place, gconstpointer data)
@@ -114,7 +115,7 @@ static void test_good_and_kept(Place *place, gconstpointer data)
 
     /* Another binary under the same name is asked anew. */
     g_autofree char *again = copy_fake(place, "qemu");
-    g_setenv("FAKE_QEMU_VERSION", "11 1 0", TRUE);
+    g_setenv("MMRIG_FAKE_QEMU_VERSION", "11 1 0", TRUE);
     g_autoptr(MmrigQemu) newer = mmrig_qemu_find(again, NULL);
     g_assert_nonnull(newer);
     g_assert_cmpuint(newer->major, ==, 11);
@@ -182,7 +183,7 @@ static void test_chatters(Place *place, gconstpointer data)
 
     (void)place;
     (void)data;
-    g_setenv("FAKE_QEMU_DOES", "chatters", TRUE);
+    g_setenv("MMRIG_FAKE_QEMU_DOES", "chatters", TRUE);
     g_autoptr(MmrigQemu) qemu = mmrig_qemu_find(MMRIG_TEST_FAKE_QEMU, &error);
     g_assert_no_error(error);
     check_good(qemu);
@@ -237,13 +238,13 @@ typedef struct {
 } Refused;
 
 static const Refused refused[] = {
-    {"old", "FAKE_QEMU_VERSION", "7 2 0", "QEMU 7.2.0 (fake) is too old"},
-    {"just-too-old", "FAKE_QEMU_VERSION", "9 2 4", "QEMU 9.2.4 (fake) is too old"},
-    {"negative", "FAKE_QEMU_VERSION", "-1 2 4", "makes no sense"},
-    {"other-machine", "FAKE_QEMU_ARCH", "aarch64", "for aarch64 machines"},
-    {"nonsense", "FAKE_QEMU_DOES", "nonsense", "'query-version' makes no sense"},
-    {"quits", "FAKE_QEMU_DOES", "quits", "before it answered 'query-machines'"},
-    {"dies", "FAKE_QEMU_DOES", "dies", "cannot set up the guest's processor"},
+    {"old", "MMRIG_FAKE_QEMU_VERSION", "7 2 0", "QEMU 7.2.0 (fake) is too old"},
+    {"just-too-old", "MMRIG_FAKE_QEMU_VERSION", "9 2 4", "QEMU 9.2.4 (fake) is too old"},
+    {"negative", "MMRIG_FAKE_QEMU_VERSION", "-1 2 4", "makes no sense"},
+    {"other-machine", "MMRIG_FAKE_QEMU_ARCH", "aarch64", "for aarch64 machines"},
+    {"nonsense", "MMRIG_FAKE_QEMU_DOES", "nonsense", "'query-version' makes no sense"},
+    {"quits", "MMRIG_FAKE_QEMU_DOES", "quits", "before it answered 'query-machines'"},
+    {"dies", "MMRIG_FAKE_QEMU_DOES", "dies", "cannot set up the guest's processor"},
 };
 
 static void test_refused(Place *place, gconstpointer data)
@@ -305,7 +306,7 @@ static MmrigKvmState prove(const Place *place, const char *does, char **reason)
     g_file_set_contents(device, "", -1, NULL);
     if (!g_file_test(kernel, G_FILE_TEST_EXISTS))
         g_file_set_contents(kernel, "", -1, NULL);
-    g_setenv("FAKE_QEMU_DOES", does, TRUE);
+    g_setenv("MMRIG_FAKE_QEMU_DOES", does, TRUE);
     return mmrig_kvm_prove(qemu, device, kernel, kernel, 1, reason);
 }
 

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* From a machine that follows a script (fake-qemu-script.h) to the verdict on its run. */
+#include <glib/gstdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/store.h"
+#include "run/run.h"
+
+#define SCENARIO                                                                               \
+    "[scenario]\nsummary = s\narea = a\ntimeout = 30\n[test]\ntest = t\n"                      \
+    "[machine]\ncpus = 1\nmemory = 512M\n"
+
+#define UP                                                                                     \
+    "command qmp_capabilities\n"                                                               \
+    "say control ready 1 0123456789abcdef0123456789abcdef 6.12.0\\n\n"                         \
+    "hear run\n"
+#define KTAP   "KTAP version 1\\n1..1\\nok 1 a\\n" /* 27 bytes */
+#define RESULT "say ktap " KTAP "\n"
+#define DONE   "say control done 1 exit 0 27\\n\n"
+#define OFF(reason)                                                                            \
+    "event {\"event\": \"SHUTDOWN\", \"data\": {\"guest\": true, \"reason\": \"" reason        \
+    "\"}}\nexit 0"
+
+/* --- a run of a scenario on that machine --- */
+
+/* The environment is set once only, as GLib's threads may read it. */
+static char *script_file;
+
+static MmrigResult *run_it(const char *text, const char *script, const MmrigRunOptions *like,
+                           GCancellable *cancellable, GError **error)
+{
+    g_autoptr(GError) wrong = NULL;
+    g_autoptr(MmrigScenario) scenario =
+        mmrig_scenario_parse(text, strlen(text), "fake", "fake.ini", NULL, &wrong);
+    const MmrigBootInputs inputs = {
+        .qemu = MMRIG_TEST_FAKE_QEMU, .kernel = "/kernel", .initrd = "/initrd"};
+    MmrigRunOptions options = *like;
+
+    g_assert_no_error(wrong);
+    options.scenario = scenario;
+    options.inputs = &inputs;
+    options.repeat = 1;
+    g_file_set_contents(script_file, script, -1, &wrong);
+    g_assert_no_error(wrong);
+    return mmrig_run(&options, cancellable, error);
+}
+
+static MmrigResult *result_of(const char *script)
+{
+    g_autoptr(GError) error = NULL;
+    MmrigResult *result = run_it(SCENARIO, script, &(MmrigRunOptions){0}, NULL, &error);
+
+    g_assert_no_error(error);
+    return result;
+}
+
+static void check(const MmrigResult *result, MmrigVerdict verdict, MmrigCause cause,
+                  const char *message)
+{
+    g_assert_cmpstr(result->message, ==, message);
+    g_assert_cmpstr(mmrig_verdict_name(result->verdict), ==, mmrig_verdict_name(verdict));
+    g_assert_cmpstr(mmrig_cause_name(result->cause), ==, mmrig_cause_name(cause));
+}
+
+/* --- verdicts --- */
+
+static void test_pass(void)
+{
+    g_autoptr(MmrigResult) result = result_of(UP RESULT DONE "wait");
+
+    check(result, MMRIG_PASS, MMRIG_CAUSE_NONE, NULL);
+    g_assert_cmpuint(result->ktaps->len, ==, 1);
+    g_assert_cmpstr(result->boot_id, ==, "0123456789abcdef0123456789abcdef");
+    g_assert_cmpint(result->boot_us, >=, 0);
+    g_assert_cmpint(result->total_us, >=, result->boot_us);
+}
+
+/* What "done" announces is waited for, even if it comes behind it. */
+static void test_output_after_done(void)
+{
+    g_autoptr(MmrigResult) result = result_of(UP DONE RESULT "wait");
+
+    check(result, MMRIG_PASS, MMRIG_CAUSE_NONE, NULL);
+}
+
+static void test_ends(void)
+{
+    static const struct {
+        const char *script;
+        MmrigVerdict verdict;
+        MmrigCause cause;
+        const char *message;
+    } cases[] = {
+        {UP OFF("guest-shutdown"), MMRIG_FAIL, MMRIG_CAUSE_CHANNEL_LOST,
+         "the guest powered off before the test was done, and the kernel said nothing on its "
+         "console"},
+        {UP "say console Restarting\\r\\n\n" OFF("guest-reset"), MMRIG_FAIL,
+         MMRIG_CAUSE_CHANNEL_LOST,
+         "the guest reset before the test was done, with no panic on its console"},
+        {UP "say stderr no disk\\n\nexit 1", MMRIG_FAIL, MMRIG_CAUSE_QEMU_DIED,
+         "QEMU ended with status 1: no disk"},
+        {UP "say control fail no%20module\\n\nwait", MMRIG_BROKEN, MMRIG_CAUSE_RIG,
+         "the agent could not go on: no module"},
+        {UP "say control done 2 exit 0 0\\n\nwait", MMRIG_FAIL, MMRIG_CAUSE_CHANNEL_LOST,
+         "the agent said that a test was done which it was not asked to run"},
+        {UP "say control clock 1 5\\n\nwait", MMRIG_FAIL, MMRIG_CAUSE_CHANNEL_LOST,
+         "the agent answered what nobody had asked"},
+        {UP
+         "say console Kernel panic - not syncing: \\033[2J\\302\\233x\\n\n" OFF("guest-reset"),
+         MMRIG_FAIL, MMRIG_CAUSE_PANIC, "the guest panicked: \357\277\275[2J\357\277\275x"},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(MmrigResult) result = result_of(cases[i].script);
+        check(result, cases[i].verdict, cases[i].cause, cases[i].message);
+    }
+}
+
+static void test_silent_kernel(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(MmrigResult) result =
+        run_it(SCENARIO, "serve", &(MmrigRunOptions){.boot_timeout = 1}, NULL, &error);
+
+    g_assert_no_error(error);
+    check(result, MMRIG_FAIL, MMRIG_CAUSE_TIME_LIMIT,
+          "the guest was not ready within 1 s, and the kernel said nothing on its console");
+}
+
+/* It asks and asks, and reads no answer: that is its own fault, not the rig's. */
+static void test_guest_never_reads(void)
+{
+    g_autoptr(MmrigResult) result =
+        result_of(UP "flood control 4000000 request 1 no-such-verb\\n\nwait");
+
+    check(result, MMRIG_FAIL, MMRIG_CAUSE_CHANNEL_LOST,
+          "the guest has stopped reading the control port");
+}
+
+static void test_log_cannot_be_written(void)
+{
+    g_autofree char *folder = g_dir_make_tmp("mmrig-test-XXXXXX", NULL);
+    g_autofree char *log = g_build_filename(folder, "console.log", NULL);
+    g_autofree char *message = g_strdup_printf("cannot write %s: No space left on device", log);
+    g_autoptr(GError) error = NULL;
+
+    g_assert_no_errno(symlink("/dev/full", log));
+    g_autoptr(MmrigResult) result =
+        run_it(SCENARIO, UP "say console hello\\n\n" RESULT DONE "wait",
+               &(MmrigRunOptions){.folder = folder}, NULL, &error);
+    g_assert_no_error(error);
+    check(result, MMRIG_BROKEN, MMRIG_CAUSE_RIG, message);
+    mmrig_remove_tree(folder, &error);
+    g_assert_no_error(error);
+}
+
+static void test_qemu_is_not_there(void)
+{
+    const MmrigBootInputs inputs = {.qemu = "/no/qemu", .kernel = "/k", .initrd = "/i"};
+    g_autoptr(GError) error = NULL;
+    g_autoptr(MmrigScenario) scenario =
+        mmrig_scenario_parse(SCENARIO, strlen(SCENARIO), "fake", "fake.ini", NULL, &error);
+    g_autoptr(MmrigResult) result =
+        mmrig_run(&(MmrigRunOptions){.scenario = scenario, .inputs = &inputs}, NULL, &error);
+
+    g_assert_no_error(error);
+    g_assert_cmpint(result->verdict, ==, MMRIG_BROKEN);
+    g_assert_true(g_str_has_prefix(result->message, "cannot start /no/qemu"));
+}
+
+/* --- several boots --- */
+
+static void test_two_boots(void)
+{
+    static const char text[] = "[scenario]\nsummary = s\narea = a\n[test]\ntest = t\n"
+                               "boots = first second\n";
+    g_autoptr(GError) error = NULL;
+    /* The number of the boot is the id of its test. */
+    g_autoptr(MmrigResult) first =
+        run_it(text, UP RESULT DONE "wait", &(MmrigRunOptions){0}, NULL, &error);
+
+    g_assert_no_error(error);
+    check(first, MMRIG_FAIL, MMRIG_CAUSE_CHANNEL_LOST,
+          "the agent said that a test was done which it was not asked to run");
+    g_assert_cmpuint(first->ktaps->len, ==, 2);
+}
+
+/* --- machines that are kept --- */
+
+static const MmrigResult *kept;
+
+static void on_kept(const MmrigResult *result, const char *name)
+{
+    g_assert_true(g_str_has_prefix(name, "test-run-"));
+    kept = result;
+}
+
+/* More than a socket holds, so that most of it comes after the machine was judged. */
+static void test_kept_machine_puts_out(void)
+{
+    g_autofree char *name = g_strdup_printf("test-run-%d", (int)getpid());
+    g_autoptr(GError) error = NULL;
+    g_autoptr(MmrigResult) result = run_it(
+        SCENARIO,
+        UP RESULT DONE "flood ktap 2000000 # more\\n\nsay control metric a 1 b\\n\nexit 0",
+        &(MmrigRunOptions){.keep = TRUE, .keep_name = name, .kept = on_kept}, NULL, &error);
+
+    g_assert_no_error(error);
+    g_assert_true(kept == result);
+    check(result, MMRIG_PASS, MMRIG_CAUSE_NONE, NULL);
+    g_assert_cmpuint(result->ktaps->len, ==, 1);
+}
+
+/* --- cancelled --- */
+
+static gboolean cancel(gpointer cancellable)
+{
+    g_cancellable_cancel(cancellable);
+    return G_SOURCE_REMOVE;
+}
+
+static void on_stage(const MmrigScenario *scenario, MmrigStage stage, gpointer cancellable)
+{
+    (void)scenario;
+    if (stage == MMRIG_STAGE_TESTING)
+        g_idle_add(cancel, cancellable);
+}
+
+static void test_cancelled(void)
+{
+    g_autoptr(GCancellable) cancellable = g_cancellable_new();
+    g_autoptr(GError) error = NULL;
+    g_autoptr(MmrigResult) result = run_it(
+        SCENARIO, UP "wait", &(MmrigRunOptions){.stage = on_stage, .stage_data = cancellable},
+        cancellable, &error);
+
+    g_assert_null(result);
+    g_assert_error(error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+}
+
+int main(int argc, char **argv)
+{
+    g_autofree char *folder = g_dir_make_tmp("mmrig-test-XXXXXX", NULL);
+    g_autoptr(GError) error = NULL;
+
+    g_test_init(&argc, &argv, NULL);
+    script_file = g_build_filename(folder, "script", NULL);
+    g_setenv("MMRIG_FAKE_QEMU_SCRIPT", script_file, TRUE);
+    g_test_add_func("/run/pass", test_pass);
+    g_test_add_func("/run/output-after-done", test_output_after_done);
+    g_test_add_func("/run/ends", test_ends);
+    g_test_add_func("/run/silent-kernel", test_silent_kernel);
+    g_test_add_func("/run/guest-never-reads", test_guest_never_reads);
+    g_test_add_func("/run/log-cannot-be-written", test_log_cannot_be_written);
+    g_test_add_func("/run/qemu-is-not-there", test_qemu_is_not_there);
+    g_test_add_func("/run/two-boots", test_two_boots);
+    g_test_add_func("/run/kept-machine-puts-out", test_kept_machine_puts_out);
+    g_test_add_func("/run/cancelled", test_cancelled);
+    int status = g_test_run();
+    mmrig_remove_tree(folder, &error);
+    g_assert_no_error(error);
+    g_free(script_file);
+    return status;
+}
