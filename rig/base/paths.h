@@ -28,3 +28,16 @@ const char *mmrig_path_pack(void);
  * where the user can mend it). Free with g_free().
  */
 char *mmrig_path_cache(const char *part, GError **error);
+
+/* The same path, which need not be there. Free with g_free(). */
+char *mmrig_path_cache_peek(const char *part);
+
+/* Whether a folder of the cache can be read; an INPUT error says whose it is. */
+gboolean mmrig_path_cache_check(const char *path, GError **error);
+
+/*
+ * What to do where the path was denied to this user, to stand behind the reason: " (FOLDER
+ * belongs to NAME; set XDG_CACHE_HOME to a folder of your own)", or what mode to give back. ""
+ * if there is nothing to say. Free with g_free().
+ */
+char *mmrig_path_denied_hint(const char *path);

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "paths.h"
 #include "store-janitor-private.h"
 
 #define PARTIAL_PREFIX ".partial-"
@@ -42,11 +43,13 @@ static void set_errno(GError **error, int cause, const char *what, const char *f
     gboolean mendable = cause == EACCES || cause == EPERM || cause == EROFS ||
                         cause == ENOENT || cause == ENOTDIR;
     gboolean full = cause == ENOSPC || cause == EDQUOT || cause == EFBIG;
+    g_autofree char *hint =
+        cause == EACCES && *folder ? mmrig_path_denied_hint(folder) : g_strdup("");
 
     g_set_error(error, MMRIG_ERROR, mendable ? MMRIG_ERROR_INPUT : MMRIG_ERROR_RIG,
                 "%s%s%s: %s: %s%s", folder, *folder && *name ? "/" : "", name, what,
                 g_strerror(cause),
-                full ? "; free some space, or set XDG_CACHE_HOME to a folder elsewhere" : "");
+                full ? "; free some space, or set XDG_CACHE_HOME to a folder elsewhere" : hint);
 }
 
 static off_t lock_offset(const char *name)

@@ -38,13 +38,17 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Images, images_clear)
 
 static gboolean find_images(Images *images, GError **error)
 {
-    images->folder = mmrig_path_cache("images", error);
-    g_autoptr(GDir) dir = images->folder ? g_dir_open(images->folder, 0, error) : NULL;
+    images->folder = mmrig_path_cache_peek("images");
+    images->paths = g_ptr_array_new_with_free_func(g_free);
+    if (!g_file_test(images->folder, G_FILE_TEST_EXISTS))
+        return TRUE;
+    g_autoptr(GDir) dir = mmrig_path_cache_check(images->folder, error)
+                              ? g_dir_open(images->folder, 0, error)
+                              : NULL;
     const char *name;
 
     if (!dir)
         return FALSE;
-    images->paths = g_ptr_array_new_with_free_func(g_free);
     while ((name = g_dir_read_name(dir))) {
         g_autofree char *path = g_build_filename(images->folder, name, NULL);
         struct stat status;
@@ -194,15 +198,33 @@ static void cache_list_table(const GPtrArray *templates, const GPtrArray *kernel
     cache_print_row("images", images->size, images->used, count, images->folder);
 }
 
-static gboolean cache_do_list(const Options *options, MmrigExit *status G_GNUC_UNUSED,
-                              GError **error)
+/* A part that cannot be read is told, and shown as an empty one. */
+static void cache_tell_unread(GError **cause, MmrigExit *status)
+{
+    *status = mmrig_error_report(*cause);
+    g_clear_error(cause);
+}
+
+static gboolean cache_do_list(const Options *options, MmrigExit *status,
+                              GError **error G_GNUC_UNUSED)
 {
     g_auto(Images) images = {0};
-    g_autoptr(GPtrArray) templates = find_templates(error);
-    g_autoptr(GPtrArray) kernels = templates ? mmrig_kernel_list(error) : NULL;
+    g_autoptr(GError) cause = NULL;
+    g_autoptr(GPtrArray) damaged = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GPtrArray) templates = find_templates(&cause);
 
-    if (!kernels || !find_images(&images, error))
-        return FALSE;
+    if (!templates) {
+        cache_tell_unread(&cause, status);
+        templates = g_ptr_array_new();
+    }
+    g_autoptr(GPtrArray) kernels = mmrig_kernel_list(damaged, &cause);
+    if (!kernels) {
+        cache_tell_unread(&cause, status);
+        kernels = g_ptr_array_new();
+    }
+    mmrig_command_passed_over(damaged);
+    if (!find_images(&images, &cause))
+        cache_tell_unread(&cause, status);
     if (options->json)
         cache_list_json(templates, kernels, &images);
     else

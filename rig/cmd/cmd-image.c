@@ -171,6 +171,7 @@ static gboolean image_command_run(const Options *options, GError **error)
         kernel = spec ? mmrig_kernel_find(spec, error) : NULL;
         if (!kernel)
             return FALSE;
+        mmrig_kernel_tell(kernel);
     }
     g_autofree char *image = mmrig_guest_image_ensure(
         kernel, (const char *const *)options->tests, (const char *const *)options->manifests,

@@ -106,6 +106,7 @@ static MmrigExit kernel_command_do_list(int argc, char **argv)
         {"json", 0, 0, G_OPTION_ARG_NONE, &json, "Print JSON", NULL},
         G_OPTION_ENTRY_NULL,
     };
+    g_autoptr(GPtrArray) damaged = g_ptr_array_new_with_free_func(g_free);
     g_autoptr(GPtrArray) infos = NULL;
     g_autoptr(GError) error = NULL;
     MmrigExit status;
@@ -114,9 +115,10 @@ static MmrigExit kernel_command_do_list(int argc, char **argv)
         return status;
     if (argc > 1)
         return usage_error("list", "it takes no arguments");
-    infos = mmrig_kernel_list(&error);
+    infos = mmrig_kernel_list(damaged, &error);
     if (!infos)
         return mmrig_error_report(error);
+    mmrig_command_passed_over(damaged);
     if (json)
         kernel_command_list_json(infos);
     else if (infos->len > 0)
@@ -132,6 +134,7 @@ static MmrigExit print_image(const MmrigKernel *kernel, const GError *error)
 {
     if (!kernel)
         return mmrig_error_report(error);
+    mmrig_kernel_tell(kernel);
     mmrig_print("%s\n", kernel->image);
     return MMRIG_EXIT_PASS;
 }
@@ -210,6 +213,7 @@ static MmrigExit do_path(int argc, char **argv)
     kernel = spec ? mmrig_kernel_find(spec, &error) : NULL;
     if (!kernel || !json)
         return print_image(kernel, error);
+    mmrig_kernel_tell(kernel);
     builder = json_builder_new();
     json_builder_begin_object(builder);
     kernel_command_add_string(builder, "kernel", kernel->spec);

@@ -26,6 +26,9 @@ gboolean mmrig_command_options(const char *command, GOptionContext *context,
                                const GOptionEntry *entries, int argc, char **argv,
                                GError **error);
 
+/* Prints "mmrig: passed over: REASON" for each (char *) on standard error. */
+void mmrig_command_passed_over(const GPtrArray *reasons);
+
 MmrigExit mmrig_cmd_bench(int argc, char **argv);
 MmrigExit mmrig_cmd_cache(int argc, char **argv);
 MmrigExit mmrig_cmd_devices(int argc, char **argv);

@@ -152,3 +152,9 @@ gboolean mmrig_command_options(const char *command, GOptionContext *context,
                 "%s takes no argument \"%s\"; see mmrig %s --help", command, argv[1], command);
     return FALSE;
 }
+
+void mmrig_command_passed_over(const GPtrArray *reasons)
+{
+    for (guint i = 0; i < reasons->len; i++)
+        g_printerr("mmrig: passed over: %s\n", (const char *)g_ptr_array_index(reasons, i));
+}

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "command-private.h"
 
@@ -75,6 +76,9 @@ static MmrigExit main_run(int argc, char **argv)
 int main(int argc, char **argv)
 {
     mmrig_print_open();
+    /* What the rig makes is its own user's to use again, whatever the mask of its caller says.
+     */
+    umask(umask(0) & ~(mode_t)S_IRWXU);
     /* Characters and messages; numbers and times are written in one way everywhere. */
     setlocale(LC_CTYPE, "");
     setlocale(LC_MESSAGES, "");

@@ -10,6 +10,7 @@
 #include <syslog.h>
 
 #include "base/error.h"
+#include "kernel/kernel.h"
 #include "mmrig-guest-protocol.h"
 
 typedef struct kmod_ctx KmodContext;
@@ -91,6 +92,25 @@ static gboolean modules_plain(const char *word)
 }
 
 /*
+ * The indexes in the folder do not tell what the module needs: always FALSE. libkmod's own
+ * words, which speak of its inner parts, are for who debugs.
+ */
+static gboolean modules_stale(const Adding *adding, const char *name, GError **error)
+{
+    g_autofree char *depmod = mmrig_kernel_depmod_command(adding->folder);
+    g_autofree char *missing = mmrig_kernel_modules_missing(adding->folder);
+
+    g_debug("%s: %s: %s", adding->folder, name, adding->message ? adding->message : "?");
+    g_set_error(
+        error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
+        "%s/modules.dep.bin does not fit the modules that are there, and does not tell what "
+        "%s needs%s%s%s; run %s",
+        adding->folder, name, missing ? " (there is no " : "", missing ? missing : "",
+        missing ? ")" : "", depmod);
+    return FALSE;
+}
+
+/*
  * Adds the module and all that must be loaded for it, in the order of loading, to line. seen
  * is the set of those done or begun. needed is FALSE for what is only said to be useful (a
  * soft dependency): it may be missing, and may fail to load.
@@ -108,10 +128,7 @@ static gboolean add_module(Adding *adding, KmodModule *module, gboolean needed,
     const char *host = kmod_module_get_path(module);
     g_autoptr(KmodList) dependencies = kmod_module_get_dependencies(module);
     if (adding->message) {
-        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
-                    "cannot tell what module %s (in %s) needs: %s", name, adding->folder,
-                    adding->message);
-        return FALSE;
+        return modules_stale(adding, name, error);
     }
     /* Asked in this order: only for a module that is not built in would the host's /sys count.
      */
@@ -172,12 +189,8 @@ static gboolean add_name(Adding *adding, const char *name, GError **error)
         return TRUE;
     if (adding->kmod) {
         int code = kmod_module_new_from_lookup(adding->kmod, name, &found);
-        if (code < 0) {
-            g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
-                        "cannot look up module %s in %s: %s", name, adding->folder,
-                        g_strerror(-code));
-            return FALSE;
-        }
+        if (code < 0)
+            return modules_stale(adding, name, error);
         if (!found) {
             g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_UNMET,
                         "the kernel has no module %s, neither built in nor in %s", name,

@@ -31,8 +31,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(MmrigKernelInfo, mmrig_kernel_info_free)
 /* The folder of all kernels in the cache; free with g_free(). */
 char *mmrig_kernel_cache(GError **error);
 
-/* All kernels in the cache, of MmrigKernelInfo, by source and newest first. */
-GPtrArray *mmrig_kernel_list(GError **error);
+/*
+ * All kernels in the cache, of MmrigKernelInfo, by source and newest first. Makes nothing. An
+ * entry that cannot be read is passed over: damaged, if not NULL, gets the reason (char *, to
+ * be freed).
+ */
+GPtrArray *mmrig_kernel_list(GPtrArray *damaged, GError **error);
 
 /* Asks apt which one is current, and downloads that unless it is in the cache. */
 MmrigKernel *mmrig_kernel_distro_fetch(GError **error);

@@ -140,6 +140,30 @@ static gboolean compile_configure(const Compile *compile, const char *fragments,
     return TRUE;
 }
 
+char *mmrig_kernel_path_strange(const char *path)
+{
+    /* kbuild refuses blanks and colons; make and the shell give the others a meaning. */
+    const char *strange = strpbrk(path, " \t\n:'\"`$\\#%;&|()<>*?[]!");
+
+    if (!strange)
+        return NULL;
+    return g_ascii_isspace(*strange) ? g_strdup("a blank")
+                                     : g_strdup_printf("the character %c", *strange);
+}
+
+gboolean mmrig_kernel_build_place(const char *cache, GError **error)
+{
+    g_autofree char *strange = mmrig_kernel_path_strange(cache);
+
+    if (!strange)
+        return TRUE;
+    g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
+                "%s: nothing of a kernel can be compiled in a cache with %s in its path; set "
+                "XDG_CACHE_HOME to a folder without it",
+                cache, strange);
+    return FALSE;
+}
+
 typedef struct {
     const char *from; /* below the objects */
     const char *to;   /* below the target; MODULES: the same name in its modules folder */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/input.h"
 #include "kernel-private.h"
 
 /* A configuration is some 300 KiB; a bigger file is something else. */
@@ -78,16 +79,13 @@ GHashTable *mmrig_kernel_config_parse(const char *text)
 GHashTable *mmrig_kernel_config_load(const char *path, GError **error)
 {
     g_autoptr(GHashTable) config = NULL;
-    g_autoptr(GError) cause = NULL;
     g_autofree char *text = NULL;
     gsize size;
 
-    if (!g_file_get_contents(path, &text, &size, &cause)) {
-        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
-                    "cannot read the kernel configuration: %s", cause->message);
+    text = mmrig_input_read(path, "the kernel configuration", CONFIG_SIZE_MAX, &size, error);
+    if (!text)
         return NULL;
-    }
-    if (size <= CONFIG_SIZE_MAX && !memchr(text, '\0', size))
+    if (!memchr(text, '\0', size))
         config = mmrig_kernel_config_parse(text);
     if (!config || g_hash_table_size(config) == 0) {
         g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
@@ -149,12 +147,11 @@ char *mmrig_kernel_fragments(const char *folder, GError **error)
     g_ptr_array_sort(names, config_compare_names);
     for (guint i = 0; i < names->len; i++) {
         g_autofree char *path = g_build_filename(folder, g_ptr_array_index(names, i), NULL);
-        g_autofree char *text = NULL;
+        g_autofree char *text = mmrig_input_read(path, "the kernel configuration fragment",
+                                                 CONFIG_SIZE_MAX, NULL, error);
 
-        if (!g_file_get_contents(path, &text, NULL, &cause)) {
-            g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT, "%s", cause->message);
+        if (!text)
             return NULL;
-        }
         g_string_append_printf(all, "%s\n", text);
     }
     return g_string_free(g_steal_pointer(&all), FALSE);

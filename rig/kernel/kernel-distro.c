@@ -193,18 +193,27 @@ static gboolean distro_fill(const char *path, gpointer data, GError **error)
 
 MmrigKernel *mmrig_kernel_distro_find(GError **error)
 {
-    g_autoptr(GPtrArray) infos = mmrig_kernel_list(error);
+    g_autoptr(GPtrArray) damaged = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GPtrArray) infos = mmrig_kernel_list(damaged, error);
 
     if (!infos)
         return NULL;
     for (guint i = 0; i < infos->len; i++) {
         const MmrigKernelInfo *info = g_ptr_array_index(infos, i);
 
-        if (strcmp(info->source, "distro") == 0)
-            return mmrig_kernel_from_info(info, "distro", error);
+        if (strcmp(info->source, "distro") != 0)
+            continue;
+        MmrigKernel *kernel = mmrig_kernel_from_info(info, "distro", error);
+        for (guint j = 0; kernel && j < damaged->len; j++)
+            mmrig_kernel_note(kernel, "passed over: %s",
+                              (const char *)g_ptr_array_index(damaged, j));
+        return kernel;
     }
     g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
-                "no distro kernel in the cache; get it with 'mmrig kernel fetch'");
+                "no distro kernel in the cache; get it with 'mmrig kernel fetch'%s%s%s",
+                damaged->len ? " (passed over: " : "",
+                damaged->len ? (const char *)g_ptr_array_index(damaged, 0) : "",
+                damaged->len ? ")" : "");
     return NULL;
 }
 

@@ -5,10 +5,14 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/input.h"
 #include "base/paths.h"
 #include "kernel-private.h"
 
 #define GROUP "kernel"
+
+/* An entry's description has some 300 bytes. */
+#define INFO_SIZE_MAX (64 * 1024)
 
 void mmrig_kernel_info_free(MmrigKernelInfo *info)
 {
@@ -48,9 +52,14 @@ MmrigKernelInfo *mmrig_kernel_info_load(const char *folder, GError **error)
     g_autofree char *path = g_build_filename(folder, MMRIG_KERNEL_INFO, NULL);
     g_autoptr(GKeyFile) file = g_key_file_new();
     g_autoptr(GError) cause = NULL;
+    gsize size;
+    g_autofree char *text =
+        mmrig_input_read(path, "the cache's entry", INFO_SIZE_MAX, &size, error);
 
+    if (!text)
+        return NULL;
     info->folder = g_strdup(folder);
-    if (g_key_file_load_from_file(file, path, G_KEY_FILE_NONE, &cause))
+    if (g_key_file_load_from_data(file, text, size, G_KEY_FILE_NONE, &cause))
         info->size = g_key_file_get_uint64(file, GROUP, "size", &cause);
     for (guint i = 0; i < G_N_ELEMENTS(fields) && !cause; i++)
         G_STRUCT_MEMBER(char *, info, fields[i].offset) =
@@ -131,29 +140,33 @@ static int compare_infos(gconstpointer a, gconstpointer b)
     return order ? order : strcmp(left->folder, right->folder);
 }
 
-GPtrArray *mmrig_kernel_list(GError **error)
+GPtrArray *mmrig_kernel_list(GPtrArray *damaged, GError **error)
 {
     g_autoptr(GPtrArray) infos =
         g_ptr_array_new_with_free_func((GDestroyNotify)mmrig_kernel_info_free);
-    g_autofree char *cache = mmrig_kernel_cache(error);
+    g_autofree char *cache = mmrig_path_cache_peek("kernels");
     g_autoptr(GDir) dir = NULL;
     const char *name;
 
-    if (!cache)
+    if (!g_file_test(cache, G_FILE_TEST_EXISTS))
+        return g_steal_pointer(&infos);
+    if (!mmrig_path_cache_check(cache, error))
         return NULL;
     dir = g_dir_open(cache, 0, error);
     if (!dir)
         return NULL;
     while ((name = g_dir_read_name(dir))) {
         g_autofree char *folder = g_build_filename(cache, name, NULL);
+        g_autoptr(GError) cause = NULL;
         MmrigKernelInfo *info;
 
         if (name[0] == '.' || !g_file_test(folder, G_FILE_TEST_IS_DIR))
             continue;
-        info = mmrig_kernel_info_load(folder, error);
-        if (!info)
-            return NULL;
-        g_ptr_array_add(infos, info);
+        info = mmrig_kernel_info_load(folder, &cause);
+        if (info)
+            g_ptr_array_add(infos, info);
+        else if (damaged)
+            g_ptr_array_add(damaged, g_strdup(cause->message));
     }
     g_ptr_array_sort(infos, compare_infos);
     return g_steal_pointer(&infos);

@@ -198,6 +198,8 @@ char *mmrig_kernel_modules_ensure(const MmrigKernel *kernel, GError **error)
     Making making = {kernel, sources};
     present = g_build_filename(cache, name, NULL);
     gboolean found = g_file_test(present, G_FILE_TEST_IS_DIR);
+    if (!found && !mmrig_kernel_build_place(cache, error))
+        return NULL;
     folder = mmrig_store_folder(cache, name, kernel_modules_fill, &making, error);
     if (!folder)
         return NULL;

@@ -31,9 +31,35 @@ char *mmrig_kernel_fragments(const char *folder, GError **error);
 MmrigKernel *mmrig_kernel_distro_find(GError **error);
 /* The same for one that was built already; INPUT error if there is none. */
 MmrigKernel *mmrig_kernel_tree_find(const char *tree, GError **error);
+/* Whether it was built from the distribution's source, and not from a user's tree. */
+gboolean mmrig_kernel_tree_is_own(const MmrigKernelInfo *info);
 
-/* What a kernel source (archive or folder) is, as 64 hex digits, for the tree's key. */
-char *mmrig_kernel_source_digest(const char *source, GError **error);
+/*
+ * What a kernel source (archive or folder) is, as 64 hex digits, for the tree's key. note is
+ * set to what the user should know of how that was found out (free with g_free()), or to NULL.
+ */
+char *mmrig_kernel_source_digest(const char *source, char **note, GError **error);
+
+/*
+ * Whether the bytes of the file at path are a kernel that can be booted: an INPUT error says
+ * what they are instead, or what is wrong, and how to mend it. release and config are set to
+ * what the image says of itself, or to NULL; the caller frees both.
+ */
+gboolean mmrig_kernel_image_inspect(const char *path, const char *bytes, gsize size,
+                                    char **release, GHashTable **config, GError **error);
+
+/*
+ * The release that the modules in a folder were built for, as one of them says, or else as the
+ * folder's name does; NULL if neither does. missing is set to a module that modules.dep lists
+ * and that is not there, or to NULL. Free both with g_free().
+ */
+char *mmrig_kernel_modules_release(const char *folder, char **missing);
+
+/* "path:FILE" as mmrig_kernel_spec_parse() reads it. Free with g_free(). */
+char *mmrig_kernel_spec_path(const char *path);
+
+/* Adds to what the user is to be told of the kernel (kernel.h). */
+void mmrig_kernel_note(MmrigKernel *kernel, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
 MmrigKernel *mmrig_kernel_path_find(const MmrigKernelSpec *spec, GError **error);
 
@@ -58,6 +84,16 @@ gboolean mmrig_kernel_compile(const char *source, const char *objects, const cha
  */
 gboolean mmrig_kernel_compile_modules(const char *extmod, const char *sources,
                                       const char *target, GError **error);
+
+/*
+ * The first character in the path that kbuild's rules or the shell below them take apart, in
+ * words
+ * ("a blank", "the character ':'"), or NULL. Free with g_free().
+ */
+char *mmrig_kernel_path_strange(const char *path);
+
+/* Whether things can be compiled below the cache's folder: an INPUT error if not. */
+gboolean mmrig_kernel_build_place(const char *cache, GError **error);
 
 /* Makes modules.dep and the like for BASE/lib/modules/RELEASE; BASE/usr/lib becomes a link to
  * it. */

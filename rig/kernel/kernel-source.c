@@ -12,6 +12,8 @@
 
 #include "base/child.h"
 #include "base/error.h"
+#include "base/input.h"
+#include "base/io.h"
 #include "base/paths.h"
 #include "kernel-private.h"
 
@@ -24,18 +26,15 @@ static gboolean write_digest(int fd, gpointer data, GError **error)
     const Remember *remember = data;
     g_autoptr(MmrigKey) key = mmrig_key_new("kernel-archive");
     const char *digest;
-    gssize size;
 
     if (!mmrig_key_add_content(key, remember->path, error))
         return FALSE;
     digest = mmrig_key_digest(key);
-    size = write(fd, digest, strlen(digest));
-    if (size != (gssize)strlen(digest)) {
-        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG, "cannot write the digest of %s: %s",
-                    remember->path, g_strerror(size < 0 ? errno : ENOSPC));
-        return FALSE;
-    }
-    return TRUE;
+    if (mmrig_io_write_all(fd, digest, strlen(digest)))
+        return TRUE;
+    g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG, "cannot write the digest of %s: %s",
+                remember->path, g_strerror(errno));
+    return FALSE;
 }
 
 static char *archive_digest(const char *path, GError **error)
@@ -134,19 +133,38 @@ static gboolean walk_tree(const char *tree, MmrigKey *key, GError **error)
     return TRUE;
 }
 
-char *mmrig_kernel_source_digest(const char *source, GError **error)
+/*
+ * Why git was not asked, and what comes of that. git does not work on a tree of another user's,
+ * because the tree's own configuration can name programs to run.
+ */
+static char *source_git_note(const char *source, const char *why)
+{
+    /* What git proposes in every language, when the owner is its reason. */
+    if (strstr(why, "safe.directory"))
+        return g_strdup_printf(
+            "%s belongs to another user, so git says nothing of it, and the "
+            "times of its files count instead of its commit; if you trust it: "
+            "'git config --global --add safe.directory %s'",
+            source, source);
+    return g_strdup_printf("%s: git says nothing of it (%s), and the times of its files count "
+                           "instead of its commit",
+                           source, why);
+}
+
+char *mmrig_kernel_source_digest(const char *source, char **note, GError **error)
 {
     g_autofree char *repository = g_build_filename(source, ".git", NULL);
     g_autoptr(MmrigKey) key = mmrig_key_new("kernel-folder");
     g_autoptr(GError) cause = NULL;
 
+    *note = NULL;
     if (!g_file_test(source, G_FILE_TEST_IS_DIR))
         return archive_digest(source, error);
     mmrig_key_add(key, source);
     if (g_file_test(repository, G_FILE_TEST_EXISTS)) {
         if (git_tree(source, key, &cause))
             return g_strdup(mmrig_key_digest(key));
-        g_debug("%s: git: %s", source, cause->message);
+        *note = source_git_note(source, cause->message);
         mmrig_key_free(key);
         key = mmrig_key_new("kernel-folder-walked");
     }

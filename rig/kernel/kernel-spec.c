@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "kernel.h"
+#include "kernel-private.h"
 
 /* The part of a "path:" specification after the image: KEY=VALUE, .... */
 static gboolean parse_option(MmrigKernelSpec *spec, const char *option, const char *text,
@@ -19,7 +19,7 @@ static gboolean parse_option(MmrigKernelSpec *spec, const char *option, const ch
     if (!place) {
         g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
                     "kernel '%s': unknown part '%s'; after the image come modules=DIR and "
-                    "config=FILE",
+                    "config=FILE, and a comma in a path is written twice",
                     text, option);
         return FALSE;
     }
@@ -32,12 +32,44 @@ static gboolean parse_option(MmrigKernelSpec *spec, const char *option, const ch
     return TRUE;
 }
 
+/* The parts between commas; of two commas that stand together the first is none, as for QEMU.
+ */
+static GStrv split_parts(const char *text)
+{
+    g_autoptr(GStrvBuilder) parts = g_strv_builder_new();
+    g_autoptr(GString) part = g_string_new(NULL);
+
+    for (; *text; text++) {
+        if (*text == ',' && text[1] != ',') {
+            g_strv_builder_add(parts, part->str);
+            g_string_truncate(part, 0);
+            continue;
+        }
+        g_string_append_c(part, *text);
+        text += *text == ',';
+    }
+    g_strv_builder_add(parts, part->str);
+    return g_strv_builder_end(parts);
+}
+
+char *mmrig_kernel_spec_path(const char *path)
+{
+    g_autoptr(GString) text = g_string_new("path:");
+
+    for (; *path; path++) {
+        if (*path == ',')
+            g_string_append_c(text, ',');
+        g_string_append_c(text, *path);
+    }
+    return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
 static gboolean parse_path(MmrigKernelSpec *spec, const char *rest, const char *text,
                            GError **error)
 {
-    g_auto(GStrv) parts = g_strsplit(rest, ",", -1);
+    g_auto(GStrv) parts = split_parts(rest);
 
-    if (!parts[0] || !*parts[0]) {
+    if (!*parts[0]) {
         g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
                     "kernel '%s': no image; write path:FILE", text);
         return FALSE;

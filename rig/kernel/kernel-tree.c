@@ -8,6 +8,8 @@
 
 #include "base/child.h"
 #include "base/error.h"
+#include "base/input.h"
+#include "base/io.h"
 #include "base/paths.h"
 #include "kernel-private.h"
 
@@ -25,12 +27,14 @@ typedef struct {
     guint jobs;
     char *fragments;
     char *digest; /* what names the entry */
+    char *note;   /* what the user should know of that, or NULL */
 } Plan;
 
 static void plan_clear(Plan *plan)
 {
     g_free(plan->fragments);
     g_free(plan->digest);
+    g_free(plan->note);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Plan, plan_clear)
 
@@ -44,23 +48,25 @@ static gboolean check_tree(const char *tree, GError **error)
 {
     static const char *const built[] = {".config", "include/config",
                                         "arch/x86/include/generated"};
+    g_autofree char *strange = NULL;
     g_autofree char *kconfig = g_build_filename(tree, "Kconfig", NULL);
     g_autofree char *arch = g_build_filename(tree, "arch", "x86", "Kconfig", NULL);
 
+    if (!mmrig_input_check_folder(tree, "the source tree", error))
+        return FALSE;
     if (!g_file_test(kconfig, G_FILE_TEST_IS_REGULAR) ||
         !g_file_test(arch, G_FILE_TEST_IS_REGULAR)) {
-        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT, "%s: not a Linux source tree (%s)",
-                    tree,
-                    g_file_test(tree, G_FILE_TEST_IS_DIR) ? "no arch/x86/Kconfig in it"
-                                                          : "no such folder");
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
+                    "%s: not a Linux source tree (no arch/x86/Kconfig in it)", tree);
         return FALSE;
     }
-    /* kbuild's rules take a path in pieces at these. */
-    if (strpbrk(tree, " \t\n:")) {
-        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
-                    "%s: the kernel cannot be built in a folder with a space or colon in its "
-                    "name",
-                    tree);
+    strange = mmrig_kernel_path_strange(tree);
+    if (strange) {
+        g_set_error(
+            error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
+            "%s: a kernel cannot be built in a folder with %s in its path; move or bind "
+            "the tree elsewhere",
+            tree, strange);
         return FALSE;
     }
     for (guint i = 0; i < G_N_ELEMENTS(built); i++) {
@@ -98,11 +104,10 @@ static gboolean write_version(int fd, gpointer data, GError **error)
     if (!mmrig_child_run(argv, NULL, &text, error))
         return FALSE;
     gsize size = strcspn(text, "\n");
-    gssize written = write(fd, text, size);
-    if (written == (gssize)size)
+    if (mmrig_io_write_all(fd, text, size))
         return TRUE;
     g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG, "cannot keep the version of %s: %s",
-                argv[0], g_strerror(written < 0 ? errno : ENOSPC));
+                argv[0], g_strerror(errno));
     return FALSE;
 }
 
@@ -151,7 +156,8 @@ static gboolean plan_make(Plan *plan, const char *tree, guint jobs, GError **err
     if (!check_source(plan, error))
         return FALSE;
     plan->fragments = mmrig_kernel_fragments(folder, error);
-    source = plan->fragments ? mmrig_kernel_source_digest(plan_source(plan), error) : NULL;
+    source = plan->fragments ? mmrig_kernel_source_digest(plan_source(plan), &plan->note, error)
+                             : NULL;
     if (!source)
         return FALSE;
     mmrig_key_add(key, RECIPE);
@@ -267,26 +273,36 @@ static MmrigKernel *tree_load(const Plan *plan, const char *folder, GError **err
 {
     g_autoptr(MmrigKernelInfo) info = mmrig_kernel_info_load(folder, error);
     g_autofree char *spec = plan_spec(plan);
+    MmrigKernel *kernel = info ? mmrig_kernel_from_info(info, spec, error) : NULL;
 
-    return info ? mmrig_kernel_from_info(info, spec, error) : NULL;
+    if (kernel && plan->note)
+        mmrig_kernel_note(kernel, "%s", plan->note);
+    return kernel;
+}
+
+gboolean mmrig_kernel_tree_is_own(const MmrigKernelInfo *info)
+{
+    return strcmp(info->source, "tree") == 0 && strcmp(info->origin, SOURCE_ARCHIVE) == 0;
 }
 
 MmrigKernel *mmrig_kernel_tree_find(const char *tree, GError **error)
 {
     g_auto(Plan) plan = {0};
-    g_autofree char *cache = mmrig_kernel_cache(error);
+    g_autofree char *cache = mmrig_path_cache_peek("kernels");
     g_autofree char *name = NULL;
     g_autofree char *folder = NULL;
 
-    if (!cache || !plan_make(&plan, tree, 0, error))
+    if (!plan_make(&plan, tree, 0, error))
         return NULL;
     name = plan_name(&plan);
     folder = g_build_filename(cache, name, NULL);
     if (!g_file_test(folder, G_FILE_TEST_IS_DIR)) {
-        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
-                    "no kernel built from %s as it is now is in the cache; build it with "
-                    "'mmrig kernel build%s%s'",
-                    plan_source(&plan), tree ? " --tree " : "", tree ? tree : "");
+        g_set_error(
+            error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
+            "no kernel built from %s as it is now, with the compiler as it is now, is in "
+            "the cache; build it with 'mmrig kernel build%s%s'%s%s%s",
+            plan_source(&plan), tree ? " --tree " : "", tree ? tree : "", plan.note ? " (" : "",
+            plan.note ? plan.note : "", plan.note ? ")" : "");
         return NULL;
     }
     return tree_load(&plan, folder, error);
@@ -305,7 +321,7 @@ MmrigKernel *mmrig_kernel_tree_build(const char *tree, guint jobs, GError **erro
     folder = g_build_filename(cache, name, NULL);
     if (!g_file_test(folder, G_FILE_TEST_IS_DIR)) {
         g_clear_pointer(&folder, g_free);
-        if (!tree_check_tools(tree, cache, error))
+        if (!mmrig_kernel_build_place(cache, error) || !tree_check_tools(tree, cache, error))
             return NULL;
         folder = mmrig_store_folder(cache, name, tree_fill, &plan, error);
         if (!folder)

@@ -6,7 +6,7 @@
  *   tree[:DIR]      built from the distribution's linux-source-6.12 package, or from the
  *                   user's tree DIR, with the fragments in guest-kernel/config
  *   path:FILE[,modules=DIR][,config=FILE] (or just a path that holds a '/')
- *                   an image the user gives
+ *                   an image the user gives; behind "path:" a comma in a path is written twice
  */
 #pragma once
 
@@ -35,6 +35,7 @@ typedef struct {
     char *release;      /* as uname -r, or NULL */
     char *id;           /* hash of what it was made from */
     GHashTable *config; /* "CONFIG_X" -> "y", "m" or a value; NULL if not known */
+    GPtrArray *notes;   /* of char *: what the user should know of how it was found; or NULL */
 } MmrigKernel;
 
 MmrigKernelSpec *mmrig_kernel_spec_parse(const char *text, GError **error);
@@ -50,6 +51,15 @@ MmrigKernel *mmrig_kernel_find(const MmrigKernelSpec *spec, GError **error);
 /* As above, but downloads (distro) or builds (tree) what is missing; says so on stderr. */
 MmrigKernel *mmrig_kernel_obtain(const MmrigKernelSpec *spec, GError **error);
 
+/*
+ * The kernel that is meant where none is named: "tree" where that is in the cache, else
+ * "distro". A tree kernel that was built and cannot be used is told in the notes.
+ */
+MmrigKernel *mmrig_kernel_find_default(GError **error);
+
+/* Prints the notes on standard error, a line each. */
+void mmrig_kernel_tell(const MmrigKernel *kernel);
+
 void mmrig_kernel_free(MmrigKernel *kernel);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(MmrigKernel, mmrig_kernel_free)
 
@@ -58,6 +68,15 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(MmrigKernel, mmrig_kernel_free)
  * y or m, or with that value. NULL if it has all, or if its configuration is not known.
  */
 const char *mmrig_kernel_lacks(const MmrigKernel *kernel, const char *const *options);
+
+/*
+ * The first file that modules.dep of the folder lists and that is not there, or NULL. Free with
+ * g_free().
+ */
+char *mmrig_kernel_modules_missing(const char *folder);
+
+/* How depmod is called for a folder of modules, for people. Free with g_free(). */
+char *mmrig_kernel_depmod_command(const char *folder);
 
 /* Whether a module is one of ours (guest-kernel/modules), by either spelling of its name. */
 gboolean mmrig_kernel_module_is_ours(const char *name);

@@ -16,13 +16,8 @@ static MmrigKernel *find_kernel(const char *name, GError **error)
 {
     g_autoptr(MmrigKernelSpec) spec = NULL;
 
-    if (!name) {
-        g_autoptr(MmrigKernelSpec) tree = mmrig_kernel_spec_parse("tree", NULL);
-        MmrigKernel *kernel = mmrig_kernel_find(tree, NULL);
-        if (kernel)
-            return kernel;
-        name = "distro";
-    }
+    if (!name)
+        return mmrig_kernel_find_default(error);
     spec = mmrig_kernel_spec_parse(name, error);
     return spec ? mmrig_kernel_find(spec, error) : NULL;
 }
@@ -136,6 +131,8 @@ MmrigSetup *mmrig_setup_open(const char *kernel, const char *accel, GError **err
     if (!setup->qemu)
         return NULL;
     setup->kernel = find_kernel(kernel, error);
+    if (setup->kernel)
+        mmrig_kernel_tell(setup->kernel);
     if (!setup->kernel || !choose_accel(setup, accel, error))
         return NULL;
     setup->efi_kernel = find_efi_kernel(setup->kernel);

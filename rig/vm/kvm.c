@@ -13,6 +13,7 @@
 
 #include "backing.h"
 #include "base/error.h"
+#include "base/io.h"
 #include "base/paths.h"
 #include "base/store.h"
 #include "instance.h"
@@ -186,8 +187,7 @@ static gboolean write_text(int fd, gpointer data, GError **error)
     const char *text = data;
     gsize size = strlen(text);
 
-    /* A few lines: written whole or not at all. */
-    if (write(fd, text, size) == (ssize_t)size)
+    if (mmrig_io_write_all(fd, text, size))
         return TRUE;
     g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG, "cannot write: %s", g_strerror(errno));
     return FALSE;

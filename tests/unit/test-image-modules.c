@@ -217,6 +217,11 @@ static void test_modules_refused(Fixture *fixture, G_GNUC_UNUSED gconstpointer d
     g_assert_false(mmrig_image_add_modules(fixture->image, folder, NULL, wanted, &error));
     g_assert_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT);
     g_assert_nonnull(strstr(error->message, gone));
+    /* What to do is said, and none of libkmod's own words. */
+    g_assert_nonnull(strstr(error->message, "modules.dep.bin does not fit"));
+    g_assert_nonnull(strstr(error->message, "run 'depmod -b "));
+    g_assert_null(strstr(error->message, "ctx"));
+    g_assert_null(strchr(error->message, '\n'));
     g_clear_error(&error);
 
     /* One that cannot be unpacked: not compressed, cut off, damaged. */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <elf.h>
 #include <glib/gstdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "kernel-heads.h"
 #include "kernel/kernel-private.h"
 
 typedef struct {
@@ -51,6 +51,8 @@ static void test_spec_good(void)
         {"path:/b", MMRIG_KERNEL_PATH, "/b", NULL, NULL},
         {"path:/b,modules=/m", MMRIG_KERNEL_PATH, "/b", "/m", NULL},
         {"path:/b,config=/x/../c,modules=/m", MMRIG_KERNEL_PATH, "/b", "/m", "/c"},
+        {"path:/a,,b=c", MMRIG_KERNEL_PATH, "/a,b=c", NULL, NULL},
+        {"path:/a,,,config=/c,,d", MMRIG_KERNEL_PATH, "/a,", NULL, "/c,d"},
     };
 
     for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -225,17 +227,6 @@ static void test_own_fragments(void)
     g_assert_cmpuint(g_hash_table_size(seen), >, 50);
 }
 
-/* The start of a bzImage: zeroes but for the magic and the version. */
-static void make_bzimage(char *bytes, gsize size, guint16 offset, const char *version)
-{
-    memset(bytes, 0, size);
-    memcpy(bytes + 0x202, "HdrS", 4);
-    bytes[0x20e] = (char)(offset & 0xff);
-    bytes[0x20f] = (char)(offset >> 8);
-    if (version)
-        memcpy(bytes + 0x200 + offset, version, strlen(version));
-}
-
 static MmrigKernel *find(const char *text, GError **error)
 {
     g_autoptr(MmrigKernelSpec) spec = mmrig_kernel_spec_parse(text, error);
@@ -307,15 +298,11 @@ static const guint8 ikconfig[] = {
 
 static char *put_vmlinux(const Fixture *fixture, gsize ikconfig_size, guint machine)
 {
-    char bytes[4096] = {0};
-    Elf64_Ehdr header = {
-        .e_ident = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB, EV_CURRENT},
-        .e_type = ET_EXEC,
-        .e_machine = (Elf64_Half)machine,
-    };
+    char bytes[VMLINUX_SIZE];
+    const Elf64_Half value = (Elf64_Half)machine;
 
-    memcpy(bytes, &header, sizeof(header));
-    memcpy(bytes + 1000, "Linux version 6.12.0-elf (x@y)", 30);
+    make_vmlinux(bytes);
+    memcpy(bytes + G_STRUCT_OFFSET(Elf64_Ehdr, e_machine), &value, sizeof(value));
     memcpy(bytes + 2000, ikconfig, ikconfig_size);
     return put(fixture, "vmlinux", bytes, sizeof(bytes));
 }
@@ -389,7 +376,7 @@ static void test_path_bad(Fixture *fixture, gconstpointer data)
     assert_refused(arm, "not a kernel");
     assert_refused(with_config, "not a kernel configuration");
     assert_refused(no_config, "cannot read the kernel configuration");
-    assert_refused(with_modules, "no such folder");
+    assert_refused(with_modules, "cannot read the modules folder");
     assert_refused(no_dep, "no modules.dep.bin");
     g_assert_true(g_file_set_contents(bad_config, "nothing\n", -1, NULL));
     assert_refused(image, "not a kernel configuration");
@@ -427,7 +414,7 @@ static void test_missing(Fixture *fixture, gconstpointer data)
 
     (void)data;
     assert_refused("distro", "mmrig kernel fetch");
-    assert_refused(spec, "no such folder");
+    assert_refused(spec, "cannot read the source tree");
     kconfig = put(fixture, "linux/Kconfig", "", 0);
     assert_refused(spec, "not a Linux source tree");
     arch = put(fixture, "linux/arch/x86/Kconfig", "", 0);
@@ -471,7 +458,7 @@ static void test_list(Fixture *fixture, gconstpointer data)
     put_entry(fixture, "d9", "distro", "6.1.9-1");
     put_entry(fixture, "d10", "distro", "6.1.10-1");
     put_entry(fixture, ".partial-1-x", "distro", "9");
-    infos = mmrig_kernel_list(&error);
+    infos = mmrig_kernel_list(NULL, &error);
     g_assert_no_error(error);
     g_assert_cmpuint(infos->len, ==, G_N_ELEMENTS(expected));
     for (guint i = 0; i < infos->len; i++) {
@@ -486,14 +473,24 @@ static void test_list(Fixture *fixture, gconstpointer data)
     g_assert_true(g_str_has_suffix(kernel->image, "/d10/image"));
     g_assert_null(mmrig_kernel_lacks(kernel, (const char *const[]){"CONFIG_A", NULL}));
 
+    /* One that cannot be read is passed over with a word, and not the end of the others. */
     damaged = put(fixture, "mmrig/kernels/d10/kernel.ini", "[kernel]\nsource=distro\n", -1);
+    g_clear_pointer(&kernel, mmrig_kernel_free);
+    kernel = find("distro", &error);
+    g_assert_no_error(error);
+    g_assert_cmpstr(kernel->release, ==, "6.1.9-1");
+    g_assert_cmpuint(kernel->notes->len, ==, 1);
+    g_assert_nonnull(strstr(g_ptr_array_index(kernel->notes, 0), damaged));
+    g_autofree char *gone = g_build_filename(fixture->folder, "mmrig/kernels/d9", NULL);
+    g_assert_true(mmrig_remove_tree(gone, NULL));
     assert_refused("distro", damaged);
 }
 
 static char *digest(const char *path)
 {
     g_autoptr(GError) error = NULL;
-    char *text = mmrig_kernel_source_digest(path, &error);
+    g_autofree char *note = NULL;
+    char *text = mmrig_kernel_source_digest(path, &note, &error);
 
     g_assert_no_error(error);
     g_assert_cmpuint(strlen(text), ==, 64);
