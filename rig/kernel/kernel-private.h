@@ -64,9 +64,9 @@ void mmrig_kernel_note(MmrigKernel *kernel, const char *format, ...) G_GNUC_PRIN
 MmrigKernel *mmrig_kernel_path_find(const MmrigKernelSpec *spec, GError **error);
 
 /*
- * Whether this host has what building a kernel takes: compiler, tools, headers and, unless archive
- * is NULL, that source, which package brings. If not, an INPUT error that names all that is missing
- * and the command that installs it.
+ * Whether this host has what building a kernel takes: compiler, tools, headers and, unless
+ * archive is NULL, that source, which package brings. If not, an INPUT error that names all
+ * that is missing and the command that installs it.
  */
 gboolean mmrig_kernel_build_needs(const char *archive, const char *package, GError **error);
 
