@@ -21,6 +21,12 @@ void mmrig_child_bind(pid_t parent);
 GSubprocessLauncher *mmrig_child_launcher(GSubprocessFlags flags);
 
 /*
+ * The environment for a QEMU, which a guest may break into: what it needs of the rig's own, and
+ * none of the user's secrets. Free with g_strfreev().
+ */
+GStrv mmrig_child_environment(void);
+
+/*
  * Runs a command to its end, and that of all it started (but for those that left its
  * process group). Standard output is returned in output if that is not NULL
  * (free with g_free()), else goes to standard error; folder may be NULL. An exit status

@@ -475,6 +475,7 @@ MmrigPlan *mmrig_plan_make(const MmrigScenario *scenario, const MmrigBootInputs 
     /* Nothing but what stands here: no default devices, no configuration of the user's. */
     machine_add_word(argv, "-nodefaults");
     machine_add_word(argv, "-no-user-config");
+    add_pair(argv, "-sandbox", MMRIG_SANDBOX);
     add_pair(argv, "-display", "none");
     /*
      * A reset ends QEMU. A panic does not, by itself: the guest first says on the console

@@ -13,6 +13,12 @@
 /* The machine type. microvm boots no faster, and under TCG not always. */
 #define MMRIG_MACHINE "q35"
 
+/*
+ * What every QEMU denies itself (seccomp): to start programs, to get other rights, to change
+ * its priority or affinity. A guest that breaks into it is left with little.
+ */
+#define MMRIG_SANDBOX "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
+
 /* Descriptors that QEMU inherits. */
 enum {
     MMRIG_FD_QMP = 3,

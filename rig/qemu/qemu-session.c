@@ -11,6 +11,7 @@
 
 #include "base/child.h"
 #include "base/error.h"
+#include "machine/machine.h"
 #include "qemu-probe.h"
 
 #define QMP_FD 3
@@ -77,6 +78,7 @@ static gboolean give_output(MmrigSession *session, GSubprocessLauncher *launcher
 static GPtrArray *session_make_argv(const char *path, const char *const *arguments)
 {
     static const char *const common[] = {"-nodefaults", "-no-user-config",
+                                         "-sandbox",    MMRIG_SANDBOX,
                                          "-display",    "none",
                                          "-chardev",    "socket,id=qmp,fd=" G_STRINGIFY(QMP_FD),
                                          "-mon",        "chardev=qmp,mode=control",
@@ -97,10 +99,12 @@ static gboolean session_start(MmrigSession *session, const char *const *argument
 {
     g_autoptr(GSubprocessLauncher) launcher = mmrig_child_launcher(G_SUBPROCESS_FLAGS_NONE);
     g_autoptr(GPtrArray) argv = session_make_argv(session->path, arguments);
+    g_auto(GStrv) environment = mmrig_child_environment();
     g_autoptr(GIOStream) stream = NULL;
     g_autoptr(GError) cause = NULL;
     int qmp;
 
+    g_subprocess_launcher_set_environ(launcher, environment);
     if (!give_output(session, launcher, error))
         return FALSE;
     qmp = give_socket(launcher, QMP_FD, error);

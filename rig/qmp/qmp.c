@@ -47,6 +47,7 @@ struct _MmrigQmp {
     GMainContext *context;
     MmrigQmpCodec *codec;
     GOutputStream *log;
+    gsize log_room; /* bytes that may still go there */
     gint64 started;
 
     State state;
@@ -88,7 +89,11 @@ static void qmp_log(MmrigQmp *qmp, char direction, const char *text, gsize size)
     g_string_append_printf(line, "%.6f %c ", seconds, direction);
     g_string_append_len(line, text, (gssize)size);
     g_string_append_c(line, '\n');
-    if (!g_output_stream_write_all(qmp->log, line->str, line->len, NULL, NULL, NULL))
+    gboolean fits = line->len <= qmp->log_room;
+    if (!fits)
+        g_string_assign(line, "[mmrig: the rest was cut off]\n");
+    qmp->log_room -= MIN(qmp->log_room, line->len);
+    if (!g_output_stream_write_all(qmp->log, line->str, line->len, NULL, NULL, NULL) || !fits)
         g_clear_object(&qmp->log);
 }
 
@@ -516,6 +521,7 @@ static void mmrig_qmp_init(MmrigQmp *qmp)
     qmp->context = g_main_context_ref_thread_default();
     qmp->codec = mmrig_qmp_codec_new(MMRIG_QMP_MESSAGE_MAX);
     qmp->started = g_get_monotonic_time();
+    qmp->log_room = MMRIG_QMP_LOG_MAX;
     qmp->pending = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, qmp_pending_free);
     qmp->abandoned = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
 }

@@ -12,6 +12,9 @@
 
 #define MMRIG_QMP_MESSAGE_MAX (16 * 1024 * 1024)
 
+/* Bytes of its log: a guest that makes QEMU tell of events must not fill the disk. */
+#define MMRIG_QMP_LOG_MAX (4 * 1024 * 1024)
+
 /* Milliseconds that QEMU in good health answers in, on a loaded host too. */
 #define MMRIG_QMP_TIMEOUT (30 * 1000)
 
@@ -28,8 +31,9 @@ G_DECLARE_FINAL_TYPE(MmrigQmp, mmrig_qmp, MMRIG, QMP, GObject)
 
 /*
  * Speaks over stream, on the thread-default main context of the caller. log, if not NULL,
- * gets every message as "> {...}" or "< {...}" with the time in seconds before it; a failed
- * write to it stops the logging, not the conversation.
+ * gets every message as "> {...}" or "< {...}" with the time in seconds before it, up to
+ * MMRIG_QMP_LOG_MAX bytes, and then a line that says that it was cut; that, or a failed write
+ * to it, stops the logging, not the conversation.
  */
 MmrigQmp *mmrig_qmp_new(GIOStream *stream, GOutputStream *log);
 

@@ -88,13 +88,15 @@ static pid_t launch_spawn(const MmrigPlan *plan, const int *given, int count, in
                           GError **error)
 {
     ChildSetup setup = {.parent = getpid(), .given = given, .count = count};
+    g_auto(GStrv) environment = mmrig_child_environment();
     g_autoptr(GError) failure = NULL;
     GPid pid;
 
     /* GLib's own closing of descriptors comes after the set-up and would undo it. */
-    if (!g_spawn_async_with_fds(
-            NULL, plan->argv, NULL, G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_LEAVE_DESCRIPTORS_OPEN,
-            launch_set_up_child, &setup, &pid, -1, messages, messages, &failure)) {
+    if (!g_spawn_async_with_fds(NULL, plan->argv, environment,
+                                G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_LEAVE_DESCRIPTORS_OPEN,
+                                launch_set_up_child, &setup, &pid, -1, messages, messages,
+                                &failure)) {
         g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT, "cannot start %s: %s", plan->argv[0],
                     failure->message);
         return 0;

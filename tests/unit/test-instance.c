@@ -396,6 +396,40 @@ static void test_no_foreign_descriptors(void)
     close(inherited);
 }
 
+/* What a user has in the environment is no affair of a guest's that broke into QEMU. */
+static void test_short_environment(void)
+{
+    g_autofree char *shown = shown_by_qemu();
+
+    g_assert_nonnull(strstr(shown, "env PATH="));
+    g_assert_nonnull(strstr(shown, "env MMRIG_FAKE_QEMU_SCRIPT="));
+    g_assert_nonnull(strstr(shown, "env LC_MESSAGES=C\n"));
+    g_assert_null(strstr(shown, "SECRET_TOKEN"));
+}
+
+/* A guest that has QEMU tell of events without end does not fill the disk. */
+static void test_qmp_log_is_bounded(void)
+{
+    g_autofree char *folder = g_dir_make_tmp("mmrig-test-XXXXXX", NULL);
+    g_autofree char *path = g_build_filename(folder, "qmp.log", NULL);
+    g_autofree char *log = NULL;
+    gsize size;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(Seen) seen = start_as(
+        UP "flood qmp 6000000 {\"event\": \"GUEST_PANICKED\", \"data\": {\"action\": "
+           "\"run\", \"more\": \"................................................\"}}\\n\n"
+           "exit 0",
+        &(MmrigInstanceOptions){.kind = MMRIG_START_COLD, .folder = folder});
+
+    end_of(seen);
+    g_file_get_contents(path, &log, &size, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(size, <=, MMRIG_QMP_LOG_MAX + 100);
+    g_assert_true(g_str_has_suffix(log, "\n[mmrig: the rest was cut off]\n"));
+    mmrig_remove_tree(folder, &error);
+    g_assert_no_error(error);
+}
+
 int main(int argc, char **argv)
 {
     g_autofree char *folder = g_dir_make_tmp("mmrig-test-XXXXXX", NULL);
@@ -404,6 +438,8 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     script_file = g_build_filename(folder, "script", NULL);
     g_setenv("MMRIG_FAKE_QEMU_SCRIPT", script_file, TRUE);
+    g_setenv("LC_MESSAGES", "C", TRUE);
+    g_setenv("SECRET_TOKEN", "x", TRUE);
     g_test_add_func("/instance/ready-and-ended", test_ready_and_ended);
     g_test_add_func("/instance/ready-needs-both", test_ready_needs_both);
     g_test_add_func("/instance/fork-shows-its-nonce", test_fork_shows_its_nonce);
@@ -420,6 +456,8 @@ int main(int argc, char **argv)
     g_test_add_func("/instance/panic-is-clean", test_panic_is_clean);
     g_test_add_func("/instance/last-words-are-clean", test_last_words_are_clean);
     g_test_add_func("/instance/no-foreign-descriptors", test_no_foreign_descriptors);
+    g_test_add_func("/instance/short-environment", test_short_environment);
+    g_test_add_func("/instance/qmp-log-is-bounded", test_qmp_log_is_bounded);
     int status = g_test_run();
     mmrig_remove_tree(folder, &error);
     g_assert_no_error(error);
