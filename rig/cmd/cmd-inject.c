@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Breaks the memory of a machine that is kept. What is asked is in inject.h, how in keeper.h.
  */
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "command-private.h"
 #include "keeper/inject.h"
@@ -10,6 +12,7 @@
 
 typedef struct {
     char **words; /* RUN and what to do */
+    char *user;   /* whose machine; NULL: one's own */
     char *gpa, *offset, *pid, *vaddr, *kind, *length, *device, *cpu, *count;
     gboolean broadcast, notify, json;
 } InjectArguments;
@@ -17,6 +20,7 @@ typedef struct {
 static void inject_command_free_arguments(InjectArguments *arguments)
 {
     g_strfreev(arguments->words);
+    g_free(arguments->user);
     g_free(arguments->gpa);
     g_free(arguments->offset);
     g_free(arguments->pid);
@@ -75,6 +79,8 @@ static gboolean inject_command_parse(int argc, char **argv, InjectArguments *a, 
          "N"},
         {"notify", 0, 0, G_OPTION_ARG_NONE, &a->notify, "pmem: the platform tells the guest",
          NULL},
+        {"user", 0, 0, G_OPTION_ARG_STRING, &a->user,
+         "Root only: the machine is kept by this user", "NAME"},
         {"json", 0, 0, G_OPTION_ARG_NONE, &a->json, "Print the answer as JSON", NULL},
         {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &a->words, NULL, NULL},
         {NULL, 0, 0, 0, NULL, NULL, NULL},
@@ -114,10 +120,32 @@ static GPtrArray *make_request(const InjectArguments *a)
     return words;
 }
 
-/* Without a name, or with nothing to do: says which machines there are. */
-static void set_which(const InjectArguments *a, GError **error)
+/* Whose machine is meant: a name, or a number. */
+static gboolean inject_find_user(const char *text, uid_t *user, GError **error)
 {
-    g_auto(GStrv) runs = mmrig_keeper_list();
+    const struct passwd *entry = text ? getpwnam(text) : NULL;
+    guint64 number = getuid();
+
+    if (entry)
+        number = entry->pw_uid;
+    else if (text && !g_ascii_string_to_unsigned(text, 10, 0, G_MAXUINT32 - 1, &number, NULL)) {
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT, "--user %s: there is no such user",
+                    text);
+        return FALSE;
+    }
+    *user = (uid_t)number;
+    if (*user == getuid() || getuid() == 0)
+        return TRUE;
+    g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
+                "--user %s: a machine answers only to the user who keeps it, and to root",
+                text);
+    return FALSE;
+}
+
+/* Without a name, or with nothing to do: says which machines there are. */
+static void set_which(const InjectArguments *a, uid_t user, GError **error)
+{
+    g_auto(GStrv) runs = mmrig_keeper_list(user);
     g_autofree char *names = g_strjoinv(", ", runs);
 
     if (a->words && *a->words && **a->words)
@@ -198,12 +226,14 @@ MmrigExit mmrig_cmd_inject(int argc, char **argv)
     g_auto(InjectArguments) arguments = {0};
     g_autoptr(GError) error = NULL;
     MmrigInject inject;
+    uid_t user;
 
-    if (!inject_command_parse(argc, argv, &arguments, &error))
+    if (!inject_command_parse(argc, argv, &arguments, &error) ||
+        !inject_find_user(arguments.user, &user, &error))
         return mmrig_error_report(error);
     if (!arguments.words || !arguments.words[0] || !*arguments.words[0] ||
         !arguments.words[1]) {
-        set_which(&arguments, &error);
+        set_which(&arguments, user, &error);
         return mmrig_error_report(error);
     }
     g_autoptr(GPtrArray) words = make_request(&arguments);
@@ -211,7 +241,7 @@ MmrigExit mmrig_cmd_inject(int argc, char **argv)
     /* The keeper looks again; here it is said even if there is no such machine. */
     if (!mmrig_inject_parse(request, &inject, &error))
         return mmrig_error_report(error);
-    g_autoptr(JsonNode) answer = mmrig_keeper_ask(*arguments.words, request, &error);
+    g_autoptr(JsonNode) answer = mmrig_keeper_ask(user, *arguments.words, request, &error);
     if (!answer)
         return mmrig_error_report(error);
     if (arguments.json)

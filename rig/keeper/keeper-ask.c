@@ -32,15 +32,15 @@ static char *run_of_line(const char *line, const char *prefix)
 }
 
 /*
- * A connection to the keeper, or NULL. Anybody can take a name, so a socket of another user's
- * does not count.
+ * A connection to the keeper of that user's run, or NULL. Anybody can take a name, so a socket
+ * that another user listens on does not count.
  */
-static GSocketConnection *ask_reach(const char *run, GError **error)
+static GSocketConnection *ask_reach(uid_t user, const char *run, GError **error)
 {
     g_autoptr(GSocketClient) client = g_socket_client_new();
     char name[108];
 
-    if (!mmrig_keeper_socket_name(run, name, sizeof(name))) {
+    if (!mmrig_keeper_socket_name(user, run, name, sizeof(name))) {
         g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND, "no run has such a name");
         return NULL;
     }
@@ -54,7 +54,7 @@ static GSocketConnection *ask_reach(const char *run, GError **error)
         g_socket_get_credentials(g_socket_connection_get_socket(connection), error);
     if (!other)
         return NULL;
-    if (g_credentials_get_unix_user(other, NULL) != getuid()) {
+    if (g_credentials_get_unix_user(other, NULL) != user) {
         g_set_error(error, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED,
                     "it is kept by another user");
         return NULL;
@@ -62,9 +62,9 @@ static GSocketConnection *ask_reach(const char *run, GError **error)
     return g_steal_pointer(&connection);
 }
 
-GStrv mmrig_keeper_list(void)
+GStrv mmrig_keeper_list(uid_t user)
 {
-    g_autofree char *prefix = g_strdup_printf("@mmrig/%u/", (guint)getuid());
+    g_autofree char *prefix = g_strdup_printf("@mmrig/%u/", (guint)user);
     g_autofree char *text = NULL;
     g_autoptr(GPtrArray) runs = g_ptr_array_new_with_free_func(g_free);
 
@@ -72,7 +72,7 @@ GStrv mmrig_keeper_list(void)
         g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
         for (char **line = lines; *line; line++) {
             g_autofree char *run = run_of_line(*line, prefix);
-            g_autoptr(GSocketConnection) connection = run ? ask_reach(run, NULL) : NULL;
+            g_autoptr(GSocketConnection) connection = run ? ask_reach(user, run, NULL) : NULL;
             if (connection)
                 g_ptr_array_add(runs, g_steal_pointer(&run));
         }
@@ -84,10 +84,10 @@ GStrv mmrig_keeper_list(void)
 
 gboolean mmrig_keeper_name_free(const char *name, GError **error)
 {
-    g_auto(GStrv) runs = mmrig_keeper_list();
+    g_auto(GStrv) runs = mmrig_keeper_list(getuid());
     char socket_name[108];
 
-    if (!mmrig_keeper_socket_name(name, socket_name, sizeof(socket_name)))
+    if (!mmrig_keeper_socket_name(getuid(), name, socket_name, sizeof(socket_name)))
         g_set_error(
             error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
             "--name \"%.80s\": a name has lower-case letters, digits and hyphens, at most "
@@ -102,9 +102,9 @@ gboolean mmrig_keeper_name_free(const char *name, GError **error)
 }
 
 /* A missing run, and what there is instead. */
-static void set_unknown(const char *run, GError **error)
+static void set_unknown(uid_t user, const char *run, GError **error)
 {
-    g_auto(GStrv) runs = mmrig_keeper_list();
+    g_auto(GStrv) runs = mmrig_keeper_list(user);
     g_autofree char *names = g_strjoinv(", ", runs);
 
     if (*runs)
@@ -177,19 +177,20 @@ static JsonNode *check_answer(JsonNode *node, GError **error)
     return NULL;
 }
 
-JsonNode *mmrig_keeper_ask(const char *run, const char *const *words, GError **error)
+JsonNode *mmrig_keeper_ask(uid_t user, const char *run, const char *const *words,
+                           GError **error)
 {
     g_autofree char *line = make_line(words, error);
     g_autoptr(GError) cause = NULL;
 
     if (!line)
         return NULL;
-    g_autoptr(GSocketConnection) connection = ask_reach(run, &cause);
+    g_autoptr(GSocketConnection) connection = ask_reach(user, run, &cause);
     if (!connection) {
         if (g_error_matches(cause, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED))
             g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT, "%s: %s", run, cause->message);
         else
-            set_unknown(run, error);
+            set_unknown(user, run, error);
         return NULL;
     }
     GIOStream *stream = G_IO_STREAM(connection);

@@ -28,8 +28,8 @@ void mmrig_keeper_guest_answered(MmrigKeeperState *state, const MmrigGuestMessag
 /* Questions that are open fail. */
 void mmrig_keeper_drop_questions(MmrigKeeperState *state);
 
-/* The name of the socket of a run; FALSE if the name is too long or no name. */
-gboolean mmrig_keeper_socket_name(const char *run, char *name, gsize size);
+/* The name of the socket of a user's run; FALSE if the name is too long or no name. */
+gboolean mmrig_keeper_socket_name(uid_t user, const char *run, char *name, gsize size);
 
 /* "input", "qemu", ...: how an error crosses the socket. */
 const char *mmrig_keeper_class_name(const GError *error);

@@ -37,14 +37,14 @@ const char *mmrig_keeper_name(const MmrigKeeper *keeper)
     return keeper->name;
 }
 
-gboolean mmrig_keeper_socket_name(const char *run, char *name, gsize size)
+gboolean mmrig_keeper_socket_name(uid_t user, const char *run, char *name, gsize size)
 {
     gsize length = strlen(run);
 
     if (length == 0 || length > 80 ||
         strspn(run, "abcdefghijklmnopqrstuvwxyz0123456789-") != length)
         return FALSE;
-    return g_snprintf(name, size, "mmrig/%u/%s", (guint)getuid(), run) < (gint)size;
+    return g_snprintf(name, size, "mmrig/%u/%s", (guint)user, run) < (gint)size;
 }
 
 static const struct {
@@ -245,7 +245,7 @@ static gboolean listen_somewhere(MmrigKeeper *keeper, GError **error)
         g_autoptr(GError) failure = NULL;
         char name[108];
 
-        if (!mmrig_keeper_socket_name(run, name, sizeof(name)))
+        if (!mmrig_keeper_socket_name(getuid(), run, name, sizeof(name)))
             break;
         address = g_unix_socket_address_new_with_type(name, -1, G_UNIX_SOCKET_ADDRESS_ABSTRACT);
         if (g_socket_listener_add_address(G_SOCKET_LISTENER(keeper->service), address,

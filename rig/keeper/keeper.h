@@ -41,11 +41,13 @@ void mmrig_keeper_translated(MmrigKeeper *keeper, const MmrigGuestMessage *messa
 /* Whether a machine can be given this name now; an INPUT error if not. */
 gboolean mmrig_keeper_name_free(const char *name, GError **error);
 
-/* The names of all runs that this user keeps, sorted. Free with g_strfreev(). */
-GStrv mmrig_keeper_list(void);
+/* The names of all runs that the user keeps, sorted. Free with g_strfreev(). */
+GStrv mmrig_keeper_list(uid_t user);
 
 /*
- * Asks the keeper of a run. Free the answer with json_node_unref(); it is an object in which
- * "ok" is true. An INPUT error lists the runs that there are if there is none of that name.
+ * Asks the keeper of a user's run, which answers to that user and to root. Free the answer with
+ * json_node_unref(); it is an object in which "ok" is true. An INPUT error lists the runs that
+ * there are if there is none of that name.
  */
-JsonNode *mmrig_keeper_ask(const char *run, const char *const *words, GError **error);
+JsonNode *mmrig_keeper_ask(uid_t user, const char *run, const char *const *words,
+                           GError **error);

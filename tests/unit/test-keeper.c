@@ -178,8 +178,8 @@ static gpointer ask_run(gpointer data)
 {
     Asking *asking = data;
 
-    asking->answer =
-        mmrig_keeper_ask(asking->run, (const char *const *)asking->words, &asking->error);
+    asking->answer = mmrig_keeper_ask(getuid(), asking->run, (const char *const *)asking->words,
+                                      &asking->error);
     g_atomic_int_set(&asking->done, 1);
     g_main_context_wakeup(NULL);
     return NULL;
@@ -322,11 +322,11 @@ static void test_names(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
     g_assert_no_error(error);
     g_assert_cmpstr(mmrig_keeper_name(fixture->keeper), ==, fixture->name);
     g_assert_cmpstr(mmrig_keeper_name(second), ==, second_name);
-    g_auto(GStrv) runs = mmrig_keeper_list();
+    g_auto(GStrv) runs = mmrig_keeper_list(getuid());
     g_assert_true(g_strv_contains((const char *const *)runs, fixture->name));
     g_assert_true(g_strv_contains((const char *const *)runs, second_name));
     mmrig_keeper_free(second);
-    g_auto(GStrv) fewer = mmrig_keeper_list();
+    g_auto(GStrv) fewer = mmrig_keeper_list(getuid());
     g_assert_false(g_strv_contains((const char *const *)fewer, second_name));
 
     g_assert_false(mmrig_keeper_name_free(fixture->name, &error));
@@ -356,7 +356,7 @@ static GSocketConnection *dial(const Fixture *fixture)
     g_autoptr(GError) error = NULL;
     char name[108];
 
-    g_assert_true(mmrig_keeper_socket_name(fixture->name, name, sizeof(name)));
+    g_assert_true(mmrig_keeper_socket_name(getuid(), fixture->name, name, sizeof(name)));
     g_autoptr(GSocketAddress) address =
         g_unix_socket_address_new_with_type(name, -1, G_UNIX_SOCKET_ADDRESS_ABSTRACT);
     GSocketConnection *connection =
