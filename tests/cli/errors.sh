@@ -9,7 +9,6 @@ set -euo pipefail
 
 mmrig=$1
 fake_qemu=$2
-source=$(realpath "$(dirname "$0")/../..")
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

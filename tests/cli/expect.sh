@@ -3,6 +3,8 @@
 #
 # For the tests in this folder, which read it with `.`: a command, and what it says and returns, as
 # a line of TAP. $work is the test's own folder.
+#
+# shellcheck disable=SC2034,SC2154  # what the tests set, and what they read
 
 number=0
 failed=0
