@@ -51,6 +51,47 @@ static bool mirror_read_tables(const MmrigMirror *s, hwaddr offset,
     return false;
 }
 
+/* What has become of it: the firmware's answer, and the errors. */
+static bool mirror_read_status(const MmrigMirror *s, hwaddr offset,
+                               uint32_t *value)
+{
+    switch (offset) {
+    case MMRIG_MIRROR_STATUS:
+        *value = s->status;
+        break;
+    case MMRIG_MIRROR_STATUS_DETAIL_LO:
+        *value = s->status_detail;
+        break;
+    case MMRIG_MIRROR_STATUS_DETAIL_HI:
+        *value = s->status_detail >> 32;
+        break;
+    case MMRIG_MIRROR_SOURCE:
+        *value = s->source;
+        break;
+    case MMRIG_MIRROR_ERROR:
+        *value = s->error;
+        break;
+    case MMRIG_MIRROR_ERROR_DETAIL:
+        *value = s->error_detail;
+        break;
+    case MMRIG_MIRROR_CORRECTED:
+        *value = s->errors.corrected;
+        break;
+    case MMRIG_MIRROR_FAILOVERS:
+        *value = s->errors.failovers;
+        break;
+    case MMRIG_MIRROR_LAST_LO:
+        *value = s->errors.last;
+        break;
+    case MMRIG_MIRROR_LAST_HI:
+        *value = s->errors.last >> 32;
+        break;
+    default:
+        return false;
+    }
+    return true;
+}
+
 static bool mirror_read_any(const MmrigMirror *s, hwaddr offset,
                             uint32_t *value)
 {
@@ -98,38 +139,9 @@ static bool mirror_read_any(const MmrigMirror *s, hwaddr offset,
     case MMRIG_MIRROR_APPLIED_COUNT:
         *value = s->applied_count;
         break;
-    case MMRIG_MIRROR_STATUS:
-        *value = s->status;
-        break;
-    case MMRIG_MIRROR_STATUS_DETAIL_LO:
-        *value = s->status_detail;
-        break;
-    case MMRIG_MIRROR_STATUS_DETAIL_HI:
-        *value = s->status_detail >> 32;
-        break;
-    case MMRIG_MIRROR_SOURCE:
-        *value = s->source;
-        break;
-    case MMRIG_MIRROR_ERROR:
-        *value = s->error;
-        break;
-    case MMRIG_MIRROR_ERROR_DETAIL:
-        *value = s->error_detail;
-        break;
-    case MMRIG_MIRROR_CORRECTED:
-        *value = s->errors.corrected;
-        break;
-    case MMRIG_MIRROR_FAILOVERS:
-        *value = s->errors.failovers;
-        break;
-    case MMRIG_MIRROR_LAST_LO:
-        *value = s->errors.last;
-        break;
-    case MMRIG_MIRROR_LAST_HI:
-        *value = s->errors.last >> 32;
-        break;
     default:
-        return mirror_read_tables(s, offset, value);
+        return mirror_read_status(s, offset, value) ||
+               mirror_read_tables(s, offset, value);
     }
     return true;
 }

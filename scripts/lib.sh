@@ -29,6 +29,53 @@ die()
     exit 1
 }
 
+# ---- Running ---------------------------------------------------------------------------------
+
+group= # the process group that in_group waits for
+
+# in_group COMMAND...: runs it in a process group of its own, so that this script can be ended at any
+# moment (the shell obeys no signal while a command in the foreground runs) and end_group ends
+# everything that the command has started. What may have to ask for a password stays in the
+# foreground, as only that can read from the terminal.
+in_group()
+{
+    local status=0
+    if [[ $1 == as_root ]]; then
+        "$@"
+        return
+    fi
+    set -m
+    "$@" &
+    group=$!
+    set +m
+    wait "$group" || status=$?
+    group=
+    return $status
+}
+
+# Ends the group, by force if it has not ended after ten seconds. For a trap on EXIT.
+end_group()
+{
+    local waited
+    if [[ -z $group ]]; then
+        return
+    fi
+    for ((waited = 0; waited < 100; waited++)); do
+        kill -TERM -- "-$group" 2>/dev/null || return 0 # none of it is left
+        sleep 0.1
+    done
+    kill -KILL -- "-$group" 2>/dev/null || return 0
+}
+
+# on_exit FUNCTION: has the function called at the end of the script, signals included.
+on_exit()
+{
+    # shellcheck disable=SC2064 # the name is known now
+    trap "$1" EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM HUP
+}
+
 # logged NAME COMMAND...: runs it with its output in $logs/NAME.log; the status is COMMAND's. The
 # end of the log is shown if it fails.
 logged()
@@ -36,7 +83,7 @@ logged()
     local name=$1 status=0
     shift
     mkdir -p "$logs"
-    "$@" >"$logs/$name.log" 2>&1 </dev/null || status=$?
+    in_group "$@" >"$logs/$name.log" 2>&1 </dev/null || status=$?
     if ((status != 0)); then
         tail -n 25 "$logs/$name.log" | sed 's/^/         | /' >&2
         note "whole output: $logs/$name.log" >&2

@@ -136,6 +136,18 @@ void control_ready(void);
 /* Reads the rig's lines and does what they say. */
 void control_handle(void);
 
+/* ---- job-words.c ---------------------------------------------------------------------- */
+
+#define WORDS_TEST_PATH_MAX (sizeof(MMRIG_GUEST_TESTS) + 128)
+
+/* Makes argv of a line's words; false if there is none, or one has a NUL inside. */
+bool words_argv(const struct mmrig_line *line, size_t first, char **argv);
+/* Makes argv and path, which argv[0] will be, of a test and its arguments; why not, or NULL. */
+const char *words_test(const struct mmrig_line *line, size_t first, char **argv,
+                       char path[WORDS_TEST_PATH_MAX]);
+/* Copies the words from first on to text, each with a zero byte behind it; returns the size. */
+size_t words_flatten(const struct mmrig_line *line, size_t first, char *text);
+
 /* ---- job.c ---------------------------------------------------------------------------- */
 
 /* Whether a job runs or ends; a held one does neither. */

@@ -31,7 +31,6 @@
 #define HOLD_MS 60000
 /* A line of input is decoded at once, so that much room is always left. */
 #define STDIN_RESERVE MMRIG_LINE_MAX
-#define TEST_PATH_MAX (sizeof(MMRIG_GUEST_TESTS) + 128)
 
 enum job_state {
     JOB_NONE,
@@ -264,20 +263,6 @@ static bool job_start(enum job_state state, uint64_t limit_ms, char **argv)
     return false;
 }
 
-/* Makes argv of a line's words; false if there is none, or one has a NUL inside. */
-static bool argv_make(const struct mmrig_line *line, size_t first, char **argv)
-{
-    size_t count = 0;
-
-    for (size_t i = first; i < line->count; i++) {
-        if (memchr(line->words[i].data, '\0', line->words[i].size))
-            return false;
-        argv[count++] = line->words[i].data;
-    }
-    argv[count] = NULL;
-    return count > 0;
-}
-
 static void job_clear(uint64_t id)
 {
     job.id = id;
@@ -287,46 +272,18 @@ static void job_clear(uint64_t id)
     input_queue.used = 0;
 }
 
-/* Makes argv and path, which argv[0] will be, of a test and its arguments; why not, or NULL. */
-static const char *test_make(const struct mmrig_line *line, size_t first, char **argv,
-                             char path[TEST_PATH_MAX])
-{
-    const char *name = line->words[first].data;
-
-    if (!argv_make(line, first, argv))
-        return "a word with a zero byte in it";
-    if (*name == '\0' || *name == '.' || strchr(name, '/') || strlen(name) > 100)
-        return "this is no name of a test";
-    snprintf(path, TEST_PATH_MAX, "%s/%s", MMRIG_GUEST_TESTS, name);
-    argv[0] = path;
-    return NULL;
-}
-
 /* ---- Holding ----------------------------------------------------------------------------- */
-
-/* The words from first on, each with a zero byte behind it. */
-static size_t words_flatten(const struct mmrig_line *line, size_t first, char *text)
-{
-    size_t used = 0;
-
-    for (size_t i = first; i < line->count; i++) {
-        memcpy(text + used, line->words[i].data, line->words[i].size);
-        used += line->words[i].size;
-        text[used++] = '\0';
-    }
-    return used;
-}
 
 bool job_hold(const struct mmrig_line *line, size_t first)
 {
-    char *argv[MMRIG_WORDS_MAX + 1], path[TEST_PATH_MAX];
+    char *argv[MMRIG_WORDS_MAX + 1], path[WORDS_TEST_PATH_MAX];
 
     if (job.state != JOB_NONE)
         return false;
     kmsg_start();
     job_clear(0);
     job.test = true;
-    if (test_make(line, first, argv, path) || !job_start(JOB_HELD, HOLD_MS, argv))
+    if (words_test(line, first, argv, path) || !job_start(JOB_HELD, HOLD_MS, argv))
         return false;
     held_size = words_flatten(line, first, held_words);
     return true;
@@ -384,7 +341,7 @@ static bool job_release(uint64_t id, uint64_t limit_ms, const struct mmrig_line 
 
 void job_run(uint64_t id, uint64_t limit_ms, const struct mmrig_line *line, size_t first)
 {
-    char *argv[MMRIG_WORDS_MAX + 1], path[TEST_PATH_MAX];
+    char *argv[MMRIG_WORDS_MAX + 1], path[WORDS_TEST_PATH_MAX];
 
     /* The log is watched from the test's start on. */
     if (job_release(id, limit_ms, line, first))
@@ -392,7 +349,7 @@ void job_run(uint64_t id, uint64_t limit_ms, const struct mmrig_line *line, size
     kmsg_start();
     job_clear(id);
     job.test = true;
-    const char *why = test_make(line, first, argv, path);
+    const char *why = words_test(line, first, argv, path);
     if (why)
         refuse(line->words[first].data, why);
     else if (!job_start(JOB_RUNNING, limit_ms, argv))
@@ -409,7 +366,7 @@ void job_exec(uint64_t id, uint64_t limit_ms, bool tty, const struct mmrig_line 
     kmsg_start();
     job_clear(id);
     job.tty = tty;
-    if (!argv_make(line, first, argv))
+    if (!words_argv(line, first, argv))
         refuse("exec", "no program, or a word with a zero byte in it");
     else if (!job_start(JOB_RUNNING, limit_ms, argv))
         refuse(argv[0], strerror(errno));

@@ -91,10 +91,31 @@ static void take_failure(QTest *q, uint32_t sequence, uint32_t cookie, uint64_t 
     set(q, MMRIG_CAM_DONE_POP, 1);
 }
 
+/* The buffers of test_registers() lie so far apart. */
+enum { REST_STEP = 0x50000 };
+
+/* What test_registers() left in the camera that it saved at this time. */
+static void take_rest(QTest *q, int64_t now)
+{
+    /* It was latched when the clock was read, and that was in the other QEMU. */
+    g_assert_cmpuint(get(q, MMRIG_CAM_CLOCK_HI), ==, now >> 32);
+    g_assert_cmpuint(get(q, MMRIG_CAM_CLOCK_HI), >, 0);
+    /* A frame is lost at each of the numbers 2 and 67. */
+    take_failure(q, 65, 100 + 62, (uint64_t)(now - 6 * MS));
+    take_failure(q, 66, 100 + 63, (uint64_t)(now - 4 * MS));
+    take_frame(q, 68, BUFFER, 200);
+    g_assert_cmpuint(get(q, MMRIG_CAM_DONE_COUNT), ==, 0);
+    qtest_clock_step(q, now);
+    for (uint32_t i = 1; i < 4; i++) {
+        qtest_clock_step(q, 2 * MS);
+        take_frame(q, 68 + i, BUFFER + REST_STEP * i, 200 + i);
+    }
+}
+
 /* Every register that can have a value of its own has one. */
 static void test_registers(void)
 {
-    enum { STEP = 0x50000, FAILURES = 64, LEFT = 2 };
+    enum { STEP = REST_STEP, FAILURES = 64, LEFT = 2 };
     const char *properties = ",start-timeout-ms=70,dma-bits=40";
     QTest *q = start(properties);
     uint32_t before[REGISTERS];
@@ -155,19 +176,7 @@ static void test_registers(void)
     for (uint32_t i = 0; i < REGISTERS; i++)
         if (get(q, 4 * i) != before[i])
             g_error("register 0x%03x is 0x%x, was 0x%x", 4 * i, get(q, 4 * i), before[i]);
-    /* It was latched when the clock was read, and that was in the other QEMU. */
-    g_assert_cmpuint(get(q, MMRIG_CAM_CLOCK_HI), ==, now >> 32);
-    g_assert_cmpuint(get(q, MMRIG_CAM_CLOCK_HI), >, 0);
-    /* A frame is lost at each of the numbers 2 and 67. */
-    take_failure(q, 65, 100 + 62, (uint64_t)(now - 6 * MS));
-    take_failure(q, 66, 100 + 63, (uint64_t)(now - 4 * MS));
-    take_frame(q, 68, BUFFER, 200);
-    g_assert_cmpuint(get(q, MMRIG_CAM_DONE_COUNT), ==, 0);
-    qtest_clock_step(q, now);
-    for (uint32_t i = 1; i < 4; i++) {
-        qtest_clock_step(q, 2 * MS);
-        take_frame(q, 68 + i, BUFFER + STEP * i, 200 + i);
-    }
+    take_rest(q, now);
     /* They are counted on from there. */
     g_assert_cmpuint(get(q, MMRIG_CAM_COUNT_FRAMES), ==,
                      before[MMRIG_CAM_COUNT_FRAMES / 4] + 3);
