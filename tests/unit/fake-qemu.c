@@ -169,8 +169,12 @@ int main(int argc, char **argv)
         say(fd, "x");
         close(fd);
     }
-    for (int i = 1; i < argc; i++)
+    for (int i = 1; i < argc; i++) {
         has_plugin |= strcmp(argv[i], "-plugin") == 0;
+        /* One that has no machine is only asked what it can do. */
+        if (strcmp(argv[i], "none") == 0 && strcmp(argv[i - 1], "-machine") == 0)
+            script = NULL;
+    }
     if (pack_is("refuses")) {
         fputs("mmrig-devices.so: this is QEMU 10.0.2; rebuild the pack\n", stderr);
         return 1;

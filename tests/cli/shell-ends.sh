@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# shell-ends.sh MMRIG FAKE_QEMU
+#
+# `mmrig shell NAME -- COMMAND` ends with its machine, whatever the guest had announced. No guest
+# is booted: QEMU plays a script, and the kernel is a file that only looks like one.
+set -euo pipefail
+
+mmrig=$1
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+export XDG_CACHE_HOME=$work/cache MMRIG_QEMU=$2 MMRIG_FAKE_QEMU_SCRIPT=$work/script
+mkdir "$work/cache"
+cd "$work"
+
+# What a boot sector's flag and the "HdrS" mark at 0x202 make of a file of zeroes.
+head -c 4096 /dev/zero >bzImage
+printf '\x55\xaa' | dd of=bzImage bs=1 seek=510 conv=notrunc status=none
+printf 'HdrS' | dd of=bzImage bs=1 seek=514 conv=notrunc status=none
+
+number=0
+failed=0
+# expect NAME STATUS PATTERN LINE...: what the machine does once the command is to run.
+expect() {
+    local name=$1 status=$2 pattern=$3 got=0
+    shift 3
+    printf '%s\n' 'say control ready 1 0123456789abcdef0123456789abcdef 6.12.0\n' \
+        'command qmp_capabilities' 'hear exec' "$@" >"$work/script"
+    timeout 60 "$mmrig" shell boot-smoke --kernel "path:$work/bzImage" --accel tcg -- true \
+        </dev/null >"$work/stdout" 2>"$work/stderr" || got=$?
+    number=$((number + 1))
+    if [ "$got" -eq "$status" ] && grep -qE -- "$pattern" "$work/stderr" "$work/stdout"; then
+        echo "ok $number $name"
+    else
+        failed=$((failed + 1))
+        echo "not ok $number $name: status $got instead of $status, or no /$pattern/"
+        sed 's/^/# /' "$work/stderr"
+    fi
+}
+
+expect whole 7 'hello' 'say ktap hello' 'say control done 1 exit 7 5\n' 'wait'
+expect announced-and-gone 99 'announced 100 bytes of output, but only 5 came' \
+    'say ktap hello' 'say control done 1 exit 0 100\n' 'exit 0'
+expect powered-off 99 'the guest powered off' \
+    'event {"event": "SHUTDOWN", "data": {"guest": true, "reason": "guest-shutdown"}}' 'exit 0'
+echo "1..$number"
+[ "$failed" -eq 0 ]
