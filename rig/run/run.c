@@ -102,8 +102,46 @@ static void run_end_boot(MmrigRun *run)
         set_stage(run, MMRIG_STAGE_ENDING);
 }
 
-static void judge_boot(MmrigRun *run);
-static void run_settle(MmrigRun *run);
+static void judge_machine(MmrigRunMachine *machine)
+{
+    MmrigRun *run = machine->run;
+    MmrigResult *result = run->result;
+    MmrigEvidence *evidence = &machine->evidence;
+    const MmrigInstanceEvidence *seen = mmrig_instance_evidence(machine->instance);
+    gboolean open = !result->settled;
+
+    evidence->panic = seen->panic;
+    evidence->agent_failure = seen->agent_failure;
+    evidence->protocol_error = seen->protocol_error;
+    evidence->time_limit = seen->time_limit;
+    if (!evidence->rig_error)
+        evidence->rig_error = seen->rig_error;
+    evidence->obituary = seen->end;
+    evidence->guest_end = seen->guest_end;
+    evidence->silent = seen->silent;
+    evidence->ktap = machine->ktap;
+    mmrig_ktap_end(machine->ktap, &evidence->ktap_problem);
+    mmrig_judge(run->options.scenario, evidence, result);
+    if (open && result->settled && result->verdict != MMRIG_PASS &&
+        result->verdict != MMRIG_SKIP && !result->console_tail)
+        result->console_tail = mmrig_instance_console(machine->instance, CONSOLE_TAIL);
+    if (evidence->started)
+        mmrig_result_add_ktap(result, machine->name, run->boots > 1 ? run->boot + 1 : 0,
+                              g_steal_pointer(&machine->ktap));
+}
+
+static void judge_boot(MmrigRun *run)
+{
+    for (guint i = 0; i < run->machines->len; i++)
+        judge_machine(run_machine(run, i));
+}
+
+/* The verdict is final. */
+static void run_settle(MmrigRun *run)
+{
+    run->result->total_us = g_get_monotonic_time() - run->start_us;
+    mmrig_judge_end(run->options.scenario, run->result);
+}
 
 /* The test is over, and so is what is judged; the machine stays. */
 static void keep_machine(MmrigRun *run)
@@ -240,40 +278,6 @@ static void run_on_connected(MmrigInstance *instance, gpointer data)
                         mmrig_instance_over(instance), run_on_arrived, arrival);
 }
 
-static void judge_machine(MmrigRunMachine *machine)
-{
-    MmrigRun *run = machine->run;
-    MmrigResult *result = run->result;
-    MmrigEvidence *evidence = &machine->evidence;
-    const MmrigInstanceEvidence *seen = mmrig_instance_evidence(machine->instance);
-    gboolean open = !result->settled;
-
-    evidence->panic = seen->panic;
-    evidence->agent_failure = seen->agent_failure;
-    evidence->protocol_error = seen->protocol_error;
-    evidence->time_limit = seen->time_limit;
-    if (!evidence->rig_error)
-        evidence->rig_error = seen->rig_error;
-    evidence->obituary = seen->end;
-    evidence->guest_end = seen->guest_end;
-    evidence->silent = seen->silent;
-    evidence->ktap = machine->ktap;
-    mmrig_ktap_end(machine->ktap, &evidence->ktap_problem);
-    mmrig_judge(run->options.scenario, evidence, result);
-    if (open && result->settled && result->verdict != MMRIG_PASS &&
-        result->verdict != MMRIG_SKIP && !result->console_tail)
-        result->console_tail = mmrig_instance_console(machine->instance, CONSOLE_TAIL);
-    if (evidence->started)
-        mmrig_result_add_ktap(result, machine->name, run->boots > 1 ? run->boot + 1 : 0,
-                              g_steal_pointer(&machine->ktap));
-}
-
-static void judge_boot(MmrigRun *run)
-{
-    for (guint i = 0; i < run->machines->len; i++)
-        judge_machine(run_machine(run, i));
-}
-
 /* Between two boots, or before the first, where there is no machine to blame. */
 static void judge_rig_error(MmrigRun *run, const GError *error)
 {
@@ -328,13 +332,6 @@ static gboolean leave_template(MmrigRunMachine *machine, GError **error)
     machine->plan = plan;
     machine->template = NULL;
     return TRUE;
-}
-
-/* The verdict is final. */
-static void run_settle(MmrigRun *run)
-{
-    run->result->total_us = g_get_monotonic_time() - run->start_us;
-    mmrig_judge_end(run->options.scenario, run->result);
 }
 
 /* Gives the result away; the run may be gone after this. */
