@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* mmrig memmap: boots a scenario's machine and shows the memory map that its guest sees. */
+#include <errno.h>
+#include <stdio.h>
 
 #include "base/paths.h"
 #include "command-private.h"
@@ -90,6 +92,27 @@ static MmrigMemmap *memmap_command_obtain(const MmrigSetup *setup, MmrigScenario
     return output ? mmrig_memmap_parse(output->str, output->len, error) : NULL;
 }
 
+/*
+ * Not by g_file_set_contents(), which puts a new file in the place of a link or a device, such
+ * as /dev/stdout.
+ */
+static gboolean memmap_command_draw(const char *path, const char *picture, GError **error)
+{
+    FILE *file = fopen(path, "we");
+
+    if (!file) {
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT, "--svg %s: %s", path,
+                    g_strerror(errno));
+        return FALSE;
+    }
+    gboolean written = fputs(picture, file) >= 0;
+    if (fclose(file) == 0 && written)
+        return TRUE;
+    g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG, "--svg %s: cannot write it: %s", path,
+                g_strerror(errno));
+    return FALSE;
+}
+
 MmrigExit mmrig_cmd_memmap(int argc, char **argv)
 {
     g_autofree char *kernel = NULL, *accel = NULL, *scenarios = NULL, *svg = NULL;
@@ -134,7 +157,7 @@ MmrigExit mmrig_cmd_memmap(int argc, char **argv)
     mmrig_print("%s", text);
     if (svg) {
         g_autofree char *picture = mmrig_memmap_svg(map, names[0]);
-        if (!g_file_set_contents(svg, picture, -1, &error))
+        if (!memmap_command_draw(svg, picture, &error))
             return mmrig_error_report(error);
     }
     return MMRIG_EXIT_PASS;

@@ -272,6 +272,40 @@ static void test_killed(Fixture *fixture, gconstpointer data)
     assert_names(fixture, "entry");
 }
 
+/* A folder that nobody keeps, however its user ends. */
+static void test_scratch(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    Job job = {.text = "text"}, failing = {.text = "text", .fail = TRUE};
+    int started[2];
+    char byte;
+    pid_t user;
+
+    (void)data;
+    g_assert_true(mmrig_store_scratch(fixture->folder, fill_job, &job, &error));
+    g_assert_no_error(error);
+    assert_names(fixture, "");
+    g_assert_false(mmrig_store_scratch(fixture->folder, fill_job, &failing, &error));
+    g_assert_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT);
+    assert_names(fixture, "");
+    g_assert_cmpint(mmrig_child_held(), ==, -1);
+
+    g_assert_cmpint(pipe2(started, O_CLOEXEC), ==, 0);
+    user = fork();
+    if (user == 0) {
+        Job hanging = {.text = "half", .started = started[1], .hang = TRUE};
+
+        mmrig_store_scratch(fixture->folder, fill_job, &hanging, NULL);
+        _exit(1);
+    }
+    g_assert_cmpint(read(started[0], &byte, 1), ==, 1);
+    g_assert_cmpint(kill(user, SIGKILL), ==, 0);
+    g_assert_cmpint(waitpid(user, NULL, 0), ==, user);
+    close(started[0]);
+    close(started[1]);
+    assert_emptied(fixture);
+}
+
 /* Waits for the maker to begin; returns its only child. */
 static pid_t read_janitor(int started, pid_t maker)
 {
@@ -538,6 +572,7 @@ int main(int argc, char **argv)
     ADD("living", TRUE, test_living);
     ADD("no-room/file", FALSE, test_no_room);
     ADD("no-room/folder", TRUE, test_no_room);
+    ADD("scratch", TRUE, test_scratch);
     ADD("bad-folder", FALSE, test_bad_folder);
     ADD("remove/links", FALSE, test_remove_links);
     ADD("key/parts", FALSE, test_key);
