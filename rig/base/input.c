@@ -68,18 +68,14 @@ int mmrig_input_open(const char *path, const char *what, GError **error)
     int cause = errno;
     struct stat status;
 
-    if (fd >= 0 && fstat(fd, &status) != 0) {
-        input_refuse(error, path, what, errno);
-    } else if (fd >= 0 && !S_ISREG(status.st_mode)) {
-        input_refuse_kind(error, path, what, "a file", status.st_mode);
-    } else if (fd >= 0) {
+    /* A socket cannot be opened at all: what it is can only be asked by its name. */
+    gboolean known = (fd >= 0 ? fstat(fd, &status) : stat(path, &status)) == 0;
+    if (known && S_ISREG(status.st_mode) && fd >= 0)
         return fd;
-    } else if (stat(path, &status) == 0 && !S_ISREG(status.st_mode)) {
-        /* A socket cannot be opened at all, and a device without a driver says no more. */
+    if (known && !S_ISREG(status.st_mode))
         input_refuse_kind(error, path, what, "a file", status.st_mode);
-    } else {
-        input_refuse(error, path, what, cause);
-    }
+    else
+        input_refuse(error, path, what, fd >= 0 ? errno : cause);
     if (fd >= 0)
         close(fd);
     return -1;
