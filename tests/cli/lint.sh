@@ -69,14 +69,14 @@ for signal in TERM INT HUP; do
     if soon test -e "$work/pid"; then
         checker=$(<"$work/pid")
         kill "-$signal" "$lint"
-        wait "$lint" || : # which says how it ended
-        soon is_over "$checker" || problem="clang-tidy still runs"
+        soon is_over "$lint" || problem="lint goes on"
+        soon is_over "$checker" || problem="$problem; clang-tidy still runs"
         is_over "$checker" || kill -KILL "$checker"
     else
         problem="clang-tidy was not started"
         kill -KILL "$lint"
     fi
-    result "signal-$signal" "$problem"
+    result "signal-$signal" "${problem#; }"
 done
 
 # made LINES BEFORE AFTER: a file of so many lines between the two.
