@@ -125,7 +125,7 @@ void mmrig_launch_ends_close(MmrigLaunchEnds *ends)
 static gboolean ends_open(MmrigLaunchEnds *ends, int *theirs, GError **error)
 {
     int *ours[CHANNELS + 1] = {
-        [MMRIG_FD_QMP - MMRIG_FD_QMP] = &ends->qmp,
+        [0] = &ends->qmp, /* the numbers begin with MMRIG_FD_QMP */
         [MMRIG_FD_CONTROL - MMRIG_FD_QMP] = &ends->control,
         [MMRIG_FD_KTAP - MMRIG_FD_QMP] = &ends->ktap,
         [MMRIG_FD_CONSOLE - MMRIG_FD_QMP] = &ends->console,
