@@ -160,12 +160,18 @@ static GStrv reply_mce(const MmrigRequest *request, G_GNUC_UNUSED pid_t pid, Jso
     return g_new0(char *, 1);
 }
 
+static gboolean mce_exists_on(const MmrigArch *arch)
+{
+    return arch->has_mce;
+}
+
 static const char *const mce_commands[] = {"human-monitor-command", NULL};
 
 const MmrigAction mmrig_action_mce_inject = {
     .verb = "mce-inject",
     .commands = mce_commands,
     .keys = {{"gpa", FALSE}, {"kind", FALSE}, {"cpu", TRUE}},
+    .exists_on = mce_exists_on,
     .prepare = prepare_mce,
     .reply = reply_mce,
 };

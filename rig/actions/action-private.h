@@ -29,6 +29,9 @@ typedef struct {
     const char *const *commands;                /* what it needs of QMP */
     MmrigActionKey keys[MMRIG_ACTION_KEYS_MAX]; /* up to the first without a key */
 
+    /* Whether machines of the architecture have what it acts on; NULL: all have. */
+    gboolean (*exists_on)(const MmrigArch *arch);
+
     /*
      * Checks the request against the scenario's machine and makes the arguments of the QMP
      * command, the first of commands; *arguments stays NULL if it takes none.

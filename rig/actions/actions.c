@@ -34,6 +34,13 @@ gboolean mmrig_action_exists(const char *verb)
     return find_action(verb) != NULL;
 }
 
+gboolean mmrig_action_exists_on(const MmrigArch *arch, const char *verb)
+{
+    const MmrigAction *action = find_action(verb);
+
+    return action && (!action->exists_on || action->exists_on(arch));
+}
+
 const char *const *mmrig_action_commands(const char *verb)
 {
     const MmrigAction *action = find_action(verb);

@@ -27,6 +27,7 @@
  */
 #pragma once
 
+#include "arch/arch.h"
 #include "qmp/qmp.h"
 #include "scenario/scenario.h"
 
@@ -48,5 +49,7 @@ GStrv mmrig_action_perform_finish(GAsyncResult *result, GError **error);
 
 /* Whether there is such a verb; for checking scenarios. */
 gboolean mmrig_action_exists(const char *verb);
+/* Whether there is such a verb, and machines of that architecture have what it acts on. */
+gboolean mmrig_action_exists_on(const MmrigArch *arch, const char *verb);
 /* The QMP commands the verb needs, NULL-terminated; NULL if there is no such verb. */
 const char *const *mmrig_action_commands(const char *verb);

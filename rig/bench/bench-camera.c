@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "arch/arch.h"
 #include "base/error.h"
 #include "base/paths.h"
 #include "bench.h"
@@ -37,16 +38,11 @@
 #define LINE_SECONDS   30
 #define ANSWER_MAX     256
 
-/* Where an x86 processor begins (16 bytes below 4 GiB), and what it finds: cli; hlt; jmp. */
-#define FIRMWARE_SIZE  65536
-#define FIRMWARE_START (FIRMWARE_SIZE - 16)
-static const guint8 firmware[] = {0xfa, 0xf4, 0xeb, 0xfd};
+#define FIRMWARE_SIZE 65536
 
-#define PCI_CONFIG_ADDRESS 0xcf8
-#define PCI_CONFIG_DATA    0xcfc
-#define PCI_COMMAND        0x04
-#define PCI_COMMAND_ON     0x06 /* memory decoding and bus mastering */
-#define PCI_BAR_REGS       0x10
+#define PCI_COMMAND    0x04
+#define PCI_COMMAND_ON 0x06 /* memory decoding and bus mastering */
+#define PCI_BAR_REGS   0x10
 
 typedef struct {
     MmrigSession *session;
@@ -133,18 +129,27 @@ static gboolean camera_get(const Machine *machine, guint reg, guint64 *value, GE
 
 static gboolean set_config(const Machine *machine, guint reg, guint32 value, GError **error)
 {
-    return camera_say(machine, NULL, error, "outl 0x%x 0x%x\n", PCI_CONFIG_ADDRESS,
-                      0x80000000u | SLOT << 11 | reg) &&
-           camera_say(machine, NULL, error, "outl 0x%x 0x%x\n", PCI_CONFIG_DATA, value);
+    return camera_say(machine, NULL, error, "outl 0x%x 0x%x\n",
+                      mmrig_arch_default()->pci_address, 0x80000000u | SLOT << 11 | reg) &&
+           camera_say(machine, NULL, error, "outl 0x%x 0x%x\n", mmrig_arch_default()->pci_data,
+                      value);
 }
 
 /* --- the machine --- */
 
 static gboolean make_firmware(Machine *machine, GError **error)
 {
+    const MmrigArch *arch = mmrig_arch_default();
+
+    if (!arch->halt || !arch->pci_address) {
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_UNMET,
+                    "the benchmark of the camera has no machine of %s", arch->title);
+        return FALSE;
+    }
     machine->firmware = memfd_create("mmrig-bench", 0);
     if (machine->firmware >= 0 && ftruncate(machine->firmware, FIRMWARE_SIZE) == 0 &&
-        pwrite(machine->firmware, firmware, sizeof firmware, FIRMWARE_START) == sizeof firmware)
+        pwrite(machine->firmware, arch->halt, arch->halt_size,
+               (off_t)(FIRMWARE_SIZE - arch->halt_from_end)) == (gssize)arch->halt_size)
         return TRUE;
     g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG, "cannot make a memory file: %s",
                 g_strerror(errno));
@@ -160,7 +165,7 @@ static gboolean camera_start(Machine *machine, const MmrigSetup *setup, GError *
     /* By TCG, whatever the rig uses: nothing runs on the processor. */
     const char *arguments[] = {
         "-machine",
-        "q35",
+        mmrig_arch_default()->machine,
         "-accel",
         "tcg",
         "-m",

@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "vm/esp.h"
+#include "arch/arch.h"
 
 typedef struct {
     MmrigToolUse use;
@@ -45,7 +45,7 @@ static const Tool tools[] = {
     {MMRIG_TOOL_DISK, "sfdisk", "fdisk", FALSE},
     {MMRIG_TOOL_DISK, "mmd", "mtools", FALSE},
     {MMRIG_TOOL_DISK, "mcopy", "mtools", FALSE},
-    {MMRIG_TOOL_DISK, MMRIG_ESP_LOADER, MMRIG_ESP_LOADER_PACKAGE, FALSE},
+    {MMRIG_TOOL_DISK, NULL, NULL, FALSE}, /* the architecture's boot loader */
 };
 
 /* Where programs are on Debian, those that are not in every user's PATH included. */
@@ -112,13 +112,18 @@ void mmrig_doctor_tools(const char *root, MmrigToolUse use, char **found, char *
 {
     *found = *missing = *packages = NULL;
     for (gsize i = 0; i < G_N_ELEMENTS(tools); i++) {
-        if (tools[i].use != use)
+        Tool tool = tools[i];
+        if (tool.use != use)
             continue;
-        if (is_there(root, &tools[i])) {
-            tools_append(found, tools[i].program);
+        if (!tool.program) {
+            tool.program = mmrig_arch_default()->boot_loader;
+            tool.package = mmrig_arch_default()->boot_loader_package;
+        }
+        if (is_there(root, &tool)) {
+            tools_append(found, tool.program);
         } else {
-            tools_append(missing, tools[i].program);
-            tools_append(packages, tools[i].package);
+            tools_append(missing, tool.program);
+            tools_append(packages, tool.package);
         }
     }
 }

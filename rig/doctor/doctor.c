@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "arch/arch.h"
 #include "doctor-tools-private.h"
-#include "qemu/qemu-probe.h"
 
 #define MIB (G_GUINT64_CONSTANT(1) << 20)
 #define GIB (G_GUINT64_CONSTANT(1) << 30)
@@ -86,10 +86,12 @@ static void check_qemu(const MmrigHost *host, MmrigFinding *finding)
     }
     /* The same line is an error message elsewhere and has its remedy at its end. */
     g_autofree char *text = g_strdup(host->qemu_problem);
-    gboolean mendable = g_str_has_suffix(text, "; " MMRIG_QEMU_MEND);
+    const char *mend = mmrig_arch_default()->qemu_mend;
+    g_autofree char *end = g_strconcat("; ", mend, NULL);
+    gboolean mendable = g_str_has_suffix(text, end);
     if (mendable)
-        text[strlen(text) - strlen("; " MMRIG_QEMU_MEND)] = '\0';
-    doctor_say(finding, MMRIG_CHECK_FAIL, mendable ? MMRIG_QEMU_MEND : NULL, "%s", text);
+        text[strlen(text) - strlen(end)] = '\0';
+    doctor_say(finding, MMRIG_CHECK_FAIL, mendable ? mend : NULL, "%s", text);
 }
 
 static void check_devices(const MmrigHost *host, MmrigFinding *finding)
@@ -109,12 +111,14 @@ static void check_devices(const MmrigHost *host, MmrigFinding *finding)
     for (gsize i = 0; types[i]; i++)
         if (!g_hash_table_contains(host->qemu->types, types[i]))
             g_string_append_printf(missing, " %s", types[i]);
-    if (missing->len == 0)
+    if (missing->len == 0) {
         doctor_say(finding, MMRIG_CHECK_OK, NULL, "QEMU has all devices that scenarios use");
-    else
-        doctor_say(finding, MMRIG_CHECK_WARN,
-                   "use the distribution's full QEMU: apt-get install qemu-system-x86",
-                   "QEMU lacks%s: scenarios that use them are skipped", missing->str);
+        return;
+    }
+    g_autofree char *mend = g_strconcat("use the distribution's full QEMU: apt-get install ",
+                                        mmrig_arch_default()->qemu_package, NULL);
+    doctor_say(finding, MMRIG_CHECK_WARN, mend,
+               "QEMU lacks%s: scenarios that use them are skipped", missing->str);
 }
 
 static void check_pack(const MmrigHost *host, MmrigFinding *finding)

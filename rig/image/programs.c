@@ -20,13 +20,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "arch/arch.h"
 #include "base/child.h"
 #include "base/error.h"
 #include "base/paths.h"
 #include "base/store.h"
 
-/* The only loader that is ever run: a file's own idea of one is not to be trusted. */
-#define LOADER       "/lib64/ld-linux-x86-64.so.2"
 #define LOADER_CACHE "/etc/ld.so.cache"
 
 #define PROGRAM_HEADERS_MAX 1024
@@ -34,6 +33,12 @@
 
 /* Where Debian's packages have programs; /usr first, as the guest's is merged too. */
 static const char *const folders[] = {"/usr/bin", "/usr/sbin", "/bin", "/sbin"};
+
+/* The only loader that is ever run: a file's own idea of one is not to be trusted. */
+static const char *programs_loader(void)
+{
+    return mmrig_arch_default()->elf_loader;
+}
 
 typedef enum { LINKED_STATICALLY, LINKED_DYNAMICALLY } Linkage;
 
@@ -49,31 +54,44 @@ static gboolean read_at(int fd, void *data, gsize size, guint64 offset)
     return offset <= G_MAXINT64 && pread(fd, data, size, (off_t)offset) == (gssize)size;
 }
 
+/* Whether the loader that the program names, with the zero at its end, is this one. */
+static gboolean programs_has_loader(int fd, const Elf64_Phdr *header, const char *loader)
+{
+    gsize size = strlen(loader) + 1;
+    g_autofree char *named = g_malloc(size);
+
+    return header->p_filesz == size && read_at(fd, named, size, header->p_offset) &&
+           memcmp(named, loader, size) == 0;
+}
+
 /* Looks for the program's loader (PT_INTERP in elf(5)). */
 static gboolean read_linkage(const char *program, int fd, Linkage *linkage, GError **error)
 {
+    const MmrigArch *arch = mmrig_arch_default();
     Elf64_Ehdr file;
 
     if (!read_at(fd, &file, sizeof(file), 0) || memcmp(file.e_ident, ELFMAG, SELFMAG) != 0)
         return programs_refuse(program, "it is not an ELF program (a script cannot be added)",
                                error);
     if (file.e_ident[EI_CLASS] != ELFCLASS64 || file.e_ident[EI_DATA] != ELFDATA2LSB ||
-        file.e_machine != EM_X86_64)
-        return programs_refuse(program, "it is not for x86-64", error);
+        file.e_machine != arch->elf_machine) {
+        g_autofree char *why = g_strconcat("it is not for ", arch->title, NULL);
+        return programs_refuse(program, why, error);
+    }
     if (file.e_phentsize != sizeof(Elf64_Phdr) || file.e_phnum > PROGRAM_HEADERS_MAX)
         return programs_refuse(program, "its program headers are malformed", error);
     *linkage = LINKED_STATICALLY;
     for (guint i = 0; i < file.e_phnum; i++) {
         Elf64_Phdr header;
-        char loader[sizeof(LOADER)];
         if (!read_at(fd, &header, sizeof(header), file.e_phoff + i * sizeof(header)))
             return programs_refuse(program, "it is cut off", error);
         if (header.p_type != PT_INTERP)
             continue;
-        if (header.p_filesz != sizeof(LOADER) ||
-            !read_at(fd, loader, sizeof(loader), header.p_offset) ||
-            memcmp(loader, LOADER, sizeof(LOADER)) != 0)
-            return programs_refuse(program, "its dynamic loader is not " LOADER, error);
+        if (!programs_has_loader(fd, &header, arch->elf_loader)) {
+            g_autofree char *why =
+                g_strconcat("its dynamic loader is not ", arch->elf_loader, NULL);
+            return programs_refuse(program, why, error);
+        }
         *linkage = LINKED_DYNAMICALLY;
     }
     return TRUE;
@@ -127,7 +145,12 @@ static gboolean ask_loader(int fd, gpointer data, GError **error)
 {
     const AskContext *context = data;
     const char *const argv[] = {
-        LOADER, "--inhibit-cache", "--glibc-hwcaps-mask", "none", "--list", context->program,
+        programs_loader(),
+        "--inhibit-cache",
+        "--glibc-hwcaps-mask",
+        "none",
+        "--list",
+        context->program,
         NULL,
     };
     static char *const no_variables[] = {NULL};
@@ -138,7 +161,7 @@ static gboolean ask_loader(int fd, gpointer data, GError **error)
     g_subprocess_launcher_set_environ(launcher, (char **)no_variables);
     g_autoptr(GSubprocess) child = g_subprocess_launcher_spawnv(launcher, argv, error);
     if (!child || !g_subprocess_communicate_utf8(child, NULL, NULL, &output, &problem, error)) {
-        g_prefix_error(error, "cannot run " LOADER ": ");
+        g_prefix_error(error, "cannot run %s: ", programs_loader());
         return FALSE;
     }
     g_auto(GStrv) lines = g_strsplit(output, "\n", -1);
@@ -230,7 +253,7 @@ gboolean mmrig_image_add_program(MmrigImage *image, const char *name, const char
         return FALSE;
     if (linkage == LINKED_STATICALLY)
         return TRUE;
-    if (!mmrig_image_add_file(image, LOADER, LOADER, 0755, error))
+    if (!mmrig_image_add_file(image, programs_loader(), programs_loader(), 0755, error))
         return FALSE;
     g_auto(GStrv) libraries = find_libraries(program, error);
     for (gsize i = 0; libraries && libraries[i]; i++)

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "arch/arch.h"
 #include "base/child.h"
 #include "base/error.h"
 #include "kernel-private.h"
@@ -74,7 +75,6 @@ static GPtrArray *compile_make_argv(const Compile *compile)
         "LC_ALL=C",
         "make",
         "--no-print-directory",
-        "ARCH=x86_64",
         "CC=gcc",
         "LOCALVERSION=-mmrig",
         "KBUILD_BUILD_TIMESTAMP=1970-01-01 00:00:00 UTC",
@@ -86,6 +86,7 @@ static GPtrArray *compile_make_argv(const Compile *compile)
 
     for (guint i = 0; i < G_N_ELEMENTS(fixed); i++)
         g_ptr_array_add(argv, g_strdup(fixed[i]));
+    g_ptr_array_add(argv, g_strconcat("ARCH=", mmrig_arch_default()->kbuild, NULL));
     g_ptr_array_add(argv, g_strdup("-C"));
     g_ptr_array_add(argv, g_strdup(compile->source));
     if (compile->objects)
@@ -174,9 +175,12 @@ typedef struct {
 static gboolean compile_keep(const Compile *compile, const char *target, const char *release,
                              GError **error)
 {
-    static const Kept files[] = {
-        {"arch/x86/boot/bzImage", "bzImage"}, {".config", "config"},
-        {"System.map", "System.map"},         {"modules.builtin", MODULES},
+    const MmrigArch *arch = mmrig_arch_default();
+    const Kept files[] = {
+        {arch->kernel_image_path, arch->kernel_image},
+        {".config", "config"},
+        {"System.map", "System.map"},
+        {"modules.builtin", MODULES},
         {"modules.builtin.modinfo", MODULES},
     };
     g_autofree char *modules = g_build_filename(target, "lib", "modules", release, NULL);
@@ -250,7 +254,7 @@ static gboolean compile_all(const Compile *compile, const char *target, const ch
     g_autofree char *stripped = g_build_filename(target, "vmlinux", NULL);
     /* The PVH entry note, which is loaded, stays; symbols are in System.map. */
     const char *const strip[] = {"strip", "-o", stripped, vmlinux, NULL};
-    const char *targets[] = {"bzImage", NULL, NULL};
+    const char *targets[] = {mmrig_arch_default()->kernel_image, NULL, NULL};
     gboolean modular;
 
     if (!compile_configure(compile, fragments, &modular, error))

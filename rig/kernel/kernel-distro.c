@@ -9,15 +9,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "arch/arch.h"
 #include "base/child.h"
 #include "base/error.h"
 #include "kernel-private.h"
 
-/* The package that depends on the current kernel. */
-#define META_PACKAGE "linux-image-amd64"
-
 typedef struct {
-    char *package; /* linux-image-6.1.0-56-amd64 */
+    char *package; /* linux-image-VERSION */
     char *version; /* 6.1.192-2 */
 } Candidate;
 
@@ -62,7 +60,8 @@ static char *package_show(const char *package, GError **error)
 
 static gboolean candidate_find(Candidate *candidate, GError **error)
 {
-    g_autofree char *meta = package_show(META_PACKAGE, error);
+    const char *current = mmrig_arch_default()->kernel_package;
+    g_autofree char *meta = package_show(current, error);
     g_autofree char *depends = NULL;
     g_autofree char *record = NULL;
     g_autoptr(GRegex) regex = g_regex_new("\\blinux-image-[0-9][a-z0-9.+-]*", 0, 0, NULL);
@@ -74,7 +73,7 @@ static gboolean candidate_find(Candidate *candidate, GError **error)
     if (!depends || !g_regex_match(regex, depends, 0, &match)) {
         g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
                     "%s depends on no package linux-image-VERSION: it is not Debian's",
-                    META_PACKAGE);
+                    current);
         return FALSE;
     }
     candidate->package = g_match_info_fetch(match, 0);

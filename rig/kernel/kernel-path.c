@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "arch/arch.h"
 #include "base/error.h"
 #include "base/input.h"
 #include "kernel-private.h"
@@ -26,9 +27,6 @@ static char *config_beside(const MmrigKernel *kernel)
     return NULL;
 }
 
-/* What kbuild puts its images below, and where it stands in a build folder. */
-#define TREE_BOOT "/arch/x86/boot"
-
 /* The build folder that the image lies in, or NULL. */
 static char *tree_around(const char *image)
 {
@@ -36,8 +34,11 @@ static char *tree_around(const char *image)
     g_autofree char *folder = real ? g_path_get_dirname(real) : NULL;
 
     free(real);
-    if (folder && g_str_has_suffix(folder, TREE_BOOT))
-        folder[strlen(folder) - strlen(TREE_BOOT)] = '\0';
+    /* kbuild puts its images there, in a build folder. */
+    g_autofree char *below = g_path_get_dirname(mmrig_arch_default()->kernel_image_path);
+    g_autofree char *boot = g_strconcat("/", below, NULL);
+    if (folder && g_str_has_suffix(folder, boot))
+        folder[strlen(folder) - strlen(boot)] = '\0';
     g_autofree char *config = folder ? g_build_filename(folder, ".config", NULL) : NULL;
     return config && g_file_test(config, G_FILE_TEST_IS_REGULAR) ? g_steal_pointer(&folder)
                                                                  : NULL;
@@ -171,9 +172,9 @@ MmrigKernel *mmrig_kernel_path_find(const MmrigKernelSpec *spec, GError **error)
 
     if (g_file_test(spec->path, G_FILE_TEST_IS_DIR)) {
         g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
-                    "%s: is a folder; give the bzImage or vmlinux (or tree:DIR for a source "
+                    "%s: is a folder; give the %s or vmlinux (or tree:DIR for a source "
                     "tree)",
-                    spec->path);
+                    spec->path, mmrig_arch_default()->kernel_image);
         return NULL;
     }
     kernel->image = g_strdup(spec->path);

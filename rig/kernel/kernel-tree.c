@@ -6,6 +6,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "arch/arch.h"
 #include "base/child.h"
 #include "base/error.h"
 #include "base/input.h"
@@ -46,18 +47,22 @@ static const char *plan_source(const Plan *plan)
 /* What kbuild itself refuses in a source tree that is to be built out of tree. */
 static gboolean check_tree(const char *tree, GError **error)
 {
-    static const char *const built[] = {".config", "include/config",
-                                        "arch/x86/include/generated"};
+    const MmrigArch *guest = mmrig_arch_default();
+    g_autofree char *generated =
+        g_build_filename("arch", guest->kernel_folder, "include", "generated", NULL);
+    const char *const built[] = {".config", "include/config", generated};
     g_autofree char *strange = NULL;
     g_autofree char *kconfig = g_build_filename(tree, "Kconfig", NULL);
-    g_autofree char *arch = g_build_filename(tree, "arch", "x86", "Kconfig", NULL);
+    g_autofree char *arch =
+        g_build_filename(tree, "arch", guest->kernel_folder, "Kconfig", NULL);
 
     if (!mmrig_input_check_folder(tree, "the source tree", error))
         return FALSE;
     if (!g_file_test(kconfig, G_FILE_TEST_IS_REGULAR) ||
         !g_file_test(arch, G_FILE_TEST_IS_REGULAR)) {
         g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
-                    "%s: not a Linux source tree (no arch/x86/Kconfig in it)", tree);
+                    "%s: not a Linux source tree (no arch/%s/Kconfig in it)", tree,
+                    guest->kernel_folder);
         return FALSE;
     }
     strange = mmrig_kernel_path_strange(tree);
@@ -243,7 +248,7 @@ static gboolean fill_info(const Plan *plan, const char *path, const char *releas
     /* When it was built: the newest comes first in lists. */
     info->version = g_date_time_format_iso8601(now);
     info->release = g_strdup(release);
-    info->image = g_strdup("vmlinux");
+    info->image = g_strdup(mmrig_arch_default()->kernel_direct);
     info->config = g_strdup("config");
     info->modules = g_build_filename("lib", "modules", release, NULL);
     info->id = g_strdup(plan->digest);

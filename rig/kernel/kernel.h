@@ -29,7 +29,7 @@ typedef struct {
 /* A kernel that can be booted. All strings are owned by it; NULL where not known. */
 typedef struct {
     char *spec;         /* as the user would name it: "distro", "tree", ... */
-    char *image;        /* absolute path of a bzImage or vmlinux */
+    char *image;        /* absolute path of what QEMU starts */
     char *modules;      /* absolute path of lib/modules/RELEASE with modules.dep, or NULL */
     char *extmod;       /* what modules for it are compiled against, or NULL */
     char *release;      /* as uname -r, or NULL */

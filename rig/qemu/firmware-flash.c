@@ -2,9 +2,9 @@
 /*
  * Whether two files are the flash of one UEFI firmware. Both begin with the header of a
  * firmware volume (UEFI Platform Initialization 1.8, volume 3, 3.2.1); the variables' has a
- * type of its own. The code ends with the reset vector. It was built for a flash of a certain
- * size with the variables in front of it, so the two together must have that size (EDK2's
- * OvmfPkg: 1, 2 or 4 MiB).
+ * type of its own. Where both share one flash the code ends with the reset vector. It was built
+ * for a flash of a certain size with the variables in front of it, so the two together must
+ * have that size (EDK2's OvmfPkg: 1, 2 or 4 MiB).
  */
 #include "firmware.h"
 
@@ -17,9 +17,8 @@
 #define KIB G_GUINT64_CONSTANT(1024)
 #define MIB (KIB * KIB)
 
-/* What QEMU takes: whole sectors, and all flash in 8 MiB below 4 GiB (hw/i386/pc_sysfw.c). */
-#define SECTOR    (4 * KIB)
-#define FLASH_MAX (8 * MIB)
+/* What QEMU takes: whole sectors. */
+#define SECTOR (4 * KIB)
 
 #define HEADER       56 /* bytes of a volume's header */
 #define AT_TYPE      16
@@ -86,7 +85,7 @@ static guint64 flash_volume_length(const Flash *flash)
     return GUINT64_FROM_LE(length);
 }
 
-char *mmrig_firmware_misfit(const char *code, const char *variables)
+char *mmrig_firmware_misfit(const MmrigArch *arch, const char *code, const char *variables)
 {
     Flash run, kept;
     char *misfit = flash_open(code, &run);
@@ -101,14 +100,18 @@ char *mmrig_firmware_misfit(const char *code, const char *variables)
                                code);
     if (!flash_has_variables(&kept))
         return g_strdup_printf("%s has no store for variables", variables);
-    if (!flash_has_reset_vector(&run))
-        return g_strdup_printf("%s has no reset vector at its end: it is not for x86", code);
+    if (arch->firmware_flash && !flash_has_reset_vector(&run))
+        return g_strdup_printf("%s has no reset vector at its end: it is not for %s", code,
+                               arch->title);
     if (flash_volume_length(&kept) > kept.size)
         return g_strdup_printf("%s is cut: its header promises more", variables);
+    if (!arch->firmware_flash)
+        return NULL;
     guint64 both = run.size + kept.size;
-    if (both > FLASH_MAX)
-        return g_strdup_printf("%s with %s is more than the 8 MiB of flash that QEMU has", code,
-                               variables);
+    if (both > arch->firmware_flash)
+        return g_strdup_printf("%s with %s is more than the %" G_GUINT64_FORMAT
+                               " MiB of flash that QEMU has",
+                               code, variables, arch->firmware_flash / MIB);
     if (both < MIB || (both & (both - 1)) != 0)
         return g_strdup_printf("%s (%" G_GUINT64_FORMAT " KiB) and %s (%" G_GUINT64_FORMAT
                                " KiB) are not of one build: together they are no flash of 1, "

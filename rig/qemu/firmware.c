@@ -67,7 +67,7 @@ static gboolean list_has(JsonObject *object, const char *name, const char *text,
 }
 
 /* machine NULL: for any machine of the architecture. */
-static gboolean has_target(JsonObject *root, const char *machine)
+static gboolean has_target(JsonObject *root, const MmrigArch *arch, const char *machine)
 {
     JsonNode *node = firmware_member(root, "targets", JSON_NODE_ARRAY);
     JsonArray *targets = node ? json_node_get_array(node) : NULL;
@@ -76,7 +76,8 @@ static gboolean has_target(JsonObject *root, const char *machine)
         JsonNode *element = json_array_get_element(targets, i);
         JsonObject *target =
             JSON_NODE_HOLDS_OBJECT(element) ? json_node_get_object(element) : NULL;
-        if (g_strcmp0(firmware_member_text(target, "architecture"), "x86_64") == 0 &&
+        if (g_strcmp0(firmware_member_text(target, "architecture"), arch->firmware_target) ==
+                0 &&
             (!machine || list_has(target, "machines", machine, TRUE)))
             return TRUE;
     }
@@ -104,16 +105,16 @@ static const char *firmware_image(JsonObject *mapping, const char *name, char **
 }
 
 /* Why the machine cannot have this firmware, images aside; NULL if it can. */
-static char *firmware_unfit(JsonObject *root, const char *machine, guint *nearness)
+static char *firmware_unfit(JsonObject *root, const MmrigArch *arch, guint *nearness)
 {
     *nearness = NEAR_UEFI;
     if (!list_has(root, "interface-types", "uefi", FALSE))
         return g_strdup("it is not of UEFI firmware");
     *nearness = NEAR_TARGET;
-    if (!has_target(root, NULL))
+    if (!has_target(root, arch, NULL))
         return g_strdup("it is for another architecture");
-    if (!has_target(root, machine))
-        return g_strdup_printf("it is not for the machine %s", machine);
+    if (!has_target(root, arch, arch->firmware_machine))
+        return g_strdup_printf("it is not for the machine %s", arch->firmware_machine);
     *nearness = NEAR_FEATURES;
     if (list_has(root, "features", "requires-smm", FALSE))
         return g_strdup("it is built for secure boot and needs SMM");
@@ -147,14 +148,14 @@ static JsonObject *firmware_parse(JsonParser *parser, const char *path, char **r
 }
 
 /* NULL with *reason and *nearness. */
-static MmrigFirmware *firmware_read(const char *path, const char *machine, char **reason,
+static MmrigFirmware *firmware_read(const char *path, const MmrigArch *arch, char **reason,
                                     guint *nearness)
 {
     g_autoptr(JsonParser) parser = json_parser_new();
 
     *nearness = NEAR_FILE;
     JsonObject *root = firmware_parse(parser, path, reason);
-    if (!root || (*reason = firmware_unfit(root, machine, nearness)))
+    if (!root || (*reason = firmware_unfit(root, arch, nearness)))
         return NULL;
     *nearness = NEAR_MAPPING;
     JsonObject *mapping = member_object(root, "mapping");
@@ -169,7 +170,7 @@ static MmrigFirmware *firmware_read(const char *path, const char *machine, char 
     if (!variables)
         return NULL;
     *nearness = NEAR_IMAGES;
-    *reason = mmrig_firmware_misfit(code, variables);
+    *reason = mmrig_firmware_misfit(arch, code, variables);
     if (*reason)
         return NULL;
     MmrigFirmware *firmware = g_new0(MmrigFirmware, 1);
@@ -202,12 +203,6 @@ static GTree *firmware_descriptors(const char *const *folders)
     return list_descriptors(folders ? folders : (const char *const *)usual);
 }
 
-/* The descriptors' patterns are of names with a version: pc-q35-*. */
-static char *firmware_versioned(const char *machine)
-{
-    return g_strdup_printf("pc-%s-0", machine);
-}
-
 static void firmware_miss_free(gpointer data)
 {
     MmrigFirmwareMiss *miss = data;
@@ -217,9 +212,8 @@ static void firmware_miss_free(gpointer data)
     g_free(miss);
 }
 
-MmrigFirmwareSearch *mmrig_firmware_search(const char *const *folders, const char *machine)
+MmrigFirmwareSearch *mmrig_firmware_search(const char *const *folders, const MmrigArch *arch)
 {
-    g_autofree char *versioned = firmware_versioned(machine);
     g_autoptr(GTree) found = firmware_descriptors(folders);
     MmrigFirmwareSearch *search = g_new0(MmrigFirmwareSearch, 1);
 
@@ -228,7 +222,7 @@ MmrigFirmwareSearch *mmrig_firmware_search(const char *const *folders, const cha
          node = g_tree_node_next(node)) {
         MmrigFirmwareMiss *miss = g_new0(MmrigFirmwareMiss, 1);
         search->taken =
-            firmware_read(g_tree_node_value(node), versioned, &miss->reason, &miss->nearness);
+            firmware_read(g_tree_node_value(node), arch, &miss->reason, &miss->nearness);
         if (search->taken) {
             firmware_miss_free(miss);
         } else {
@@ -248,7 +242,7 @@ void mmrig_firmware_search_free(MmrigFirmwareSearch *search)
     g_free(search);
 }
 
-char *mmrig_firmware_search_unmet(const MmrigFirmwareSearch *search, const char *machine)
+char *mmrig_firmware_search_unmet(const MmrigFirmwareSearch *search, const MmrigArch *arch)
 {
     const MmrigFirmwareMiss *nearest = NULL;
 
@@ -259,22 +253,23 @@ char *mmrig_firmware_search_unmet(const MmrigFirmwareSearch *search, const char 
     }
     if (!nearest)
         return g_strdup_printf("there is no UEFI firmware for QEMU's %s (no descriptor in "
-                               "/usr/share/qemu/firmware); Debian's package is ovmf",
-                               machine);
+                               "/usr/share/qemu/firmware); Debian's package is %s",
+                               arch->machine, arch->firmware_package);
     return g_strdup_printf(
         "there is no UEFI firmware for QEMU's %s: of %u descriptors none fits, "
-        "the nearest is %s: %s; Debian's package is ovmf",
-        machine, search->passed->len, nearest->descriptor, nearest->reason);
+        "the nearest is %s: %s; Debian's package is %s",
+        arch->machine, search->passed->len, nearest->descriptor, nearest->reason,
+        arch->firmware_package);
 }
 
-MmrigFirmware *mmrig_firmware_find(const char *const *folders, const char *machine,
+MmrigFirmware *mmrig_firmware_find(const char *const *folders, const MmrigArch *arch,
                                    GError **error)
 {
-    g_autoptr(MmrigFirmwareSearch) search = mmrig_firmware_search(folders, machine);
+    g_autoptr(MmrigFirmwareSearch) search = mmrig_firmware_search(folders, arch);
 
     if (search->taken)
         return g_steal_pointer(&search->taken);
-    g_autofree char *unmet = mmrig_firmware_search_unmet(search, machine);
+    g_autofree char *unmet = mmrig_firmware_search_unmet(search, arch);
     g_set_error_literal(error, MMRIG_ERROR, MMRIG_ERROR_UNMET, unmet);
     return NULL;
 }
@@ -287,12 +282,11 @@ static gboolean same_file(const char *one, const char *other)
            a.st_ino == b.st_ino;
 }
 
-char *mmrig_firmware_named_misfit(const char *const *folders, const char *machine,
+char *mmrig_firmware_named_misfit(const char *const *folders, const MmrigArch *arch,
                                   const char *code, const char *variables)
 {
-    g_autofree char *versioned = firmware_versioned(machine);
     g_autofree char *unfit = NULL;
-    char *misfit = mmrig_firmware_misfit(code, variables);
+    char *misfit = mmrig_firmware_misfit(arch, code, variables);
 
     if (misfit)
         return misfit;
@@ -308,7 +302,7 @@ char *mmrig_firmware_named_misfit(const char *const *folders, const char *machin
 
         if (!path || !same_file(path, code))
             continue;
-        reason = firmware_unfit(root, versioned, &nearness);
+        reason = firmware_unfit(root, arch, &nearness);
         /* One that is right for the machine says more than others that are not. */
         if (!reason)
             return NULL;

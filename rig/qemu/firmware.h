@@ -8,6 +8,8 @@
 
 #include <glib.h>
 
+#include "arch/arch.h"
+
 typedef struct {
     char *code;       /* the flash image to run */
     char *variables;  /* what a machine's own variables begin as */
@@ -28,33 +30,33 @@ typedef struct {
 
 /*
  * Looks at the folders' descriptors (NULL-terminated; NULL: where they are usually), in the
- * order of the files' names: for this machine type, without secure boot's demands on the
- * machine, with images that fit together. A file hides those of its name in later folders.
+ * order of the files' names: for the architecture's machine, without secure boot's demands on
+ * the machine, with images that fit together. A file hides those of its name in later folders.
  * Never NULL.
  */
-MmrigFirmwareSearch *mmrig_firmware_search(const char *const *folders, const char *machine);
+MmrigFirmwareSearch *mmrig_firmware_search(const char *const *folders, const MmrigArch *arch);
 void mmrig_firmware_search_free(MmrigFirmwareSearch *search);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(MmrigFirmwareSearch, mmrig_firmware_search_free)
 
 /* What is wrong if the search took none, in one line with the nearest miss. Free with g_free().
  */
-char *mmrig_firmware_search_unmet(const MmrigFirmwareSearch *search, const char *machine);
+char *mmrig_firmware_search_unmet(const MmrigFirmwareSearch *search, const MmrigArch *arch);
 
 /* The search's firmware alone. UNMET error if there is none. */
-MmrigFirmware *mmrig_firmware_find(const char *const *folders, const char *machine,
+MmrigFirmware *mmrig_firmware_find(const char *const *folders, const MmrigArch *arch,
                                    GError **error);
 void mmrig_firmware_free(MmrigFirmware *firmware);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(MmrigFirmware, mmrig_firmware_free)
 
 /*
- * Why these two files cannot start a machine (of x86, from flash), or NULL: they are not there,
+ * Why these two files cannot start a machine from flash, or NULL: they are not there,
  * no flash images, or not made for each other. Free with g_free().
  */
-char *mmrig_firmware_misfit(const char *code, const char *variables);
+char *mmrig_firmware_misfit(const MmrigArch *arch, const char *code, const char *variables);
 
 /*
  * The same, of images that a user names. What the host's descriptors say of the code is heeded
  * too: a build with secure boot looks like any other, but never starts without SMM.
  */
-char *mmrig_firmware_named_misfit(const char *const *folders, const char *machine,
+char *mmrig_firmware_named_misfit(const char *const *folders, const MmrigArch *arch,
                                   const char *code, const char *variables);

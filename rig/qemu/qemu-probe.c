@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "arch/arch.h"
 #include "base/error.h"
 #include "qemu-session.h"
 
@@ -93,22 +94,24 @@ static gboolean ask_names(MmrigSession *session, JsonObject *answer, const char 
 static gboolean probe_ask(MmrigSession *session, const char *path, JsonObject *answer,
                           GError **error)
 {
+    const MmrigArch *arch = mmrig_arch_default();
     g_autofree char *target = NULL;
 
     if (!mmrig_session_connect(session, error) || !probe_ask_version(session, answer, error))
         return FALSE;
     if (json_object_get_int_member(answer, "major") < VERSION_MAJOR_MIN) {
         g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
-                    "%s: QEMU %s is too old, %d.0 is the oldest that will do; " MMRIG_QEMU_MEND,
-                    path, json_object_get_string_member(answer, "version"), VERSION_MAJOR_MIN);
+                    "%s: QEMU %s is too old, %d.0 is the oldest that will do; %s", path,
+                    json_object_get_string_member(answer, "version"), VERSION_MAJOR_MIN,
+                    arch->qemu_mend);
         return FALSE;
     }
     if (!ask_target(session, &target, error))
         return FALSE;
-    if (strcmp(target, "x86_64") != 0) {
+    if (strcmp(target, arch->name) != 0) {
         g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
-                    "%s: a QEMU for %s machines, not for x86_64 ones; " MMRIG_QEMU_MEND, path,
-                    target);
+                    "%s: a QEMU for %s machines, not for %s ones; %s", path, target, arch->name,
+                    arch->qemu_mend);
         return FALSE;
     }
     return ask_kvm(session, answer, error) &&
@@ -140,7 +143,8 @@ JsonNode *mmrig_qemu_probe(const char *path, GError **error)
     }
     output = mmrig_session_output(session);
     g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
-                "%s: does not answer as QEMU does (%s%s); " MMRIG_QEMU_MEND, path,
-                output ? "it printed: " : "", output ? output : cause->message);
+                "%s: does not answer as QEMU does (%s%s); %s", path,
+                output ? "it printed: " : "", output ? output : cause->message,
+                mmrig_arch_default()->qemu_mend);
     return NULL;
 }

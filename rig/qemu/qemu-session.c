@@ -9,10 +9,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "arch/arch.h"
 #include "base/child.h"
 #include "base/error.h"
 #include "machine/machine.h"
-#include "qemu-probe.h"
 
 #define QMP_FD 3
 /* A warm QEMU answers all in 40 ms; a cold one on a busy machine may take seconds. */
@@ -123,8 +123,8 @@ static gboolean session_start(MmrigSession *session, const char *const *argument
     if (!session->process) {
         gboolean ours = g_error_matches(cause, G_SPAWN_ERROR, G_SPAWN_ERROR_FORK);
         g_set_error(error, MMRIG_ERROR, ours ? MMRIG_ERROR_RIG : MMRIG_ERROR_INPUT,
-                    "%s: cannot be started as QEMU: %s; " MMRIG_QEMU_MEND, session->path,
-                    cause->message);
+                    "%s: cannot be started as QEMU: %s; %s", session->path, cause->message,
+                    mmrig_arch_default()->qemu_mend);
         if (line) {
             close(*line);
             *line = -1;

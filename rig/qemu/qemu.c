@@ -9,12 +9,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "arch/arch.h"
 #include "base/error.h"
 #include "base/paths.h"
 #include "base/store.h"
 #include "qemu-probe.h"
 
-#define PROGRAM "qemu-system-x86_64"
 /* Changes with the form of the stored answer, so that old entries are not found. */
 #define PURPOSE "qemu-probe 1"
 
@@ -22,7 +22,8 @@
 
 static char *fail_path(GError **error, const char *path, const char *what)
 {
-    g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT, "%s: %s; " MMRIG_QEMU_MEND, path, what);
+    g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT, "%s: %s; %s", path, what,
+                mmrig_arch_default()->qemu_mend);
     return NULL;
 }
 
@@ -35,7 +36,7 @@ static char *qemu_locate(const char *wanted, GError **error)
     if (!wanted)
         wanted = g_getenv("MMRIG_QEMU");
     if (!wanted || !*wanted)
-        wanted = PROGRAM;
+        wanted = mmrig_arch_default()->qemu;
     if (strchr(wanted, '/'))
         path = g_canonicalize_filename(wanted, NULL);
     else

@@ -19,8 +19,9 @@ typedef struct {
 } MmrigQemu;
 
 /*
- * Looks for QEMU: path if not NULL, else $MMRIG_QEMU, else qemu-system-x86_64 in PATH. INPUT
- * error if there is none, it does not answer, or is older than 10.0 (with how to mend it).
+ * Looks for QEMU: path if not NULL, else $MMRIG_QEMU, else the default
+ * architecture's in PATH. INPUT error if there is none, it does not answer, or is older
+ * than 10.0 (with how to mend it).
  */
 MmrigQemu *mmrig_qemu_find(const char *path, GError **error);
 void mmrig_qemu_free(MmrigQemu *qemu);

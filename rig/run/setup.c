@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "actions/actions.h"
+#include "arch/arch.h"
 #include "base/error.h"
 #include "base/paths.h"
 #include "image/guest-image.h"
@@ -61,12 +62,13 @@ static gboolean choose_accel(MmrigSetup *setup, const char *accel, GError **erro
     return TRUE;
 }
 
-/* A vmlinux has no EFI stub; the bzImage that was built with it has. */
+/* A vmlinux has no EFI stub; the image that was built with it has. */
 static char *find_efi_kernel(const MmrigKernel *kernel)
 {
     g_autofree char *name = g_path_get_basename(kernel->image);
     g_autofree char *folder = g_path_get_dirname(kernel->image);
-    g_autofree char *beside = g_build_filename(folder, "bzImage", NULL);
+    g_autofree char *beside =
+        g_build_filename(folder, mmrig_arch_default()->kernel_image, NULL);
 
     if (strcmp(name, "vmlinux") != 0)
         return g_strdup(kernel->image);
@@ -85,7 +87,7 @@ MmrigBootInputs mmrig_setup_inputs(const MmrigSetup *setup, const char *image, M
         .efi_kernel = setup->efi_kernel,
         .firmware = setup->firmware ? setup->firmware->code : NULL,
         .variables = setup->firmware ? setup->firmware->variables : NULL,
-        .loader = MMRIG_ESP_LOADER,
+        .loader = mmrig_arch_default()->boot_loader,
     };
 }
 
@@ -96,24 +98,23 @@ static char *firmware_unmet(const MmrigSetup *setup, const MmrigScenario *scenar
     const MmrigKernel *kernel = setup->kernel;
 
     if (!setup->efi_kernel)
-        return g_strdup_printf(
-            "the kernel \"%s\" has no bzImage beside %s, and firmware starts "
-            "no vmlinux",
-            kernel->spec, kernel->image);
+        return g_strdup_printf("the kernel \"%s\" has no %s beside %s, and firmware starts "
+                               "no vmlinux",
+                               kernel->spec, mmrig_arch_default()->kernel_image, kernel->image);
     if (scenario->firmware_code) {
         g_autofree char *misfit = mmrig_firmware_named_misfit(
-            NULL, MMRIG_MACHINE, scenario->firmware_code, scenario->firmware_variables);
+            NULL, mmrig_arch_default(), scenario->firmware_code, scenario->firmware_variables);
         if (misfit)
             return g_strdup_printf("[firmware] %s", misfit);
     }
     if (scenario->boot_from == MMRIG_BOOT_ESP) {
-        char *unmet = mmrig_esp_unmet(MMRIG_ESP_LOADER);
+        char *unmet = mmrig_esp_unmet(mmrig_arch_default()->boot_loader);
         if (unmet)
             return unmet;
     }
     if (scenario->firmware_code || setup->firmware)
         return NULL;
-    g_autoptr(MmrigFirmware) none = mmrig_firmware_find(NULL, MMRIG_MACHINE, &error);
+    g_autoptr(MmrigFirmware) none = mmrig_firmware_find(NULL, mmrig_arch_default(), &error);
     return none ? NULL : g_strdup(error->message);
 }
 
@@ -137,7 +138,7 @@ MmrigSetup *mmrig_setup_open(const char *kernel, const char *accel, GError **err
         return NULL;
     setup->efi_kernel = find_efi_kernel(setup->kernel);
     /* That there is none is said of a scenario that needs it. */
-    setup->firmware = mmrig_firmware_find(NULL, MMRIG_MACHINE, NULL);
+    setup->firmware = mmrig_firmware_find(NULL, mmrig_arch_default(), NULL);
     return g_steal_pointer(&setup);
 }
 
@@ -164,8 +165,9 @@ char *mmrig_setup_unmet(const MmrigSetup *setup, const MmrigScenario *scenario)
 
     if (lack)
         return g_strdup_printf("the kernel \"%s\" lacks %s", setup->kernel->spec, lack);
-    if (!g_hash_table_contains(setup->qemu->machines, MMRIG_MACHINE))
-        return g_strdup_printf("%s has no machine " MMRIG_MACHINE, setup->qemu->path);
+    if (!g_hash_table_contains(setup->qemu->machines, mmrig_arch_default()->machine))
+        return g_strdup_printf("%s has no machine %s", setup->qemu->path,
+                               mmrig_arch_default()->machine);
     lack = mmrig_qemu_lacks(setup->qemu->types, (const char *const *)types);
     if (lack)
         return g_strdup_printf("%s has no device type %s", setup->qemu->path, lack);
@@ -180,8 +182,12 @@ char *mmrig_setup_unmet(const MmrigSetup *setup, const MmrigScenario *scenario)
             return unmet;
     }
     lack = mmrig_qemu_lacks(setup->qemu->commands, (const char *const *)commands);
-    for (char **verb = scenario->requests; !lack && verb && *verb; verb++)
+    for (char **verb = scenario->requests; !lack && verb && *verb; verb++) {
+        if (!mmrig_action_exists_on(mmrig_arch_default(), *verb))
+            return g_strdup_printf("machines of %s have nothing for the request %s",
+                                   mmrig_arch_default()->title, *verb);
         lack = mmrig_qemu_lacks(setup->qemu->commands, mmrig_action_commands(*verb));
+    }
     if (lack)
         return g_strdup_printf("%s has no QMP command %s", setup->qemu->path, lack);
     return NULL;

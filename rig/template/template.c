@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "arch/arch.h"
 #include "base/error.h"
 #include "base/store.h"
 #include "mmrig-guest-protocol.h"
@@ -50,9 +51,9 @@ void mmrig_template_add_cpu(MmrigKey *key, const char *cpuinfo)
     g_auto(GStrv) lines = g_strsplit(first ? first : cpuinfo, "\n", -1);
 
     for (char **line = lines; *line; line++)
-        if (g_str_has_prefix(*line, "model") || g_str_has_prefix(*line, "flags") ||
-            g_str_has_prefix(*line, "microcode"))
-            mmrig_key_add(key, *line);
+        for (const char *const *begin = mmrig_arch_default()->cpuinfo_keys; *begin; begin++)
+            if (g_str_has_prefix(*line, *begin))
+                mmrig_key_add(key, *line);
 }
 
 /* What the host's CPU is counts for KVM, where the guest sees it. */

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "arch/arch.h"
 #include "base/child.h"
 #include "base/error.h"
 
@@ -27,8 +28,6 @@
 #define FILE_MAX ((guint64)G_MAXUINT32)
 
 /* Where each part is: on the disk, and for mtools. */
-#define LOADER                                                                                 \
-    "/EFI/BOOT/BOOTX64.EFI" /* of removable media: it needs no boot entry (3.5.1.1) */
 #define KERNEL "/linux"
 #define INITRD "/initrd"
 #define CONFIG "/loader/loader.conf"
@@ -62,7 +61,7 @@ char *mmrig_esp_unmet(const char *loader)
     if (!g_file_test(loader, G_FILE_TEST_IS_REGULAR))
         return g_strdup_printf("there is no boot loader at %s; install the package "
                                "%s",
-                               loader, MMRIG_ESP_LOADER_PACKAGE);
+                               loader, mmrig_arch_default()->boot_loader_package);
     for (gsize i = 0; i < G_N_ELEMENTS(tools); i++) {
         g_autoptr(GError) error = NULL;
         g_autofree char *path = mmrig_child_find(tools[i].name, tools[i].package, &error);
@@ -74,10 +73,10 @@ char *mmrig_esp_unmet(const char *loader)
 
 char *mmrig_esp_describe(const MmrigEsp *esp, const char *indent)
 {
-    return g_strdup_printf("%s" LOADER " is %s\n%s" KERNEL " is %s\n%s" INITRD " is %s\n"
+    return g_strdup_printf("%s%s is %s\n%s" KERNEL " is %s\n%s" INITRD " is %s\n"
                            "%s" ENTRY " has the options %s\n",
-                           indent, esp->loader, indent, esp->kernel, indent, esp->initrd,
-                           indent, esp->options);
+                           indent, mmrig_arch_default()->efi_loader, esp->loader, indent,
+                           esp->kernel, indent, esp->initrd, indent, esp->options);
 }
 
 static gboolean add_size(const char *path, guint64 *sum, GError **error)
@@ -196,8 +195,9 @@ static gboolean esp_make_files(const MmrigEsp *esp, const char *drive, GError **
     const char *folders[] = {
         "mmd", "-i", drive, "::/EFI", "::/EFI/BOOT", "::/loader", "::/loader/entries", NULL};
     g_autofree char *entry = entry_text(esp);
+    g_autofree char *loader = g_strconcat("::", mmrig_arch_default()->efi_loader, NULL);
 
-    return run_tool(folders, error) && esp_copy(drive, esp->loader, "::" LOADER, error) &&
+    return run_tool(folders, error) && esp_copy(drive, esp->loader, loader, error) &&
            esp_copy(drive, esp->kernel, "::" KERNEL, error) &&
            esp_copy(drive, esp->initrd, "::" INITRD, error) &&
            copy_text(drive, config_text, "::" CONFIG, error) &&

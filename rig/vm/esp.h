@@ -9,10 +9,6 @@
 
 #include "machine/machine.h"
 
-/* systemd-boot, where its own project and Debian's package systemd-boot-efi put it. */
-#define MMRIG_ESP_LOADER         "/usr/lib/systemd/boot/efi/systemd-bootx64.efi"
-#define MMRIG_ESP_LOADER_PACKAGE "systemd-boot-efi"
-
 /* What the partition is called in /dev/disk/by-partuuid, and what a boot loader reports. */
 #define MMRIG_ESP_PARTITION "4d4d5249-4700-4553-8001-000000000001"
 

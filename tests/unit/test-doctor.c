@@ -8,10 +8,10 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "doctor/doctor.h"
-#include "qemu/qemu-probe.h"
+#include "arch/arch.h"
 #include "base/store.h"
 #include "base/term.h"
+#include "doctor/doctor.h"
 
 #define MIB (G_GUINT64_CONSTANT(1) << 20)
 #define GIB (G_GUINT64_CONSTANT(1) << 30)
@@ -200,7 +200,9 @@ static void test_qemu(Place *place, gconstpointer data)
     check(place, "devices", MMRIG_CHECK_WARN, "lacks nvdimm:", "qemu-system-x86");
 
     g_clear_pointer(&host->qemu, mmrig_qemu_free);
-    set(&host->qemu_problem, "/q: QEMU 7.2.0 is too old; " MMRIG_QEMU_MEND);
+    g_autofree char *old =
+        g_strconcat("/q: QEMU 7.2.0 is too old; ", mmrig_arch_default()->qemu_mend, NULL);
+    set(&host->qemu_problem, old);
     check(place, "qemu", MMRIG_CHECK_FAIL, "too old", "bookworm-backports");
     g_autoptr(GPtrArray) findings = mmrig_doctor_examine(host);
     const MmrigFinding *qemu = g_ptr_array_index(findings, 0);

@@ -118,7 +118,7 @@ static void test_pairs(Place *place, gconstpointer data)
     for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
         g_autofree char *code = place_path(place, rows[i].code);
         g_autofree char *variables = place_path(place, rows[i].variables);
-        g_autofree char *misfit = mmrig_firmware_misfit(code, variables);
+        g_autofree char *misfit = mmrig_firmware_misfit(mmrig_arch_default(), code, variables);
         if (!rows[i].misfit)
             g_assert_cmpstr(misfit, ==, NULL);
         else if (!misfit || !strstr(misfit, rows[i].misfit))
@@ -152,7 +152,7 @@ static MmrigFirmwareSearch *place_search(const Place *place)
 {
     const char *const folders[] = {place->folder, NULL};
 
-    return mmrig_firmware_search(folders, "q35");
+    return mmrig_firmware_search(folders, mmrig_arch_default());
 }
 
 static void test_taken(Place *place, gconstpointer data)
@@ -218,14 +218,14 @@ static void test_nearest(Place *place, gconstpointer data)
     g_autoptr(GError) error = NULL, none = NULL;
 
     (void)data;
-    g_assert_null(mmrig_firmware_find(folders, "q35", &none));
+    g_assert_null(mmrig_firmware_find(folders, mmrig_arch_default(), &none));
     g_assert_error(none, MMRIG_ERROR, MMRIG_ERROR_UNMET);
     g_assert_nonnull(strstr(none->message, "no descriptor"));
 
     place_describe(place, "40-arm.json", "code-4m", "vars-4m", "x86_64", "aarch64");
     place_describe(place, "50-mixed.json", "code-4m", "vars-2m", "", "");
     place_describe(place, "60-secure.json", "code-4m", "vars-4m", "acpi-s3", "requires-smm");
-    g_assert_null(mmrig_firmware_find(folders, "q35", &error));
+    g_assert_null(mmrig_firmware_find(folders, mmrig_arch_default(), &error));
     g_assert_error(error, MMRIG_ERROR, MMRIG_ERROR_UNMET);
     g_assert_nonnull(strstr(error->message, "of 3 descriptors none fits"));
     g_assert_nonnull(strstr(error->message, "50-mixed.json: "));
@@ -241,26 +241,28 @@ static void test_named(Place *place, gconstpointer data)
                     *other = place_path(place, "vars-2m"), *link = place_path(place, "link");
 
     (void)data;
-    g_assert_null(mmrig_firmware_named_misfit(folders, "q35", code, variables));
-    g_autofree char *mixed = mmrig_firmware_named_misfit(folders, "q35", code, other);
+    g_assert_null(mmrig_firmware_named_misfit(folders, mmrig_arch_default(), code, variables));
+    g_autofree char *mixed =
+        mmrig_firmware_named_misfit(folders, mmrig_arch_default(), code, other);
     g_assert_nonnull(strstr(mixed, "not of one build"));
 
     /* By any of its names. */
     place_describe(place, "50-secure.json", "code-4m", "vars-4m", "acpi-s3", "requires-smm");
     g_assert_cmpint(symlink(code, link), ==, 0);
-    g_autofree char *secure = mmrig_firmware_named_misfit(folders, "q35", link, variables);
+    g_autofree char *secure =
+        mmrig_firmware_named_misfit(folders, mmrig_arch_default(), link, variables);
     g_assert_nonnull(secure);
     g_assert_nonnull(strstr(secure, "50-secure.json says that it is built for secure boot"));
 
     /* Unless another says that it is right. */
     place_describe(place, "60-good.json", "code-4m", "vars-4m", "", "");
-    g_assert_null(mmrig_firmware_named_misfit(folders, "q35", link, variables));
+    g_assert_null(mmrig_firmware_named_misfit(folders, mmrig_arch_default(), link, variables));
 }
 
 /* What the distribution installs here, if it does, fits. */
 static void test_real(void)
 {
-    g_autoptr(MmrigFirmwareSearch) search = mmrig_firmware_search(NULL, "q35");
+    g_autoptr(MmrigFirmwareSearch) search = mmrig_firmware_search(NULL, mmrig_arch_default());
 
     if (!g_file_test("/usr/share/OVMF/OVMF_CODE_4M.fd", G_FILE_TEST_EXISTS)) {
         g_test_skip("Debian's ovmf is not installed");
@@ -268,7 +270,8 @@ static void test_real(void)
     }
     g_assert_nonnull(search->taken);
     g_autofree char *secure = mmrig_firmware_named_misfit(
-        NULL, "q35", "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd", search->taken->variables);
+        NULL, mmrig_arch_default(), "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd",
+        search->taken->variables);
     g_assert_nonnull(secure);
     g_assert_nonnull(strstr(secure, "needs SMM"));
 }

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The tables, and what they share. */
+#pragma once
+
+#include "arch.h"
+
+/* How to get a QEMU that will do, from the Debian package that has it. */
+#define ARCH_QEMU_MEND(package)                                                                \
+    "install " package " 10.0 or newer (Debian 12 has it in bookworm-backports: "              \
+    "apt-get install -t bookworm-backports " package "), or name another QEMU in MMRIG_QEMU"
+
+extern const MmrigArch mmrig_arch_x86_64;
