@@ -14,7 +14,7 @@
 static const MmrigDevice *cxl_find(const MmrigRequest *request, JsonObject **arguments,
                                    GError **error)
 {
-    const MmrigDevice *device = mmrig_request_device(request, MMRIG_DEVICE_CXL,
+    const MmrigDevice *device = mmrig_request_device(request, &mmrig_device_cxl,
                                                      mmrig_request_text(request, "id"), error);
 
     if (device) {
@@ -25,22 +25,14 @@ static const MmrigDevice *cxl_find(const MmrigRequest *request, JsonObject **arg
     return device;
 }
 
-static guint64 cxl_shifted(const MmrigRequest *request, guint64 address)
-{
-    if (g_strcmp0(request->scenario->fault.shift, request->verb) == 0)
-        address += (guint64)request->scenario->fault.shift_bytes;
-    return address;
-}
-
 /* An address of the device's own, and so many bytes from there on. */
 static gboolean read_range(const MmrigRequest *request, const MmrigDevice *device,
                            guint64 *address, guint64 *length, GError **error)
 {
-    guint64 size = device->size + device->persistent;
+    guint64 size = mmrig_device_memory(device);
 
     if (!mmrig_request_number(request, "dpa", 0, size - GRANULE, address, error))
         return FALSE;
-    *address = cxl_shifted(request, *address);
     if (*address % GRANULE || *address >= size) {
         g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_GUEST,
                     "%s: dpa is not a multiple of %d within the device", request->verb,
@@ -116,13 +108,13 @@ static const char *const event_commands[] = {"cxl-inject-general-media-event", N
 const MmrigAction mmrig_action_cxl_poison = {
     .verb = "cxl-poison",
     .commands = poison_commands,
-    .keys = {{"id", FALSE}, {"dpa", FALSE}, {"len", TRUE}},
+    .keys = {{"id", FALSE, FALSE}, {"dpa", FALSE, TRUE}, {"len", TRUE, FALSE}},
     .prepare = prepare_poison,
 };
 
 const MmrigAction mmrig_action_cxl_event = {
     .verb = "cxl-event",
     .commands = event_commands,
-    .keys = {{"id", FALSE}, {"log", FALSE}, {"dpa", FALSE}},
+    .keys = {{"id", FALSE, FALSE}, {"log", FALSE, FALSE}, {"dpa", FALSE, TRUE}},
     .prepare = prepare_event,
 };

@@ -86,34 +86,20 @@ static const struct {
 
 static gboolean parse_address(const MmrigRequest *request, guint64 *address, GError **error)
 {
-    const MmrigScenario *scenario = request->scenario;
-
     if (!mmrig_request_number(request, "gpa", 0, G_MAXUINT64, address, error))
         return FALSE;
-    if (!mmrig_ram_has(scenario, *address)) {
-        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_GUEST,
-                    "%s: gpa=0x%" G_GINT64_MODIFIER "x is not in the guest's %" G_GUINT64_FORMAT
-                    " MiB of memory",
-                    request->verb, *address, scenario->memory >> 20);
-        return FALSE;
-    }
-    if (g_strcmp0(scenario->fault.shift, request->verb) != 0)
+    if (mmrig_ram_has(request->spec, *address))
         return TRUE;
-    /* Wraps for a negative shift, as meant; a result outside of RAM is refused either way. */
-    *address += (guint64)scenario->fault.shift_bytes;
-    if (!mmrig_ram_has(scenario, *address)) {
-        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
-                    "%s: [fault] shift moves gpa out of the guest's memory, to "
-                    "0x%" G_GINT64_MODIFIER "x",
-                    request->verb, *address);
-        return FALSE;
-    }
-    return TRUE;
+    g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_GUEST,
+                "%s: gpa=0x%" G_GINT64_MODIFIER "x is not in the guest's %" G_GUINT64_FORMAT
+                " MiB of memory",
+                request->verb, *address, request->spec->memory >> 20);
+    return FALSE;
 }
 
 static gboolean prepare_mce(const MmrigRequest *request, JsonObject **arguments, GError **error)
 {
-    const MmrigScenario *scenario = request->scenario;
+    const MmrigMachineSpec *spec = request->spec;
     const char *kind = mmrig_request_text(request, "kind");
     g_autofree char *line = NULL;
     guint64 address = 0, cpu = 0;
@@ -126,7 +112,7 @@ static gboolean prepare_mce(const MmrigRequest *request, JsonObject **arguments,
                     "%s: there is no kind=%s; take srao, srar or fatal", request->verb, kind);
         return FALSE;
     }
-    if (!mmrig_request_number(request, "cpu", 0, scenario->cpus - 1, &cpu, error) ||
+    if (!mmrig_request_number(request, "cpu", 0, spec->cpus - 1, &cpu, error) ||
         !parse_address(request, &address, error))
         return FALSE;
     /*
@@ -134,7 +120,7 @@ static gboolean prepare_mce(const MmrigRequest *request, JsonObject **arguments,
      * to come to the machine check handler. (Telling all, "mce -b", does not work under TCG:
      * the CPUs miss each other's meeting point.)
      */
-    guint mcg_status = kinds[i].mcg_status | (scenario->cpus > 1 ? MCG_STATUS_LMCE : 0);
+    guint mcg_status = kinds[i].mcg_status | (spec->cpus > 1 ? MCG_STATUS_LMCE : 0);
     line = g_strdup_printf(
         "mce %u %d 0x%" G_GINT64_MODIFIER "x 0x%x 0x%" G_GINT64_MODIFIER "x 0x%x", (guint)cpu,
         BANK, kinds[i].status, mcg_status, address, kinds[i].misc);
@@ -170,7 +156,7 @@ static const char *const mce_commands[] = {"human-monitor-command", NULL};
 const MmrigAction mmrig_action_mce_inject = {
     .verb = "mce-inject",
     .commands = mce_commands,
-    .keys = {{"gpa", FALSE}, {"kind", FALSE}, {"cpu", TRUE}},
+    .keys = {{"gpa", FALSE, TRUE}, {"kind", FALSE, FALSE}, {"cpu", TRUE, FALSE}},
     .exists_on = mce_exists_on,
     .prepare = prepare_mce,
     .reply = reply_mce,

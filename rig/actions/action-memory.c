@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Memory given and taken (balloon, virtio-mem), and what it costs the host. */
 #include "action-private.h"
+#include "machine/device-virtio-mem.h"
 
 #include <string.h>
 
@@ -25,8 +26,8 @@ static gboolean prepare_balloon_set(const MmrigRequest *request, JsonObject **ar
 {
     guint64 bytes = 0;
 
-    if (!mmrig_request_device(request, MMRIG_DEVICE_BALLOON, NULL, error) ||
-        !mmrig_request_number(request, "bytes", BALLOON_MIN, request->scenario->memory, &bytes,
+    if (!mmrig_request_device(request, &mmrig_device_balloon, NULL, error) ||
+        !mmrig_request_number(request, "bytes", BALLOON_MIN, request->spec->memory, &bytes,
                               error))
         return FALSE;
     *arguments = json_object_new();
@@ -37,7 +38,7 @@ static gboolean prepare_balloon_set(const MmrigRequest *request, JsonObject **ar
 static gboolean prepare_balloon_query(const MmrigRequest *request,
                                       G_GNUC_UNUSED JsonObject **arguments, GError **error)
 {
-    return mmrig_request_device(request, MMRIG_DEVICE_BALLOON, NULL, error) != NULL;
+    return mmrig_request_device(request, &mmrig_device_balloon, NULL, error) != NULL;
 }
 
 static GStrv reply_balloon_query(const MmrigRequest *request, G_GNUC_UNUSED pid_t pid,
@@ -60,7 +61,7 @@ static const char *const balloon_set_commands[] = {"balloon", NULL};
 const MmrigAction mmrig_action_balloon_set = {
     .verb = "balloon-set",
     .commands = balloon_set_commands,
-    .keys = {{"bytes", FALSE}},
+    .keys = {{"bytes", FALSE, FALSE}},
     .prepare = prepare_balloon_set,
 };
 
@@ -78,18 +79,19 @@ static gboolean prepare_virtio_mem_set(const MmrigRequest *request, JsonObject *
 {
     const char *id = mmrig_request_text(request, "id");
     const MmrigDevice *device =
-        mmrig_request_device(request, MMRIG_DEVICE_VIRTIO_MEM, id, error);
+        mmrig_request_device(request, &mmrig_device_virtio_mem, id, error);
+    const MmrigVirtioMem *memory = (const MmrigVirtioMem *)device;
     g_autofree char *path = NULL;
     guint64 requested = 0;
 
     if (!device ||
-        !mmrig_request_number(request, "requested", 0, device->size, &requested, error))
+        !mmrig_request_number(request, "requested", 0, memory->size, &requested, error))
         return FALSE;
-    if (requested % device->block_size != 0) {
+    if (requested % memory->block_size != 0) {
         g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_GUEST,
                     "%s: requested=%" G_GUINT64_FORMAT " is not a multiple of the block size "
                     "of %s, %" G_GUINT64_FORMAT,
-                    request->verb, requested, id, device->block_size);
+                    request->verb, requested, id, memory->block_size);
         return FALSE;
     }
     path = g_strconcat("/machine/peripheral/", device->id, NULL);
@@ -103,7 +105,7 @@ static gboolean prepare_virtio_mem_set(const MmrigRequest *request, JsonObject *
 static gboolean prepare_virtio_mem_query(const MmrigRequest *request,
                                          G_GNUC_UNUSED JsonObject **arguments, GError **error)
 {
-    return mmrig_request_device(request, MMRIG_DEVICE_VIRTIO_MEM,
+    return mmrig_request_device(request, &mmrig_device_virtio_mem,
                                 mmrig_request_text(request, "id"), error) != NULL;
 }
 
@@ -155,7 +157,7 @@ static const char *const virtio_mem_set_commands[] = {"qom-set", NULL};
 const MmrigAction mmrig_action_virtio_mem_set = {
     .verb = "virtio-mem-set",
     .commands = virtio_mem_set_commands,
-    .keys = {{"id", FALSE}, {"requested", FALSE}},
+    .keys = {{"id", FALSE, FALSE}, {"requested", FALSE, FALSE}},
     .prepare = prepare_virtio_mem_set,
 };
 
@@ -164,7 +166,7 @@ static const char *const virtio_mem_query_commands[] = {"query-memory-devices", 
 const MmrigAction mmrig_action_virtio_mem_query = {
     .verb = "virtio-mem-query",
     .commands = virtio_mem_query_commands,
-    .keys = {{"id", FALSE}},
+    .keys = {{"id", FALSE, FALSE}},
     .prepare = prepare_virtio_mem_query,
     .reply = reply_virtio_mem_query,
 };

@@ -21,6 +21,6 @@ static const char *const commands[] = {"qom-set", NULL};
 const MmrigAction mmrig_action_mirror_spoil = {
     .verb = "mirror-spoil",
     .commands = commands,
-    .keys = {{"gpa", FALSE}, {"len", FALSE}},
+    .keys = {{"gpa", FALSE, TRUE}, {"len", FALSE, FALSE}},
     .prepare = prepare_spoil,
 };

@@ -12,17 +12,13 @@
 /* "MODULE OFFSET LENGTH" of the scenario's NVDIMM. Free with g_free(). */
 static char *range_text(const MmrigRequest *request, GError **error)
 {
-    const MmrigScenario *scenario = request->scenario;
-    const MmrigDevice *device = mmrig_request_device(request, MMRIG_DEVICE_NVDIMM,
+    const MmrigDevice *device = mmrig_request_device(request, &mmrig_device_nvdimm,
                                                      mmrig_request_text(request, "id"), error);
     guint64 offset = 0, length = 0;
 
     if (!device || !mmrig_request_number(request, "offset", 0, G_MAXUINT64, &offset, error) ||
         !mmrig_request_number(request, "length", 1, G_MAXUINT64, &length, error))
         return NULL;
-    /* Wraps for a negative shift, as meant; the device refuses what is not in the module. */
-    if (g_strcmp0(scenario->fault.shift, request->verb) == 0)
-        offset += (guint64)scenario->fault.shift_bytes;
     return g_strdup_printf("%s 0x%" G_GINT64_MODIFIER "x 0x%" G_GINT64_MODIFIER "x", device->id,
                            offset, length);
 }
@@ -72,21 +68,24 @@ static const char *const get_commands[] = {"qom-get", NULL};
 const MmrigAction mmrig_action_pmem_inject = {
     .verb = "pmem-inject",
     .commands = set_commands,
-    .keys = {{"id", FALSE}, {"offset", FALSE}, {"length", FALSE}, {"notify", TRUE}},
+    .keys = {{"id", FALSE, FALSE},
+             {"offset", FALSE, TRUE},
+             {"length", FALSE, FALSE},
+             {"notify", TRUE, FALSE}},
     .prepare = pmem_prepare_inject,
 };
 
 const MmrigAction mmrig_action_pmem_clear = {
     .verb = "pmem-clear",
     .commands = set_commands,
-    .keys = {{"id", FALSE}, {"offset", FALSE}, {"length", FALSE}},
+    .keys = {{"id", FALSE, FALSE}, {"offset", FALSE, TRUE}, {"length", FALSE, FALSE}},
     .prepare = pmem_prepare_clear,
 };
 
 const MmrigAction mmrig_action_pmem_count = {
     .verb = "pmem-count",
     .commands = get_commands,
-    .keys = {{"of", FALSE}},
+    .keys = {{"of", FALSE, FALSE}},
     .prepare = pmem_prepare_count,
     .reply = mmrig_reply_count,
 };

@@ -14,7 +14,7 @@
 /* A request: its arguments, known to be those that the verb takes. */
 typedef struct {
     const char *verb;
-    const MmrigScenario *scenario;
+    const MmrigMachineSpec *spec;
     GHashTable *values; /* key -> value */
 } MmrigRequest;
 
@@ -22,18 +22,20 @@ typedef struct {
 typedef struct {
     const char *key;
     gboolean optional;
+    gboolean address; /* a number that a fault can shift */
 } MmrigActionKey;
 
 typedef struct {
     const char *verb;
     const char *const *commands;                /* what it needs of QMP */
+    gboolean joins_machines;                    /* has none of what follows */
     MmrigActionKey keys[MMRIG_ACTION_KEYS_MAX]; /* up to the first without a key */
 
     /* Whether machines of the architecture have what it acts on; NULL: all have. */
     gboolean (*exists_on)(const MmrigArch *arch);
 
     /*
-     * Checks the request against the scenario's machine and makes the arguments of the QMP
+     * Checks the request against the machine and makes the arguments of the QMP
      * command, the first of commands; *arguments stays NULL if it takes none.
      */
     gboolean (*prepare)(const MmrigRequest *request, JsonObject **arguments, GError **error);
@@ -51,6 +53,7 @@ extern const MmrigAction mmrig_action_balloon_query;
 extern const MmrigAction mmrig_action_virtio_mem_set;
 extern const MmrigAction mmrig_action_virtio_mem_query;
 extern const MmrigAction mmrig_action_host_rss;
+extern const MmrigAction mmrig_action_meet;
 extern const MmrigAction mmrig_action_cxl_poison;
 extern const MmrigAction mmrig_action_cxl_event;
 extern const MmrigAction mmrig_action_mirror_spoil;
@@ -72,13 +75,14 @@ const char *mmrig_request_text(const MmrigRequest *request, const char *key);
 gboolean mmrig_request_number(const MmrigRequest *request, const char *key, guint64 min,
                               guint64 max, guint64 *number, GError **error);
 
-/* The device of this kind and id (any id if NULL) in the scenario, or NULL with error. */
-const MmrigDevice *mmrig_request_device(const MmrigRequest *request, MmrigDeviceKind kind,
-                                        const char *id, GError **error);
+/* The device of this class and id (any id if NULL) of the machine, or NULL with error. */
+const MmrigDevice *mmrig_request_device(const MmrigRequest *request,
+                                        const MmrigDeviceClass *class, const char *id,
+                                        GError **error);
 
 /*
  * The arguments of qom-get, or with a value those of qom-set, for the machine's device of this
- * type of the pack. FALSE with error if the scenario has none.
+ * type of the pack. FALSE with error if it has none.
  */
 gboolean mmrig_request_property(const MmrigRequest *request, const char *type,
                                 const char *property, const char *value, JsonObject **arguments,

@@ -13,14 +13,11 @@
 static gboolean ras_join(const MmrigRequest *request, const char *const *keys, char **text,
                          GError **error)
 {
-    const MmrigScenario *scenario = request->scenario;
     g_autoptr(GString) joined = g_string_new(NULL);
     guint64 address = 0;
 
     if (!mmrig_request_number(request, "gpa", 0, G_MAXUINT64, &address, error))
         return FALSE;
-    if (g_strcmp0(scenario->fault.shift, request->verb) == 0)
-        address += (guint64)scenario->fault.shift_bytes;
     g_string_append_printf(joined, "gpa=0x%" G_GINT64_MODIFIER "x", address);
     for (; *keys; keys++) {
         const char *value = mmrig_request_text(request, *keys);
@@ -108,27 +105,27 @@ static const char *const get_commands[] = {"qom-get", NULL};
 const MmrigAction mmrig_action_ras_inject = {
     .verb = "ras-inject",
     .commands = set_commands,
-    .keys = {{"kind", FALSE},
-             {"gpa", FALSE},
-             {"len", TRUE},
-             {"cpu", TRUE},
-             {"poison", TRUE},
-             {"broadcast", TRUE},
-             {"count", TRUE}},
+    .keys = {{"kind", FALSE, FALSE},
+             {"gpa", FALSE, TRUE},
+             {"len", TRUE, FALSE},
+             {"cpu", TRUE, FALSE},
+             {"poison", TRUE, FALSE},
+             {"broadcast", TRUE, FALSE},
+             {"count", TRUE, FALSE}},
     .prepare = ras_prepare_inject,
 };
 
 const MmrigAction mmrig_action_ras_clear = {
     .verb = "ras-clear",
     .commands = set_commands,
-    .keys = {{"gpa", FALSE}, {"len", TRUE}, {"source", TRUE}},
+    .keys = {{"gpa", FALSE, TRUE}, {"len", TRUE, FALSE}, {"source", TRUE, FALSE}},
     .prepare = ras_prepare_clear,
 };
 
 const MmrigAction mmrig_action_ras_count = {
     .verb = "ras-count",
     .commands = get_commands,
-    .keys = {{"of", FALSE}},
+    .keys = {{"of", FALSE, FALSE}},
     .prepare = ras_prepare_count,
     .reply = mmrig_reply_count,
 };
@@ -136,7 +133,7 @@ const MmrigAction mmrig_action_ras_count = {
 const MmrigAction mmrig_action_ras_last = {
     .verb = "ras-last",
     .commands = get_commands,
-    .keys = {{"of", FALSE}},
+    .keys = {{"of", FALSE, FALSE}},
     .prepare = prepare_last,
     .reply = reply_last,
 };

@@ -13,12 +13,23 @@ enum { COMMAND_TIMEOUT = 30000 };
 enum { ARGUMENT_MAX = 256 };
 
 static const MmrigAction *const actions[] = {
-    &mmrig_action_mce_inject,     &mmrig_action_balloon_set,      &mmrig_action_balloon_query,
-    &mmrig_action_virtio_mem_set, &mmrig_action_virtio_mem_query, &mmrig_action_host_rss,
-    &mmrig_action_ras_inject,     &mmrig_action_ras_clear,        &mmrig_action_ras_count,
-    &mmrig_action_ras_last,       &mmrig_action_pmem_inject,      &mmrig_action_pmem_clear,
-    &mmrig_action_pmem_count,     &mmrig_action_cxl_poison,       &mmrig_action_cxl_event,
+    &mmrig_action_mce_inject,
+    &mmrig_action_balloon_set,
+    &mmrig_action_balloon_query,
+    &mmrig_action_virtio_mem_set,
+    &mmrig_action_virtio_mem_query,
+    &mmrig_action_host_rss,
+    &mmrig_action_ras_inject,
+    &mmrig_action_ras_clear,
+    &mmrig_action_ras_count,
+    &mmrig_action_ras_last,
+    &mmrig_action_pmem_inject,
+    &mmrig_action_pmem_clear,
+    &mmrig_action_pmem_count,
+    &mmrig_action_cxl_poison,
+    &mmrig_action_cxl_event,
     &mmrig_action_mirror_spoil,
+    &mmrig_action_meet,
 };
 
 static const MmrigAction *find_action(const char *verb)
@@ -32,6 +43,32 @@ static const MmrigAction *find_action(const char *verb)
 gboolean mmrig_action_exists(const char *verb)
 {
     return find_action(verb) != NULL;
+}
+
+const char *mmrig_action_nearest(const char *verb)
+{
+    const char *verbs[G_N_ELEMENTS(actions) + 1] = {NULL};
+
+    for (gsize i = 0; i < G_N_ELEMENTS(actions); i++)
+        verbs[i] = actions[i]->verb;
+    return mmrig_nearest(verbs, verb);
+}
+
+gboolean mmrig_action_has_address(const char *verb)
+{
+    const MmrigAction *action = find_action(verb);
+
+    for (gsize i = 0; action && i < MMRIG_ACTION_KEYS_MAX && action->keys[i].key; i++)
+        if (action->keys[i].address)
+            return TRUE;
+    return FALSE;
+}
+
+gboolean mmrig_action_joins_machines(const char *verb)
+{
+    const MmrigAction *action = find_action(verb);
+
+    return action && action->joins_machines;
 }
 
 gboolean mmrig_action_exists_on(const MmrigArch *arch, const char *verb)
@@ -70,14 +107,15 @@ gboolean mmrig_request_number(const MmrigRequest *request, const char *key, guin
     return FALSE;
 }
 
-const MmrigDevice *mmrig_request_device(const MmrigRequest *request, MmrigDeviceKind kind,
-                                        const char *id, GError **error)
+const MmrigDevice *mmrig_request_device(const MmrigRequest *request,
+                                        const MmrigDeviceClass *class, const char *id,
+                                        GError **error)
 {
-    const GPtrArray *devices = request->scenario->devices;
+    const GPtrArray *devices = request->spec->devices;
 
-    for (guint i = 0; devices && i < devices->len; i++) {
+    for (guint i = 0; i < devices->len; i++) {
         const MmrigDevice *device = g_ptr_array_index(devices, i);
-        if (device->kind == kind && (!id || strcmp(device->id, id) == 0))
+        if (device->class == class && (!id || strcmp(device->id, id) == 0))
             return device;
     }
     g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_GUEST, "%s: the machine has no such device%s%s",
@@ -89,25 +127,21 @@ gboolean mmrig_request_property(const MmrigRequest *request, const char *type,
                                 const char *property, const char *value, JsonObject **arguments,
                                 GError **error)
 {
-    const GPtrArray *devices = request->scenario->devices;
+    const MmrigDevice *device = mmrig_spec_pack_device(request->spec, type);
 
-    for (guint i = 0; devices && i < devices->len; i++) {
-        const MmrigDevice *device = g_ptr_array_index(devices, i);
-
-        if (device->kind != MMRIG_DEVICE_PACK || g_strcmp0(device->type, type) != 0)
-            continue;
-        g_autofree char *path = g_strconcat("/machine/peripheral/", device->id, NULL);
-        *arguments = json_object_new();
-        json_object_set_string_member(*arguments, "path", path);
-        json_object_set_string_member(*arguments, "property", property);
-        if (value)
-            json_object_set_string_member(*arguments, "value", value);
-        return TRUE;
+    if (!device) {
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_GUEST,
+                    "%s: the machine has no %s; add a section [pack ID] with type = %s",
+                    request->verb, type, type);
+        return FALSE;
     }
-    g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_GUEST,
-                "%s: the machine has no %s; add a section [pack ID] with type = %s",
-                request->verb, type, type);
-    return FALSE;
+    g_autofree char *path = g_strconcat("/machine/peripheral/", device->id, NULL);
+    *arguments = json_object_new();
+    json_object_set_string_member(*arguments, "path", path);
+    json_object_set_string_member(*arguments, "property", property);
+    if (value)
+        json_object_set_string_member(*arguments, "value", value);
+    return TRUE;
 }
 
 GStrv mmrig_reply_count(const MmrigRequest *request, G_GNUC_UNUSED pid_t pid, JsonNode *answer,
@@ -243,40 +277,66 @@ static void actions_on_answer(GObject *source, GAsyncResult *result, gpointer da
     }
 }
 
+/*
+ * Checks the request and makes the command's arguments. What a fault shifts was right before:
+ * the numbers wrap, as is meant for a negative shift.
+ */
+static gboolean actions_prepare(const Pending *pending, const MmrigActionFault *fault,
+                                JsonObject **arguments, GError **error)
+{
+    const MmrigAction *action = pending->action;
+    const MmrigRequest *request = &pending->request;
+
+    if (!action->prepare)
+        return TRUE;
+    if (!action->prepare(request, arguments, error))
+        return FALSE;
+    if (g_strcmp0(fault->shift, action->verb) != 0)
+        return TRUE;
+    g_clear_pointer(arguments, json_object_unref);
+    for (gsize i = 0; i < MMRIG_ACTION_KEYS_MAX && action->keys[i].key; i++) {
+        guint64 address = 0;
+        if (!action->keys[i].address || !mmrig_request_text(request, action->keys[i].key) ||
+            !mmrig_request_number(request, action->keys[i].key, 0, G_MAXUINT64, &address, NULL))
+            continue;
+        address += (guint64)fault->shift_bytes;
+        g_hash_table_insert(request->values, (gpointer)action->keys[i].key,
+                            g_strdup_printf("0x%" G_GINT64_MODIFIER "x", address));
+    }
+    g_autoptr(GError) cause = NULL;
+    if (action->prepare(request, arguments, &cause))
+        return TRUE;
+    g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT, "[fault] shift: %s", cause->message);
+    return FALSE;
+}
+
 void mmrig_action_perform_async(const MmrigActionContext *context, const char *verb,
                                 const char *const *args, GCancellable *cancellable,
                                 GAsyncReadyCallback callback, gpointer data)
 {
-    const MmrigScenario *scenario = context->scenario;
     const MmrigAction *action = find_action(verb);
     g_autoptr(GTask) task = g_task_new(NULL, cancellable, callback, data);
     JsonObject *arguments = NULL;
     GError *error = NULL;
 
     g_task_set_source_tag(task, mmrig_action_perform_async);
-    if (!action) {
+    if (!action || action->joins_machines) {
         g_task_return_new_error(task, MMRIG_ERROR, MMRIG_ERROR_GUEST,
-                                "there is no such request");
-        return;
-    }
-    if (!scenario->requests ||
-        !g_strv_contains((const char *const *)scenario->requests, verb)) {
-        g_task_return_new_error(task, MMRIG_ERROR, MMRIG_ERROR_GUEST,
-                                "%s: the scenario does not allow this request", verb);
+                                "there is no such request here");
         return;
     }
     Pending *pending = g_new0(Pending, 1);
     pending->action = action;
     pending->pid = context->pid;
     pending->request.verb = action->verb;
-    pending->request.scenario = scenario;
+    pending->request.spec = context->spec;
     pending->request.values = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, g_free);
     g_task_set_task_data(task, pending, actions_pending_free);
 
     if (!sort_arguments(action, args, pending->request.values, &error) ||
-        (action->prepare && !action->prepare(&pending->request, &arguments, &error))) {
+        !actions_prepare(pending, context->fault, &arguments, &error)) {
         g_task_return_error(task, error);
-    } else if (g_strcmp0(scenario->fault.drop, verb) == 0) {
+    } else if (g_strcmp0(context->fault->drop, verb) == 0) {
         if (arguments)
             json_object_unref(arguments);
         g_task_return_pointer(task, g_new0(char *, 1), (GDestroyNotify)g_strfreev);

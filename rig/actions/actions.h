@@ -23,18 +23,27 @@
  *   cxl-poison id=ID dpa=ADDR [len=N]                  on the device's list of poison
  *   cxl-event id=ID log=LOG dpa=ADDR                   a general media event in a device's log:
  *                                                      informational, warning, failure, fatal
- *   host-rss                                           reply: rss=BYTES of the QEMU process
+ *   meet name=POINT [value=TEXT]                       waits until the tests of all machines
+ * are there; reply: MACHINE=TEXT of each other host-rss reply: rss=BYTES of the QEMU process
  */
 #pragma once
 
 #include "arch/arch.h"
+#include "machine/spec.h"
 #include "qmp/qmp.h"
-#include "scenario/scenario.h"
+
+/* What the rig does wrong on purpose in requests; all empty: nothing. */
+typedef struct {
+    char *drop;         /* this request is answered "ok" and not carried out, or NULL */
+    char *shift;        /* in this request every address is moved, or NULL */
+    gint64 shift_bytes; /* by this much */
+} MmrigActionFault;
 
 typedef struct {
     MmrigQmp *qmp;
     pid_t pid; /* QEMU's */
-    const MmrigScenario *scenario;
+    const MmrigMachineSpec *spec;
+    const MmrigActionFault *fault;
 } MmrigActionContext;
 
 /*
@@ -47,9 +56,15 @@ void mmrig_action_perform_async(const MmrigActionContext *context, const char *v
                                 GAsyncReadyCallback callback, gpointer data);
 GStrv mmrig_action_perform_finish(GAsyncResult *result, GError **error);
 
-/* Whether there is such a verb; for checking scenarios. */
+/* For checking scenarios: whether there is such a verb, */
 gboolean mmrig_action_exists(const char *verb);
 /* Whether there is such a verb, and machines of that architecture have what it acts on. */
 gboolean mmrig_action_exists_on(const MmrigArch *arch, const char *verb);
+/* the one nearest to a misspelt one, or NULL, */
+const char *mmrig_action_nearest(const char *verb);
+/* whether it takes an address, which a fault can shift, */
+gboolean mmrig_action_has_address(const char *verb);
+/* and whether it is about several machines; such a one is carried out by who has them all. */
+gboolean mmrig_action_joins_machines(const char *verb);
 /* The QMP commands the verb needs, NULL-terminated; NULL if there is no such verb. */
 const char *const *mmrig_action_commands(const char *verb);

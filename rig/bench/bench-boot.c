@@ -73,7 +73,8 @@ static gboolean measure_baseline(const MmrigScenario *scenario, const MmrigBootI
     if (!image)
         return FALSE;
     bare.initrd = image;
-    g_autoptr(MmrigPlan) plan = mmrig_plan_make(scenario, &bare, error);
+    g_autoptr(MmrigPlan) plan =
+        mmrig_plan_make(mmrig_scenario_machine(scenario, 0), &bare, error);
     g_autoptr(GArray) backings = plan ? mmrig_backings_new(plan, error) : NULL;
     if (!backings)
         return FALSE;
@@ -88,7 +89,8 @@ gboolean mmrig_bench_boot(const MmrigSetup *setup, double *subject, double *base
 {
     g_autofree char *folder = g_build_filename(mmrig_path_data(), "scenarios", NULL);
     g_autoptr(MmrigScenario) scenario = mmrig_scenario_load(folder, "boot-smoke", NULL, error);
-    g_autofree char *image = scenario ? mmrig_setup_image(setup, scenario, NULL, error) : NULL;
+    g_autofree char *image =
+        scenario ? mmrig_setup_image(setup, scenario, 0, NULL, error) : NULL;
 
     if (!image)
         return FALSE;

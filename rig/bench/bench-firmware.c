@@ -5,34 +5,27 @@
  */
 #include "base/paths.h"
 #include "bench.h"
-
-static void bench_firmware_replace_test(MmrigScenario *scenario)
-{
-    g_free(scenario->test);
-    scenario->test = g_strdup("memmap");
-    g_clear_pointer(&scenario->args, g_strfreev);
-}
+#include "machine/device-pack.h"
 
 /* The device stays as it is, but its ROM is not there. */
 static gboolean take_rom(MmrigScenario *scenario, GError **error)
 {
-    for (guint i = 0; i < scenario->devices->len; i++) {
-        MmrigDevice *device = g_ptr_array_index(scenario->devices, i);
-        g_autoptr(GStrvBuilder) builder = NULL;
+    const MmrigDevice *device =
+        mmrig_spec_pack_device(mmrig_scenario_machine(scenario, 0), "mmrig-mirror");
+    MmrigPackDevice *mirror = (MmrigPackDevice *)device;
+    g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
 
-        if (g_strcmp0(device->type, "mmrig-mirror") != 0)
-            continue;
-        builder = g_strv_builder_new();
-        if (device->properties)
-            g_strv_builder_addv(builder, (const char **)device->properties);
-        g_strv_builder_add(builder, "rombar=0");
-        g_strfreev(device->properties);
-        device->properties = g_strv_builder_end(builder);
-        return TRUE;
+    if (!mirror) {
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG, "%s: there is no mmrig-mirror",
+                    scenario->path);
+        return FALSE;
     }
-    g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG, "%s: there is no mmrig-mirror",
-                scenario->path);
-    return FALSE;
+    if (mirror->properties)
+        g_strv_builder_addv(builder, (const char **)mirror->properties);
+    g_strv_builder_add(builder, "rombar=0");
+    g_strfreev(mirror->properties);
+    mirror->properties = g_strv_builder_end(builder);
+    return TRUE;
 }
 
 static gboolean bench_firmware_measure(const MmrigSetup *setup, gboolean rom, double *seconds,
@@ -48,8 +41,8 @@ static gboolean bench_firmware_measure(const MmrigSetup *setup, gboolean rom, do
         g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_UNMET, "%s", unmet);
         return FALSE;
     }
-    bench_firmware_replace_test(scenario);
-    g_autofree char *image = mmrig_setup_image(setup, scenario, NULL, error);
+    mmrig_test_replace(mmrig_scenario_test(scenario, 0), "memmap");
+    g_autofree char *image = mmrig_setup_image(setup, scenario, 0, NULL, error);
     if (!image)
         return FALSE;
     const MmrigBootInputs inputs = mmrig_setup_inputs(setup, image, MMRIG_START_COLD);

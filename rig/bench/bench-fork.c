@@ -154,13 +154,17 @@ static gboolean measure_load(const MmrigSetup *setup, double *seconds, GError **
 {
     g_autofree char *folder = g_build_filename(mmrig_path_data(), "scenarios", NULL);
     g_autoptr(MmrigScenario) scenario = mmrig_scenario_load(folder, SCENARIO, NULL, error);
-    g_autofree char *image = scenario ? mmrig_setup_image(setup, scenario, NULL, error) : NULL;
+    g_autofree char *image =
+        scenario ? mmrig_setup_image(setup, scenario, 0, NULL, error) : NULL;
 
     if (!image)
         return FALSE;
     MmrigBootInputs inputs = mmrig_setup_inputs(setup, image, MMRIG_START_FORK);
-    g_autoptr(MmrigTemplate) template = mmrig_template_obtain(scenario, &inputs, error);
-    g_autoptr(MmrigPlan) machine = template ? mmrig_plan_make(scenario, &inputs, error) : NULL;
+    g_autoptr(GPtrArray) words = g_ptr_array_new();
+    const MmrigForkable what = mmrig_setup_forkable(scenario, 0, words);
+    g_autoptr(MmrigTemplate) template = mmrig_template_obtain(&what, &inputs, error);
+    g_autoptr(MmrigPlan) machine =
+        template ? mmrig_plan_make(mmrig_scenario_machine(scenario, 0), &inputs, error) : NULL;
     g_autoptr(GArray) files =
         machine ? mmrig_template_backings(template, machine, error) : NULL;
     return files && load_bare(machine, files, seconds, error);

@@ -192,14 +192,17 @@ static gboolean prepare(Bench *bench, const MmrigSetup *setup, GError **error)
 {
     g_autofree char *folder = g_build_filename(mmrig_path_data(), "scenarios", NULL);
     g_autoptr(MmrigScenario) scenario = mmrig_scenario_load(folder, SCENARIO, NULL, error);
-    g_autofree char *image = scenario ? mmrig_setup_image(setup, scenario, NULL, error) : NULL;
+    g_autofree char *image =
+        scenario ? mmrig_setup_image(setup, scenario, 0, NULL, error) : NULL;
 
     if (!image)
         return FALSE;
     MmrigBootInputs inputs = mmrig_setup_inputs(setup, image, MMRIG_START_FORK);
-    bench->template = mmrig_template_obtain(scenario, &inputs, error);
+    g_autoptr(GPtrArray) words = g_ptr_array_new();
+    const MmrigForkable what = mmrig_setup_forkable(scenario, 0, words);
+    bench->template = mmrig_template_obtain(&what, &inputs, error);
     if (bench->template)
-        bench->machine = mmrig_plan_make(scenario, &inputs, error);
+        bench->machine = mmrig_plan_make(mmrig_scenario_machine(scenario, 0), &inputs, error);
     if (!bench->machine)
         return FALSE;
     for (guint i = 0; i < bench->machine->backings->len; i++) {

@@ -30,7 +30,8 @@ static gboolean bench_poison_measure(const MmrigSetup *setup, const char *with, 
     g_autofree char *folder = g_build_filename(mmrig_path_data(), "scenarios", NULL);
     g_autoptr(MmrigScenario) scenario =
         mmrig_scenario_load(folder, "poison-bandwidth", NULL, error);
-    g_autofree char *image = scenario ? mmrig_setup_image(setup, scenario, NULL, error) : NULL;
+    g_autofree char *image =
+        scenario ? mmrig_setup_image(setup, scenario, 0, NULL, error) : NULL;
 
     if (!image)
         return FALSE;

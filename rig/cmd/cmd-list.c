@@ -122,6 +122,18 @@ static void print_reason(const char *label, const char *reason)
         mmrig_print("    %s %s\n", label, reason);
 }
 
+/* What a machine and its test need; that of several begins with its name. */
+static void print_machine(const MmrigScenario *scenario, guint number)
+{
+    const MmrigMachineSpec *spec = mmrig_scenario_machine(scenario, number);
+    const MmrigTest *test = mmrig_scenario_test(scenario, number);
+
+    print_reason("has the machine:", spec->name);
+    print_words("asks the rig for:", test->requests);
+    print_words("needs in the kernel:", spec->config);
+    print_words("needs in the image:", spec->manifests);
+}
+
 static void list_print_text(const GPtrArray *scenarios)
 {
     gsize names = 0, areas = 0;
@@ -142,10 +154,9 @@ static void list_print_text(const GPtrArray *scenarios)
         }
         mmrig_print("%-*s  %-*s  %s\n", (int)names, name, (int)areas, scenario->area,
                     scenario->summary);
-        print_words("asks the rig for:", scenario->requests);
-        print_words("needs in the kernel:", scenario->config);
-        print_words("needs in the image:", scenario->manifests);
-        print_reason("is booted, not forked:", mmrig_template_unfit(scenario));
+        for (guint number = 0; number < scenario->machines->len; number++)
+            print_machine(scenario, number);
+        print_reason("is booted, not forked:", mmrig_scenario_unforkable(scenario));
         print_reason("must be forked:", scenario->forked);
     }
 }
@@ -157,6 +168,34 @@ static void set_words(JsonObject *object, const char *member, GStrv words)
     for (; words && *words; words++)
         json_array_add_string_element(array, *words);
     json_object_set_array_member(object, member, array);
+}
+
+/* What is said of a machine and its test. */
+static void set_machine(JsonObject *object, const MmrigScenario *scenario, guint number)
+{
+    const MmrigMachineSpec *spec = mmrig_scenario_machine(scenario, number);
+    const MmrigTest *test = mmrig_scenario_test(scenario, number);
+
+    json_object_set_string_member(object, "test", test->test);
+    set_words(object, "requests", test->requests);
+    set_words(object, "config", spec->config);
+    set_words(object, "modules", spec->modules);
+    set_words(object, "manifests", spec->manifests);
+}
+
+/* All of several machines, each with its name. */
+static void set_machines(JsonObject *object, const MmrigScenario *scenario)
+{
+    JsonArray *array = json_array_new();
+
+    for (guint i = 0; i < scenario->machines->len; i++) {
+        JsonObject *machine = json_object_new();
+        json_object_set_string_member(machine, "name",
+                                      mmrig_scenario_machine(scenario, i)->name);
+        set_machine(machine, scenario, i);
+        json_array_add_object_element(array, machine);
+    }
+    json_object_set_array_member(object, "machines", array);
 }
 
 static JsonObject *list_describe(const MmrigScenario *scenario)
@@ -173,14 +212,12 @@ static JsonObject *list_describe(const MmrigScenario *scenario)
     json_object_set_string_member(object, "area", scenario->area);
     json_object_set_string_member(object, "summary", scenario->summary);
     json_object_set_string_member(object, "file", scenario->path);
-    json_object_set_string_member(object, "test", scenario->test);
+    set_machine(object, scenario, 0);
+    if (scenario->machines->len > 1)
+        set_machines(object, scenario);
     json_object_set_int_member(object, "timeout", scenario->timeout);
-    mmrig_json_set_text(object, "cold", mmrig_template_unfit(scenario));
+    mmrig_json_set_text(object, "cold", mmrig_scenario_unforkable(scenario));
     mmrig_json_set_text(object, "forked", scenario->forked);
-    set_words(object, "requests", scenario->requests);
-    set_words(object, "config", scenario->config);
-    set_words(object, "modules", scenario->modules);
-    set_words(object, "manifests", scenario->manifests);
     set_words(object, "twins", scenario->twins);
     return object;
 }

@@ -16,19 +16,14 @@
 /* Makes of the scenario one whose test tells the memory map. */
 static void memmap_command_replace_test(MmrigScenario *scenario)
 {
-    char *cmdline = scenario->cmdline ? g_strdup_printf("%s " CMDLINE, scenario->cmdline)
-                                      : g_strdup(CMDLINE);
+    MmrigMachineSpec *spec = mmrig_scenario_machine(scenario, 0);
+    char *cmdline =
+        spec->cmdline ? g_strdup_printf("%s " CMDLINE, spec->cmdline) : g_strdup(CMDLINE);
 
-    g_free(scenario->cmdline);
-    scenario->cmdline = cmdline;
-    g_free(scenario->test);
-    scenario->test = g_strdup("memmap");
-    g_clear_pointer(&scenario->args, g_strfreev);
-    g_clear_pointer(&scenario->boots, g_strfreev);
-    g_clear_pointer(&scenario->requests, g_strfreev);
-    g_clear_pointer(&scenario->panic, g_free);
+    g_free(spec->cmdline);
+    spec->cmdline = cmdline;
+    mmrig_test_replace(mmrig_scenario_test(scenario, 0), "memmap");
     g_clear_pointer(&scenario->twin, g_free);
-    scenario->expect = MMRIG_EXPECT_PASS;
 }
 
 static void memmap_command_on_output(const char *bytes, gsize size, gpointer data)
@@ -44,7 +39,7 @@ static void memmap_command_on_output(const char *bytes, gsize size, gpointer dat
 static GString *memmap_command_run(const MmrigSetup *setup, MmrigScenario *scenario,
                                    GError **error)
 {
-    g_autofree char *image = mmrig_setup_image(setup, scenario, NULL, error);
+    g_autofree char *image = mmrig_setup_image(setup, scenario, 0, NULL, error);
     g_autoptr(GString) output = g_string_new(NULL);
 
     if (!image)
@@ -75,7 +70,7 @@ static MmrigMemmap *memmap_command_obtain(const MmrigSetup *setup, MmrigScenario
 {
     g_autofree char *unmet = NULL;
 
-    if (scenario->firmware == MMRIG_FIRMWARE_NONE) {
+    if (mmrig_scenario_machine(scenario, 0)->firmware == MMRIG_FIRMWARE_NONE) {
         g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
                     "%s: its machine has no firmware that makes a map; the scenario needs "
                     "[firmware] type = ovmf",

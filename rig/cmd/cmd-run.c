@@ -151,7 +151,8 @@ static gboolean run_command_add_devices(const RunArguments *arguments,
         return FALSE;
     for (guint i = 0; i < scenarios->len; i++)
         for (char **device = arguments->devices; device && *device; device++)
-            if (!mmrig_scenario_add_device(g_ptr_array_index(scenarios, i), *device, error))
+            if (!mmrig_scenario_add_pack_device(g_ptr_array_index(scenarios, i), *device,
+                                                error))
                 return FALSE;
     return TRUE;
 }
@@ -182,27 +183,40 @@ static void print_disk(const MmrigPlan *machine)
     }
 }
 
+static gboolean dry_run_machine(const MmrigSetup *setup, const MmrigScenario *scenario,
+                                guint number, GError **error)
+{
+    const MmrigMachineSpec *spec = mmrig_scenario_machine(scenario, number);
+    g_autofree char *image = mmrig_setup_image(setup, scenario, number, NULL, error);
+
+    if (!image)
+        return FALSE;
+    MmrigBootInputs inputs = mmrig_setup_inputs(setup, image, MMRIG_START_COLD);
+    g_autoptr(MmrigPlan) plan = mmrig_plan_make(spec, &inputs, error);
+    if (!plan)
+        return FALSE;
+    g_autofree char *command = mmrig_plan_quote(plan);
+    if (spec->name)
+        mmrig_print("# machine %s\n", spec->name);
+    print_disk(plan);
+    mmrig_print("%s\n", command);
+    return TRUE;
+}
+
 static gboolean dry_run(const MmrigSetup *setup, const GPtrArray *scenarios, GError **error)
 {
     for (guint i = 0; i < scenarios->len; i++) {
         const MmrigScenario *scenario = g_ptr_array_index(scenarios, i);
-        g_autofree char *image = mmrig_setup_image(setup, scenario, NULL, error);
-        if (!image)
-            return FALSE;
-        MmrigBootInputs inputs = mmrig_setup_inputs(setup, image, MMRIG_START_COLD);
-        g_autoptr(MmrigPlan) machine = mmrig_plan_make(scenario, &inputs, error);
-        if (!machine)
-            return FALSE;
-        g_autofree char *command = mmrig_plan_quote(machine);
-        const char *cold = mmrig_template_unfit(scenario);
+        const char *cold = mmrig_scenario_unforkable(scenario);
         mmrig_print("# %s%s%s\n", scenario->name, scenario->twin ? ":" : "",
                     scenario->twin ? scenario->twin : "");
         if (cold)
             mmrig_print("# is booted, not forked: %s\n", cold);
         if (scenario->forked)
             mmrig_print("# must be forked: %s\n", scenario->forked);
-        print_disk(machine);
-        mmrig_print("%s\n", command);
+        for (guint number = 0; number < scenario->machines->len; number++)
+            if (!dry_run_machine(setup, scenario, number, error))
+                return FALSE;
     }
     return TRUE;
 }

@@ -274,9 +274,9 @@ static void shell_on_connected(MmrigInstance *instance, gpointer data)
 {
     g_autoptr(GError) error = NULL;
     Shell *shell = data;
-    const MmrigKept kept = {shell->scenario, mmrig_instance_qmp(instance),
-                            mmrig_instance_pid(instance), mmrig_instance_channel(instance),
-                            shell->name};
+    const MmrigKept kept = {mmrig_scenario_machine(shell->scenario, 0),
+                            mmrig_instance_qmp(instance), mmrig_instance_pid(instance),
+                            mmrig_instance_channel(instance), shell->name};
 
     shell->keeper = mmrig_keeper_new(&kept, &error);
     if (!shell->keeper)
@@ -312,11 +312,12 @@ static int run_shell(const MmrigSetup *setup, const MmrigScenario *scenario,
 {
     static const char *const sh[] = {"sh", NULL};
     Shell shell = {.command = *command ? command : sh, .status = MMRIG_EXIT_RIG};
-    g_autofree char *image = mmrig_setup_image(setup, scenario, "shell", error);
+    g_autofree char *image = mmrig_setup_image(setup, scenario, 0, "shell", error);
     if (!image)
         return -1;
     MmrigBootInputs inputs = mmrig_setup_inputs(setup, image, MMRIG_START_COLD);
-    g_autoptr(MmrigPlan) plan = mmrig_plan_make(scenario, &inputs, error);
+    g_autoptr(MmrigPlan) plan =
+        mmrig_plan_make(mmrig_scenario_machine(scenario, 0), &inputs, error);
     g_autoptr(GArray) backings = plan ? mmrig_backings_new(plan, error) : NULL;
     if (!backings)
         return -1;
@@ -393,7 +394,7 @@ MmrigExit mmrig_cmd_shell(int argc, char **argv)
     if (name && !mmrig_keeper_name_free(name, &error))
         return mmrig_error_report(error);
     for (char **device = devices; device && *device; device++) {
-        if (!mmrig_scenario_add_device(g_ptr_array_index(chosen, 0), *device, &error))
+        if (!mmrig_scenario_add_pack_device(g_ptr_array_index(chosen, 0), *device, &error))
             return mmrig_error_report(error);
     }
     g_autoptr(MmrigSetup) setup = mmrig_setup_open(kernel, accel ? accel : "auto", &error);

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "ini/ini.h"
 #include "mmrig-ras-regs.h"
-#include "scenario/scenario-keys.h"
 
 const MmrigInjectKind mmrig_inject_kinds[] = {
     {"srar", "poison", TRUE,
@@ -276,16 +276,6 @@ gboolean mmrig_inject_parse(const char *const *words, MmrigInject *inject, GErro
 }
 
 /* ---- For the machine ------------------------------------------------------------------ */
-
-const MmrigDevice *mmrig_inject_pack_device(const MmrigScenario *scenario, const char *type)
-{
-    for (guint i = 0; i < scenario->devices->len; i++) {
-        const MmrigDevice *device = g_ptr_array_index(scenario->devices, i);
-        if (device->kind == MMRIG_DEVICE_PACK && g_strcmp0(device->type, type) == 0)
-            return device;
-    }
-    return NULL;
-}
 
 char *mmrig_inject_ras_text(const MmrigInject *inject, guint64 gpa)
 {

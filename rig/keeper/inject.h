@@ -9,8 +9,6 @@
 
 #include <json-glib/json-glib.h>
 
-#include "scenario/scenario.h"
-
 /* Bytes in a request, with its LF; and in an answer. */
 #define MMRIG_INJECT_REQUEST_MAX 1024
 #define MMRIG_INJECT_ANSWER_MAX  (4 * 1024 * 1024)
@@ -61,9 +59,6 @@ gboolean mmrig_target_find(const char *name, MmrigTarget *target);
  * that is wrong whatever the machine.
  */
 gboolean mmrig_inject_parse(const char *const *words, MmrigInject *inject, GError **error);
-
-/* The device of the pack of this type, or NULL. */
-const MmrigDevice *mmrig_inject_pack_device(const MmrigScenario *scenario, const char *type);
 
 /*
  * The property to set of mmrig-ras, for dram: "gpa=...,len=...,kind=...". gpa is that of the

@@ -29,10 +29,7 @@ typedef struct {
     char *module; /* of pmem and cxl: the device's id */
     guint64 question;
     guint timer;
-    MmrigScenario scenario; /* a copy that allows mce-inject, and has no faults */
 } Job;
-
-static char *const mce_requests[] = {(char *)"mce-inject", NULL};
 
 static void forget_question(Job *job)
 {
@@ -126,7 +123,7 @@ static void ask_property(GTask *task, const char *id, const char *property, cons
 static const MmrigDevice *keeper_need(GTask *task, const char *type, const char *what)
 {
     const Job *job = g_task_get_task_data(task);
-    const MmrigDevice *device = mmrig_inject_pack_device(job->state->kept.scenario, type);
+    const MmrigDevice *device = mmrig_spec_pack_device(job->state->kept.spec, type);
 
     if (!device)
         keeper_refuse(
@@ -190,11 +187,9 @@ static void do_mce(GTask *task)
     g_auto(GStrv) words = mmrig_inject_mce_words(&job->inject, job->gpa);
 
     say_where(job, "gpa", job->gpa);
-    job->scenario = *job->state->kept.scenario;
-    job->scenario.requests = (GStrv)mce_requests;
-    memset(&job->scenario.fault, 0, sizeof(job->scenario.fault));
+    static const MmrigActionFault no_fault;
     const MmrigActionContext context = {job->state->kept.qmp, job->state->kept.pid,
-                                        &job->scenario};
+                                        job->state->kept.spec, &no_fault};
     mmrig_action_perform_async(&context, "mce-inject", (const char *const *)words,
                                job->state->over, on_mce, task);
 }
@@ -357,15 +352,16 @@ void mmrig_keeper_guest_answered(MmrigKeeperState *state, const MmrigGuestMessag
     at_address(task);
 }
 
-static const MmrigDevice *find_device(const MmrigScenario *scenario, MmrigDeviceKind kind,
-                                      const char *id, guint *count)
+static const MmrigDevice *find_device(const MmrigMachineSpec *spec,
+                                      const MmrigDeviceClass *class, const char *id,
+                                      guint *count)
 {
     const MmrigDevice *found = NULL;
 
     *count = 0;
-    for (guint i = 0; i < scenario->devices->len; i++) {
-        const MmrigDevice *device = g_ptr_array_index(scenario->devices, i);
-        if (device->kind != kind || (*id && strcmp(device->id, id) != 0))
+    for (guint i = 0; i < spec->devices->len; i++) {
+        const MmrigDevice *device = g_ptr_array_index(spec->devices, i);
+        if (device->class != class || (*id && strcmp(device->id, id) != 0))
             continue;
         found = found ? found : device;
         (*count)++;
@@ -377,21 +373,21 @@ static const MmrigDevice *find_device(const MmrigScenario *scenario, MmrigDevice
 static void at_offset(GTask *task)
 {
     Job *job = g_task_get_task_data(task);
-    const MmrigScenario *scenario = job->state->kept.scenario;
+    const MmrigMachineSpec *spec = job->state->kept.spec;
     gboolean pmem = job->inject.target == MMRIG_TARGET_PMEM;
     gboolean cxl = job->inject.target == MMRIG_TARGET_CXL;
     guint count;
 
     if (!pmem && !cxl) {
-        if (mmrig_ram_address(scenario, job->inject.offset, &job->gpa))
+        if (mmrig_ram_address(spec, job->inject.offset, &job->gpa))
             at_address(task);
         else
             keeper_refuse(task, "--offset: the machine has %" G_GUINT64_FORMAT " MiB of memory",
-                          scenario->memory >> 20);
+                          spec->memory >> 20);
         return;
     }
     const MmrigDevice *device = find_device(
-        scenario, pmem ? MMRIG_DEVICE_NVDIMM : MMRIG_DEVICE_CXL, job->inject.device, &count);
+        spec, pmem ? &mmrig_device_nvdimm : &mmrig_device_cxl, job->inject.device, &count);
     if (!device) {
         keeper_refuse(task,
                       "%s: the machine has no %s %s; its scenario would have a section [%s ID]",
@@ -402,11 +398,11 @@ static void at_offset(GTask *task)
     /* QEMU marks whatever it is told to, wherever that is. */
     if (cxl &&
         (job->inject.offset % MMRIG_RAS_GRANULE || job->inject.length % MMRIG_RAS_GRANULE ||
-         job->inject.offset >= device->size + device->persistent ||
-         job->inject.length > device->size + device->persistent - job->inject.offset)) {
+         job->inject.offset >= mmrig_device_memory(device) ||
+         job->inject.length > mmrig_device_memory(device) - job->inject.offset)) {
         keeper_refuse(task,
                       "cxl: %s has %" G_GUINT64_FORMAT " MiB, which is poisoned by %d bytes",
-                      device->id, (device->size + device->persistent) >> 20, MMRIG_RAS_GRANULE);
+                      device->id, mmrig_device_memory(device) >> 20, MMRIG_RAS_GRANULE);
         return;
     }
     if (count > 1) {
@@ -447,7 +443,7 @@ static void list_cxl(GTask *task)
     Job *job = g_task_get_task_data(task);
     guint count;
 
-    if (find_device(job->state->kept.scenario, MMRIG_DEVICE_CXL, "", &count))
+    if (find_device(job->state->kept.spec, &mmrig_device_cxl, "", &count))
         json_object_set_array_member(job->result, "cxl", json_array_ref(job->state->cxl));
     keeper_done(task);
 }
@@ -485,8 +481,7 @@ static void on_listed_pmem(GTask *task, JsonNode *answer)
 static void list_pmem(GTask *task)
 {
     const Job *job = g_task_get_task_data(task);
-    const MmrigDevice *nvdimm =
-        mmrig_inject_pack_device(job->state->kept.scenario, "mmrig-nvdimm");
+    const MmrigDevice *nvdimm = mmrig_spec_pack_device(job->state->kept.spec, "mmrig-nvdimm");
 
     if (nvdimm)
         ask_property(task, nvdimm->id, "errors", NULL, on_listed_pmem);
@@ -497,14 +492,14 @@ static void list_pmem(GTask *task)
 static void keeper_list(GTask *task)
 {
     const Job *job = g_task_get_task_data(task);
-    const MmrigScenario *scenario = job->state->kept.scenario;
-    const MmrigDevice *ras = mmrig_inject_pack_device(scenario, "mmrig-ras");
+    const MmrigMachineSpec *spec = job->state->kept.spec;
+    const MmrigDevice *ras = mmrig_spec_pack_device(spec, "mmrig-ras");
     guint count;
 
     if (ras)
         ask_property(task, ras->id, "poison", NULL, on_listed_dram);
-    else if (mmrig_inject_pack_device(scenario, "mmrig-nvdimm") ||
-             find_device(scenario, MMRIG_DEVICE_CXL, "", &count))
+    else if (mmrig_spec_pack_device(spec, "mmrig-nvdimm") ||
+             find_device(spec, &mmrig_device_cxl, "", &count))
         list_pmem(task);
     else
         keeper_need(task, "mmrig-ras", "list");
@@ -513,8 +508,7 @@ static void keeper_list(GTask *task)
 static void clear_all_pmem(GTask *task, JsonNode *answer G_GNUC_UNUSED)
 {
     const Job *job = g_task_get_task_data(task);
-    const MmrigDevice *nvdimm =
-        mmrig_inject_pack_device(job->state->kept.scenario, "mmrig-nvdimm");
+    const MmrigDevice *nvdimm = mmrig_spec_pack_device(job->state->kept.spec, "mmrig-nvdimm");
 
     if (nvdimm && job->inject.target != MMRIG_TARGET_DRAM)
         ask_property(task, nvdimm->id, "clear", "all", on_set);
@@ -527,14 +521,14 @@ static void clear_all_pmem(GTask *task, JsonNode *answer G_GNUC_UNUSED)
 static void clear_all(GTask *task)
 {
     const Job *job = g_task_get_task_data(task);
-    const MmrigScenario *scenario = job->state->kept.scenario;
-    const MmrigDevice *ras = mmrig_inject_pack_device(scenario, "mmrig-ras");
+    const MmrigMachineSpec *spec = job->state->kept.spec;
+    const MmrigDevice *ras = mmrig_spec_pack_device(spec, "mmrig-ras");
 
     /* A device's own poison is the device's: first what mmrig-ras laid. */
     if (ras && job->inject.target != MMRIG_TARGET_PMEM)
         ask_property(task, ras->id, "clear", "gpa=0,len=0xffffffffffffffff", clear_all_pmem);
     else if (job->inject.target == MMRIG_TARGET_DRAM ||
-             !mmrig_inject_pack_device(scenario, "mmrig-nvdimm"))
+             !mmrig_spec_pack_device(spec, "mmrig-nvdimm"))
         keeper_need(task, "mmrig-ras", "clear");
     else
         clear_all_pmem(task, NULL);

@@ -9,7 +9,7 @@
 #include "keeper-private.h"
 #include "mmrig-line.h"
 
-/* How many machines of one scenario are given numbers before there is something wrong. */
+/* How many machines of one title are given numbers before there is something wrong. */
 #define NUMBERS_MAX 1000
 
 G_STATIC_ASSERT(MMRIG_INJECT_REQUEST_MAX <= MMRIG_LINE_MAX);
@@ -236,7 +236,7 @@ static gboolean on_incoming(GSocketService *service G_GNUC_UNUSED,
 static gboolean listen_somewhere(MmrigKeeper *keeper, GError **error)
 {
     const char *given = keeper->state.kept.name;
-    const char *stem = given ? given : keeper->state.kept.scenario->name;
+    const char *stem = given ? given : keeper->state.kept.spec->title;
 
     for (guint number = 1; number <= (given ? 1 : NUMBERS_MAX); number++) {
         g_autofree char *run =

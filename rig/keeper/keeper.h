@@ -14,16 +14,16 @@
 #pragma once
 
 #include "guest/channel.h"
+#include "machine/spec.h"
 #include "qmp/qmp.h"
-#include "scenario/scenario.h"
 
 /* Borrowed; all of it must outlive the keeper. */
 typedef struct {
-    const MmrigScenario *scenario;
+    const MmrigMachineSpec *spec;
     MmrigQmp *qmp; /* connected */
     pid_t pid;     /* QEMU's */
     MmrigChannel *channel;
-    const char *name; /* what it is to be called; NULL: after its scenario */
+    const char *name; /* what it is to be called; NULL: by its title */
 } MmrigKept;
 
 typedef struct MmrigKeeper MmrigKeeper;
@@ -32,7 +32,8 @@ MmrigKeeper *mmrig_keeper_new(const MmrigKept *kept, GError **error);
 /* Nobody is served any more; what is under way fails. */
 void mmrig_keeper_free(MmrigKeeper *keeper);
 
-/* RUN: the name it was given, or the scenario's with a number behind it if others are kept. */
+/* RUN: the name it was given, or the machine's title with a number behind it if others are
+ * kept. */
 const char *mmrig_keeper_name(const MmrigKeeper *keeper);
 
 /* The owner of the channel passes on MMRIG_GUEST_TRANSLATED messages. */

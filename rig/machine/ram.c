@@ -8,28 +8,28 @@
  * if it is smaller than 2.75 GiB, else 2 GiB, and in no case more than max-ram-below-4g. The
  * rest begins at 4 GiB.
  */
-static guint64 below_4g(const MmrigScenario *scenario)
+static guint64 below_4g(const MmrigMachineSpec *spec)
 {
-    guint64 most = scenario->memory < 11 * GIB / 4 ? 11 * GIB / 4 : 2 * GIB;
+    guint64 most = spec->memory < 11 * GIB / 4 ? 11 * GIB / 4 : 2 * GIB;
 
-    if (scenario->memory_below)
-        most = MIN(most, scenario->memory_below);
-    return MIN(most, scenario->memory);
+    if (spec->memory_below)
+        most = MIN(most, spec->memory_below);
+    return MIN(most, spec->memory);
 }
 
-gboolean mmrig_ram_address(const MmrigScenario *scenario, guint64 offset, guint64 *gpa)
+gboolean mmrig_ram_address(const MmrigMachineSpec *spec, guint64 offset, guint64 *gpa)
 {
-    guint64 below = below_4g(scenario);
+    guint64 below = below_4g(spec);
 
-    if (offset >= scenario->memory)
+    if (offset >= spec->memory)
         return FALSE;
     *gpa = offset < below ? offset : 4 * GIB + (offset - below);
     return TRUE;
 }
 
-gboolean mmrig_ram_has(const MmrigScenario *scenario, guint64 gpa)
+gboolean mmrig_ram_has(const MmrigMachineSpec *spec, guint64 gpa)
 {
-    guint64 below = below_4g(scenario);
+    guint64 below = below_4g(spec);
 
-    return gpa < below || (gpa >= 4 * GIB && gpa - 4 * GIB < scenario->memory - below);
+    return gpa < below || (gpa >= 4 * GIB && gpa - 4 * GIB < spec->memory - below);
 }

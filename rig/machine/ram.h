@@ -3,10 +3,10 @@
  * it. */
 #pragma once
 
-#include "scenario/scenario.h"
+#include "spec.h"
 
 /* The address of the memory's byte at offset; FALSE if it has not so many. */
-gboolean mmrig_ram_address(const MmrigScenario *scenario, guint64 offset, guint64 *gpa);
+gboolean mmrig_ram_address(const MmrigMachineSpec *spec, guint64 offset, guint64 *gpa);
 
 /* Whether there is memory at the address. */
-gboolean mmrig_ram_has(const MmrigScenario *scenario, guint64 gpa);
+gboolean mmrig_ram_has(const MmrigMachineSpec *spec, guint64 gpa);

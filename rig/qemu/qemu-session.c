@@ -12,7 +12,7 @@
 #include "arch/arch.h"
 #include "base/child.h"
 #include "base/error.h"
-#include "machine/machine.h"
+#include "machine/plan.h"
 
 #define QMP_FD 3
 /* A warm QEMU answers all in 40 ms; a cold one on a busy machine may take seconds. */

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "machine/machine.h"
+#include "machine/plan.h"
 
 typedef struct {
     char *path;    /* absolute */

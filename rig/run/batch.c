@@ -64,7 +64,7 @@ static void find_template(const MmrigSetup *setup, MmrigBatchItem *item, gboolea
 {
     const MmrigScenario *scenario = item->scenario;
     g_autoptr(GError) error = NULL;
-    const char *why = mmrig_template_unfit(scenario);
+    const char *why = mmrig_scenario_unforkable(scenario);
 
     if (cold) {
         if (scenario->forked)
@@ -74,7 +74,10 @@ static void find_template(const MmrigSetup *setup, MmrigBatchItem *item, gboolea
     if (!why) {
         const MmrigBootInputs inputs = template_inputs(setup, item->image);
 
-        item->template = mmrig_template_find(scenario, &inputs, &error);
+        g_autoptr(GPtrArray) words = g_ptr_array_new();
+        const MmrigForkable what = mmrig_setup_forkable(scenario, 0, words);
+
+        item->template = mmrig_template_find(&what, &inputs, &error);
         if (!error) {
             item->missing = !item->template;
             return;
@@ -87,12 +90,14 @@ static void find_template(const MmrigSetup *setup, MmrigBatchItem *item, gboolea
 gboolean mmrig_batch_make_template(const MmrigSetup *setup, const MmrigScenario *scenario,
                                    GError **error)
 {
-    g_autofree char *image = mmrig_setup_image(setup, scenario, NULL, error);
+    g_autofree char *image = mmrig_setup_image(setup, scenario, 0, NULL, error);
 
     if (!image)
         return FALSE;
     const MmrigBootInputs inputs = template_inputs(setup, image);
-    g_autoptr(MmrigTemplate) template = mmrig_template_obtain(scenario, &inputs, error);
+    g_autoptr(GPtrArray) words = g_ptr_array_new();
+    const MmrigForkable what = mmrig_setup_forkable(scenario, 0, words);
+    g_autoptr(MmrigTemplate) template = mmrig_template_obtain(&what, &inputs, error);
     return template != NULL;
 }
 
@@ -110,7 +115,7 @@ GPtrArray *mmrig_batch_prepare(const MmrigSetup *setup, const GPtrArray *scenari
         item->unmet = mmrig_setup_unmet(setup, item->scenario);
         if (item->unmet)
             continue;
-        item->image = mmrig_setup_image(setup, item->scenario, NULL, &cause);
+        item->image = mmrig_setup_image(setup, item->scenario, 0, NULL, &cause);
         if (item->image) {
             find_template(setup, item, cold);
         } else if (g_error_matches(cause, MMRIG_ERROR, MMRIG_ERROR_UNMET)) {
@@ -197,7 +202,8 @@ static gboolean start_first(Batch *batch)
     const MmrigBatchItem *item =
         g_ptr_array_index(options->items, batch->next / options->repeat);
     guint repeat = batch->next % options->repeat + 1;
-    MmrigLoad load = mmrig_schedule_load(item->scenario, setup->accel);
+    MmrigLoad load =
+        mmrig_schedule_load(mmrig_scenario_machine(item->scenario, 0), setup->accel);
     GError *error = NULL;
 
     if (item->missing ||
@@ -252,7 +258,10 @@ static void on_made(GObject *source G_GNUC_UNUSED, GAsyncResult *result, gpointe
     if (mmrig_template_child_finish(result, &error)) {
         const MmrigBootInputs inputs = template_inputs(batch->options->setup, item->image);
 
-        item->template = mmrig_template_obtain(item->scenario, &inputs, &error);
+        g_autoptr(GPtrArray) words = g_ptr_array_new();
+        const MmrigForkable what = mmrig_setup_forkable(item->scenario, 0, words);
+
+        item->template = mmrig_template_obtain(&what, &inputs, &error);
     }
     if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED)) {
         stop(batch, error);
@@ -275,7 +284,8 @@ static gboolean batch_make_template(Batch *batch)
 
     for (guint i = first; i < options->items->len && i - first < batch->budget.machines; i++) {
         MmrigBatchItem *item = g_ptr_array_index(options->items, i);
-        MmrigLoad load = mmrig_schedule_load(item->scenario, options->setup->accel);
+        MmrigLoad load = mmrig_schedule_load(mmrig_scenario_machine(item->scenario, 0),
+                                             options->setup->accel);
 
         if (!item->missing || item->making)
             continue;

@@ -28,8 +28,7 @@ typedef struct {
 } MmrigEvidence;
 
 /* Settles result if the boot decides it; leaves it open if all is well so far. */
-void mmrig_judge(const MmrigScenario *scenario, const MmrigEvidence *evidence,
-                 MmrigResult *result);
+void mmrig_judge(const MmrigTest *test, const MmrigEvidence *evidence, MmrigResult *result);
 
 /*
  * The end of all boots: what is still open has passed, and the result of a twin, which must

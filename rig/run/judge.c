@@ -4,16 +4,16 @@
 /* At most this many failed subtests are named in the message. */
 #define NAMED_MAX 3
 
-static void judge_panic(const MmrigScenario *scenario, const MmrigEvidence *evidence,
+static void judge_panic(const MmrigTest *test, const MmrigEvidence *evidence,
                         MmrigResult *result)
 {
-    if (scenario->expect != MMRIG_EXPECT_PANIC || !evidence->started) {
+    if (test->expect != MMRIG_EXPECT_PANIC || !evidence->started) {
         mmrig_result_settle(result, MMRIG_FAIL, MMRIG_CAUSE_PANIC, "the guest panicked: %s",
                             evidence->panic);
-    } else if (!g_regex_match_simple(scenario->panic, evidence->panic, 0, 0)) {
+    } else if (!g_regex_match_simple(test->panic, evidence->panic, 0, 0)) {
         mmrig_result_settle(result, MMRIG_FAIL, MMRIG_CAUSE_NO_PANIC,
                             "the guest panicked, but with \"%s\", which does not match /%s/",
-                            evidence->panic, scenario->panic);
+                            evidence->panic, test->panic);
     } else {
         mmrig_result_settle(result, MMRIG_PASS, MMRIG_CAUSE_NONE, "panicked as expected: %s",
                             evidence->panic);
@@ -96,15 +96,14 @@ static void judge_done(const MmrigEvidence *evidence, MmrigResult *result)
     judge_exit(evidence, result);
 }
 
-void mmrig_judge(const MmrigScenario *scenario, const MmrigEvidence *evidence,
-                 MmrigResult *result)
+void mmrig_judge(const MmrigTest *test, const MmrigEvidence *evidence, MmrigResult *result)
 {
-    gboolean wants_panic = scenario->expect == MMRIG_EXPECT_PANIC && evidence->started;
+    gboolean wants_panic = test->expect == MMRIG_EXPECT_PANIC && evidence->started;
 
     if (evidence->rig_error) {
         mmrig_result_settle(result, MMRIG_BROKEN, MMRIG_CAUSE_RIG, "%s", evidence->rig_error);
     } else if (evidence->panic) {
-        judge_panic(scenario, evidence, result);
+        judge_panic(test, evidence, result);
     } else if (evidence->agent_failure) {
         mmrig_result_settle(result, MMRIG_BROKEN, MMRIG_CAUSE_RIG,
                             "the agent could not go on: %s", evidence->agent_failure);

@@ -57,12 +57,12 @@ static void on_request(MmrigRunMachine *machine, const MmrigGuestMessage *messag
     const MmrigScenario *scenario = machine->run->options.scenario;
     const char *verb = message->request.verb;
     MmrigActionContext context = {mmrig_instance_qmp(instance), mmrig_instance_pid(instance),
-                                  scenario};
+                                  mmrig_scenario_machine(scenario, 0),
+                                  &scenario->fault.request};
 
     if (!machine->evidence.started || mmrig_instance_is_ending(instance))
         return;
-    if (!scenario->requests ||
-        !g_strv_contains((const char *const *)scenario->requests, verb)) {
+    if (!mmrig_test_may(mmrig_scenario_test(scenario, 0), verb)) {
         g_autofree char *why =
             g_strdup_printf("the scenario's [test] requests do not allow \"%s\"", verb);
         run_message_refuse(machine, message->number, why);

@@ -121,7 +121,7 @@ static void judge_machine(MmrigRunMachine *machine)
     evidence->silent = seen->silent;
     evidence->ktap = machine->ktap;
     mmrig_ktap_end(machine->ktap, &evidence->ktap_problem);
-    mmrig_judge(run->options.scenario, evidence, result);
+    mmrig_judge(mmrig_scenario_test(run->options.scenario, 0), evidence, result);
     if (open && result->settled && result->verdict != MMRIG_PASS &&
         result->verdict != MMRIG_SKIP && !result->console_tail)
         result->console_tail = mmrig_instance_console(machine->instance, CONSOLE_TAIL);
@@ -147,9 +147,9 @@ static void run_settle(MmrigRun *run)
 static void keep_machine(MmrigRun *run)
 {
     MmrigInstance *instance = run_machine(run, 0)->instance;
-    const MmrigKept kept = {run->options.scenario, mmrig_instance_qmp(instance),
-                            mmrig_instance_pid(instance), mmrig_instance_channel(instance),
-                            run->options.keep_name};
+    const MmrigKept kept = {mmrig_scenario_machine(run->options.scenario, 0),
+                            mmrig_instance_qmp(instance), mmrig_instance_pid(instance),
+                            mmrig_instance_channel(instance), run->options.keep_name};
     g_autoptr(GError) error = NULL;
 
     mmrig_instance_limit(instance, 0, "none");
@@ -213,7 +213,7 @@ static GStrv test_line(const MmrigRun *run)
     g_ptr_array_add(words, (gpointer) "run");
     g_ptr_array_add(words, id);
     g_ptr_array_add(words, limit_ms);
-    mmrig_scenario_test_words(run->options.scenario, run->boot, words);
+    mmrig_test_words(mmrig_scenario_test(run->options.scenario, 0), run->boot, words);
     return g_strdupv((GStrv)words->pdata);
 }
 
@@ -283,7 +283,7 @@ static void judge_rig_error(MmrigRun *run, const GError *error)
 {
     const MmrigEvidence evidence = {.rig_error = error->message};
 
-    mmrig_judge(run->options.scenario, &evidence, run->result);
+    mmrig_judge(mmrig_scenario_test(run->options.scenario, 0), &evidence, run->result);
 }
 
 /* Makes the machine's backing of this number what it was at first. */
@@ -319,7 +319,8 @@ static gboolean leave_template(MmrigRunMachine *machine, GError **error)
     if (!machine->template)
         return TRUE;
     machine->inputs.kind = MMRIG_START_COLD;
-    MmrigPlan *plan = mmrig_plan_make(machine->run->options.scenario, &machine->inputs, error);
+    MmrigPlan *plan = mmrig_plan_make(mmrig_scenario_machine(machine->run->options.scenario, 0),
+                                      &machine->inputs, error);
     GArray *backings =
         plan ? mmrig_backings_inherit(plan, machine->plan, machine->backings, error) : NULL;
     if (!backings) {
@@ -357,7 +358,8 @@ static gboolean prepare_next_boot(MmrigRunMachine *machine, GError **error)
 
     return leave_template(machine, error) &&
            renew_device(machine, scenario->fault.truncate, error) &&
-           (scenario->keep_variables || renew_device(machine, MMRIG_BACKING_VARIABLES, error));
+           (mmrig_scenario_machine(scenario, 0)->keep_variables ||
+            renew_device(machine, MMRIG_BACKING_VARIABLES, error));
 }
 
 static void start_next_boot(MmrigRun *run)
@@ -533,7 +535,8 @@ static MmrigRunMachine *machine_new(MmrigRun *run, GError **error)
     machine->template = options->template;
     machine->inputs = *options->inputs;
     machine->inputs.kind = options->template ? MMRIG_START_FORK : MMRIG_START_COLD;
-    machine->plan = mmrig_plan_make(options->scenario, &machine->inputs, error);
+    machine->plan =
+        mmrig_plan_make(mmrig_scenario_machine(options->scenario, 0), &machine->inputs, error);
     if (machine->plan)
         machine->backings =
             options->template ? mmrig_template_backings(options->template, machine->plan, error)
@@ -556,7 +559,7 @@ void mmrig_run_async(const MmrigRunOptions *options, GCancellable *cancellable,
     run->options = *options;
     run->result = mmrig_run_result_new(options);
     run->machines = g_ptr_array_new_with_free_func(machine_free);
-    run->boots = options->scenario->boots ? g_strv_length(options->scenario->boots) : 1;
+    run->boots = mmrig_scenario_boots(options->scenario);
     run->start_us = g_get_monotonic_time();
     MmrigRunMachine *machine = machine_new(run, &error);
     if (!machine) {

@@ -8,7 +8,8 @@
 
 #include <gio/gio.h>
 
-#include "machine/machine.h"
+#include "machine/plan.h"
+#include "scenario/scenario.h"
 #include "template/template.h"
 #include "verdict/result.h"
 

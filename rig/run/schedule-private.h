@@ -8,7 +8,7 @@
 #pragma once
 
 #include "base/host-limits.h"
-#include "machine/machine.h"
+#include "machine/plan.h"
 
 /* What a machine takes, or some take together; or what there is for all of them. */
 typedef struct {
@@ -26,11 +26,11 @@ typedef struct {
 #define MMRIG_TASKS_PER_MACHINE 16
 
 /*
- * What the scenario's machine takes. Under TCG each virtual CPU keeps a host CPU busy; under
+ * What the machine takes. Under TCG each virtual CPU keeps a host CPU busy; under
  * KVM the host's own scheduler does well with more of them than it has CPUs, so a machine
  * counts as one.
  */
-MmrigLoad mmrig_schedule_load(const MmrigScenario *scenario, MmrigAccel accel);
+MmrigLoad mmrig_schedule_load(const MmrigMachineSpec *spec, MmrigAccel accel);
 
 void mmrig_schedule_add(MmrigLoad *running, const MmrigLoad *load);
 void mmrig_schedule_remove(MmrigLoad *running, const MmrigLoad *load);

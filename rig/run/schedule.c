@@ -7,16 +7,10 @@ static guint64 schedule_sum(guint64 a, guint64 b)
     return a > G_MAXUINT64 - b ? G_MAXUINT64 : a + b;
 }
 
-MmrigLoad mmrig_schedule_load(const MmrigScenario *scenario, MmrigAccel accel)
+MmrigLoad mmrig_schedule_load(const MmrigMachineSpec *spec, MmrigAccel accel)
 {
-    MmrigLoad load = {1, accel == MMRIG_ACCEL_TCG ? scenario->cpus : 1,
-                      schedule_sum(scenario->memory, MMRIG_QEMU_OVERHEAD)};
-
-    for (guint i = 0; i < scenario->devices->len; i++) {
-        const MmrigDevice *device = g_ptr_array_index(scenario->devices, i);
-        load.memory = schedule_sum(load.memory, schedule_sum(device->size, device->persistent));
-    }
-    return load;
+    return (MmrigLoad){1, accel == MMRIG_ACCEL_TCG ? spec->cpus : 1,
+                       schedule_sum(mmrig_spec_memory(spec), MMRIG_QEMU_OVERHEAD)};
 }
 
 void mmrig_schedule_add(MmrigLoad *running, const MmrigLoad *load)

@@ -92,7 +92,7 @@ MmrigBootInputs mmrig_setup_inputs(const MmrigSetup *setup, const char *image, M
 }
 
 /* As mmrig_setup_unmet(), of firmware. */
-static char *firmware_unmet(const MmrigSetup *setup, const MmrigScenario *scenario)
+static char *firmware_unmet(const MmrigSetup *setup, const MmrigMachineSpec *spec)
 {
     g_autoptr(GError) error = NULL;
     const MmrigKernel *kernel = setup->kernel;
@@ -101,18 +101,18 @@ static char *firmware_unmet(const MmrigSetup *setup, const MmrigScenario *scenar
         return g_strdup_printf("the kernel \"%s\" has no %s beside %s, and firmware starts "
                                "no vmlinux",
                                kernel->spec, mmrig_arch_default()->kernel_image, kernel->image);
-    if (scenario->firmware_code) {
+    if (spec->firmware_code) {
         g_autofree char *misfit = mmrig_firmware_named_misfit(
-            NULL, mmrig_arch_default(), scenario->firmware_code, scenario->firmware_variables);
+            NULL, mmrig_arch_default(), spec->firmware_code, spec->firmware_variables);
         if (misfit)
             return g_strdup_printf("[firmware] %s", misfit);
     }
-    if (scenario->boot_from == MMRIG_BOOT_ESP) {
+    if (spec->boot_from == MMRIG_BOOT_ESP) {
         char *unmet = mmrig_esp_unmet(mmrig_arch_default()->boot_loader);
         if (unmet)
             return unmet;
     }
-    if (scenario->firmware_code || setup->firmware)
+    if (spec->firmware_code || setup->firmware)
         return NULL;
     g_autoptr(MmrigFirmware) none = mmrig_firmware_find(NULL, mmrig_arch_default(), &error);
     return none ? NULL : g_strdup(error->message);
@@ -154,14 +154,15 @@ void mmrig_setup_free(MmrigSetup *setup)
     g_free(setup);
 }
 
-char *mmrig_setup_unmet(const MmrigSetup *setup, const MmrigScenario *scenario)
+/* As mmrig_setup_unmet(), of one machine and its test. */
+static char *machine_unmet(const MmrigSetup *setup, const MmrigMachineSpec *spec,
+                           const MmrigTest *test)
 {
-    g_auto(GStrv) types = mmrig_machine_types(scenario);
-    g_auto(GStrv) commands = mmrig_machine_commands(scenario);
+    g_auto(GStrv) types = mmrig_spec_types(spec);
+    g_auto(GStrv) commands = mmrig_spec_commands(spec);
     const char *lack =
-        scenario->config
-            ? mmrig_kernel_lacks(setup->kernel, (const char *const *)scenario->config)
-            : NULL;
+        spec->config ? mmrig_kernel_lacks(setup->kernel, (const char *const *)spec->config)
+                     : NULL;
 
     if (lack)
         return g_strdup_printf("the kernel \"%s\" lacks %s", setup->kernel->spec, lack);
@@ -171,18 +172,17 @@ char *mmrig_setup_unmet(const MmrigSetup *setup, const MmrigScenario *scenario)
     lack = mmrig_qemu_lacks(setup->qemu->types, (const char *const *)types);
     if (lack)
         return g_strdup_printf("%s has no device type %s", setup->qemu->path, lack);
-    if (mmrig_machine_needs_pack(scenario) &&
-        !g_file_test(mmrig_path_pack(), G_FILE_TEST_IS_REGULAR))
+    if (mmrig_spec_needs_pack(spec) && !g_file_test(mmrig_path_pack(), G_FILE_TEST_IS_REGULAR))
         return g_strdup_printf("mmrig's device pack is not at %s; build it (`cmake --build DIR "
                                "--target mmrig-devices`), or say where it is with MMRIG_PACK",
                                mmrig_path_pack());
-    if (scenario->firmware) {
-        char *unmet = firmware_unmet(setup, scenario);
+    if (spec->firmware != MMRIG_FIRMWARE_NONE) {
+        char *unmet = firmware_unmet(setup, spec);
         if (unmet)
             return unmet;
     }
     lack = mmrig_qemu_lacks(setup->qemu->commands, (const char *const *)commands);
-    for (char **verb = scenario->requests; !lack && verb && *verb; verb++) {
+    for (char **verb = test->requests; !lack && verb && *verb; verb++) {
         if (!mmrig_action_exists_on(mmrig_arch_default(), *verb))
             return g_strdup_printf("machines of %s have nothing for the request %s",
                                    mmrig_arch_default()->title, *verb);
@@ -193,16 +193,26 @@ char *mmrig_setup_unmet(const MmrigSetup *setup, const MmrigScenario *scenario)
     return NULL;
 }
 
-char *mmrig_setup_image(const MmrigSetup *setup, const MmrigScenario *scenario,
+char *mmrig_setup_unmet(const MmrigSetup *setup, const MmrigScenario *scenario)
+{
+    char *unmet = NULL;
+
+    for (guint i = 0; !unmet && i < scenario->machines->len; i++)
+        unmet = machine_unmet(setup, mmrig_scenario_machine(scenario, i),
+                              mmrig_scenario_test(scenario, i));
+    return unmet;
+}
+
+char *mmrig_setup_image(const MmrigSetup *setup, const MmrigScenario *scenario, guint number,
                         const char *extra, GError **error)
 {
     static const char *const none[] = {NULL};
-    const char *const tests[] = {scenario->test, NULL};
+    const MmrigMachineSpec *spec = mmrig_scenario_machine(scenario, number);
+    const char *const tests[] = {mmrig_scenario_test(scenario, number)->test, NULL};
     g_autoptr(GPtrArray) manifests = g_ptr_array_new();
-    const char *const *modules =
-        scenario->modules ? (const char *const *)scenario->modules : none;
+    const char *const *modules = spec->modules ? (const char *const *)spec->modules : none;
 
-    for (char **name = scenario->manifests; name && *name; name++)
+    for (char **name = spec->manifests; name && *name; name++)
         g_ptr_array_add(manifests, *name);
     if (extra)
         g_ptr_array_add(manifests, (gpointer)extra);
@@ -211,19 +221,12 @@ char *mmrig_setup_image(const MmrigSetup *setup, const MmrigScenario *scenario,
                                     modules, error);
 }
 
-/* The verbs are checked here because only the rig, not the parser, knows what it can do. */
-static gboolean check_requests(const MmrigScenario *scenario, GError **error)
+MmrigForkable mmrig_setup_forkable(const MmrigScenario *scenario, guint number,
+                                   GPtrArray *words)
 {
-    for (char **verb = scenario->requests; verb && *verb; verb++) {
-        if (mmrig_action_exists(*verb))
-            continue;
-        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
-                    "%s: [test] requests: there is no request \"%s\"; "
-                    "mmrig-scenario(5) lists them",
-                    scenario->path, *verb);
-        return FALSE;
-    }
-    return TRUE;
+    mmrig_test_words(mmrig_scenario_test(scenario, number), 0, words);
+    return (MmrigForkable){mmrig_scenario_machine(scenario, number),
+                           (const char *const *)words->pdata};
 }
 
 static gboolean add_one(GPtrArray *chosen, const char *folder, const char *name,
@@ -234,7 +237,7 @@ static gboolean add_one(GPtrArray *chosen, const char *folder, const char *name,
     if (!scenario)
         return FALSE;
     g_ptr_array_add(chosen, scenario);
-    return check_requests(scenario, error);
+    return TRUE;
 }
 
 /* Adds the scenario, and its twins if they are wanted; skips it if areas, or NULL, lack its

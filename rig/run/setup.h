@@ -8,9 +8,11 @@
 #include <json-glib/json-glib.h>
 
 #include "kernel/kernel.h"
-#include "machine/machine.h"
+#include "machine/plan.h"
 #include "qemu/firmware.h"
 #include "qemu/qemu.h"
+#include "scenario/scenario.h"
+#include "template/template.h"
 
 typedef struct {
     MmrigQemu *qemu;
@@ -40,11 +42,18 @@ MmrigBootInputs mmrig_setup_inputs(const MmrigSetup *setup, const char *image, M
 char *mmrig_setup_unmet(const MmrigSetup *setup, const MmrigScenario *scenario);
 
 /*
- * The image for the scenario, made if it is not in the cache. extra, if not NULL, is one more
- * manifest. Free with g_free().
+ * The image for the machine of this number, made if it is not in the cache. extra, if not NULL,
+ * is one more manifest. Free with g_free().
  */
-char *mmrig_setup_image(const MmrigSetup *setup, const MmrigScenario *scenario,
+char *mmrig_setup_image(const MmrigSetup *setup, const MmrigScenario *scenario, guint number,
                         const char *extra, GError **error);
+
+/*
+ * What is kept of the machine of this number once its test is held; words is empty, and
+ * borrowed by what is returned.
+ */
+MmrigForkable mmrig_setup_forkable(const MmrigScenario *scenario, guint number,
+                                   GPtrArray *words);
 
 /*
  * The scenarios that NAME... (NAME or NAME:TWIN) select, in the order given; then those of the

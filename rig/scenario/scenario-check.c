@@ -3,185 +3,127 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "scenario-keys.h"
 #include "scenario-private.h"
 
-const MmrigDevice *mmrig_scenario_find_device(const MmrigScenario *scenario, const char *id)
-{
-    for (guint i = 0; i < scenario->devices->len; i++) {
-        const MmrigDevice *device = g_ptr_array_index(scenario->devices, i);
-        if (g_str_equal(device->id, id))
-            return device;
-    }
-    return NULL;
-}
-
-static gboolean check_device(MmrigParser *parser, const MmrigDevice *device, GError **error)
-{
-    g_autofree char *group =
-        g_strdup_printf("%s %s", mmrig_device_section(device->kind), device->id);
-
-    if (device->node >= MAX(parser->scenario->nodes, 1))
-        return mmrig_parser_wrong(parser, error, group, "node",
-                                  "there is no node %u; the machine has %u ([machine] nodes)",
-                                  device->node, parser->scenario->nodes);
-    if (device->kind == MMRIG_DEVICE_CXL && device->size == 0 && device->persistent == 0)
-        return mmrig_parser_wrong(parser, error, group, NULL,
-                                  "it has no memory; write volatile, persistent or both");
-    if (device->kind != MMRIG_DEVICE_VIRTIO_MEM)
-        return TRUE;
-    if (device->block_size & (device->block_size - 1))
-        return mmrig_parser_wrong(parser, error, group, "block-size",
-                                  "not a power of two; write for example 2M or 4M");
-    if (device->size % device->block_size)
-        return mmrig_parser_wrong(parser, error, group, "size", "not a multiple of block-size");
-    if (device->requested % device->block_size)
-        return mmrig_parser_wrong(parser, error, group, "requested",
-                                  "not a multiple of block-size");
-    if (device->requested > device->size)
-        return mmrig_parser_wrong(parser, error, group, "requested", "more than size");
-    return TRUE;
-}
-
-/* The windows are numbered from 0 without a gap, and CXL interleaves by powers of two. */
-static gboolean check_windows(MmrigParser *parser, GError **error)
-{
-    const GPtrArray *devices = parser->scenario->devices;
-    const MmrigDevice *first[MMRIG_SCENARIO_DEVICES_MAX] = {0};
-    guint ways[MMRIG_SCENARIO_DEVICES_MAX] = {0};
-    guint windows = 0;
-
-    for (guint i = 0; i < devices->len; i++) {
-        const MmrigDevice *device = g_ptr_array_index(devices, i);
-        g_autofree char *group = g_strdup_printf("cxl %s", device->id);
-        if (device->kind != MMRIG_DEVICE_CXL)
-            continue;
-        if (device->window > windows)
-            return mmrig_parser_wrong(parser, error, group, "window",
-                                      "the next new window is %u: they are numbered in order",
-                                      windows);
-        if (device->window == windows)
-            first[windows++] = device;
-        const MmrigDevice *other = first[device->window];
-        if (other->size != device->size || other->persistent != device->persistent)
-            return mmrig_parser_wrong(
-                parser, error, group, "window",
-                "devices that are interleaved are of equal sizes, and %s is not", other->id);
-        ways[device->window]++;
-    }
-    for (guint i = 0; i < windows; i++) {
-        g_autofree char *group = g_strdup_printf("cxl %s", first[i]->id);
-        if (ways[i] > 8 || (ways[i] & (ways[i] - 1)))
-            return mmrig_parser_wrong(parser, error, group, "window",
-                                      "%u devices are in it; 1, 2, 4 or 8 can be interleaved",
-                                      ways[i]);
-    }
-    return TRUE;
-}
-
-/* A request that a fault breaks must be one that the test may make. */
+/* A request that a fault breaks must be one that a test may make. */
 static gboolean check_fault_verb(MmrigParser *parser, const char *key, const char *verb,
                                  GError **error)
 {
-    GStrv requests = parser->scenario->requests;
-
-    if (!verb || (requests && g_strv_contains((const char *const *)requests, verb)))
-        return TRUE;
-    return mmrig_parser_wrong(
-        parser, error, "fault", key,
-        "'%s' is not among the requests that the test may make ([test] requests)", verb);
+    for (guint i = 0; verb && i < parser->scenario->tests->len; i++)
+        if (mmrig_test_may(mmrig_scenario_test(parser->scenario, i), verb))
+            return TRUE;
+    return !verb ||
+           mmrig_parser_wrong(
+               parser, error, "fault", key,
+               "'%s' is not among the requests that the test may make ([test] requests)", verb);
 }
 
-static gboolean check_machine(MmrigParser *parser, GError **error)
+static gboolean check_fault_truncate(MmrigParser *parser, GError **error)
+{
+    const char *id = parser->scenario->fault.truncate;
+    gboolean found = FALSE;
+
+    for (guint i = 0; id && i < parser->scenario->machines->len; i++) {
+        const MmrigDevice *device =
+            mmrig_spec_device(mmrig_scenario_machine(parser->scenario, i), id);
+        found |= device && mmrig_device_keeps(device);
+    }
+    if (id && !found)
+        return mmrig_parser_wrong(parser, error, "fault", "truncate",
+                                  "there is no [nvdimm %s], and only those have a backing file "
+                                  "(and a [pack] with type = mmrig-nvdimm)",
+                                  id);
+    if (id && mmrig_scenario_boots(parser->scenario) < 2)
+        return mmrig_parser_wrong(parser, error, "fault", "truncate",
+                                  "happens between two boots, and there is one ([test] boots)");
+    return TRUE;
+}
+
+/* Only requests that there are, and that a fault can do to them what it is to do. */
+static gboolean check_requests(MmrigParser *parser, guint number, GError **error)
 {
     const MmrigScenario *scenario = parser->scenario;
-    guint64 sum = 0;
+    const char *machine = mmrig_scenario_machine(scenario, number)->name;
+    g_autofree char *group = mmrig_parser_group(parser, "test", machine, "requests");
 
-    for (char **word = scenario->node_memory; word && *word; word++) {
-        guint64 bytes = 0;
-        if (!mmrig_size_parse(*word, &bytes, error))
-            return FALSE;
-        sum += bytes;
+    for (char **verb = mmrig_scenario_test(scenario, number)->requests; verb && *verb; verb++) {
+        if (!mmrig_action_exists(*verb)) {
+            const char *near = mmrig_action_nearest(*verb);
+            return mmrig_parser_wrong(
+                parser, error, group, "requests", "there is no request '%s'%s%s%s", *verb,
+                near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+        }
+        if (mmrig_action_joins_machines(*verb) && scenario->machines->len < 2)
+            return mmrig_parser_wrong(parser, error, group, "requests",
+                                      "'%s' is for several machines, and there is one; add "
+                                      "[machine NAME] sections",
+                                      *verb);
     }
-    if (scenario->node_memory && g_strv_length(scenario->node_memory) != scenario->nodes)
-        return mmrig_parser_wrong(parser, error, "machine", "node-memory",
-                                  "%u sizes for %u nodes; write one for each",
-                                  g_strv_length(scenario->node_memory), scenario->nodes);
-    if (scenario->node_memory && sum != scenario->memory)
-        return mmrig_parser_wrong(parser, error, "machine", "node-memory",
-                                  "together %" G_GUINT64_FORMAT
-                                  " bytes, and memory is %" G_GUINT64_FORMAT,
-                                  sum, scenario->memory);
-    if (!scenario->firmware_code != !scenario->firmware_variables)
-        return mmrig_parser_wrong(parser, error, "firmware",
-                                  scenario->firmware_code ? "variables" : "code",
-                                  "missing; code and variables belong together");
-    if (scenario->firmware == MMRIG_FIRMWARE_NONE &&
-        (scenario->firmware_code || scenario->keep_variables))
-        return mmrig_parser_wrong(parser, error, "firmware", "type",
-                                  "no firmware has code or variables; write ovmf");
-    if (scenario->firmware == MMRIG_FIRMWARE_NONE && scenario->boot_from == MMRIG_BOOT_ESP)
-        return mmrig_parser_wrong(parser, error, "firmware", "boot",
-                                  "only firmware boots from a disk; write type = ovmf as well");
-    if (scenario->keep_variables && !scenario->boots)
+    return TRUE;
+}
+
+static gboolean check_fault_shift(MmrigParser *parser, GError **error)
+{
+    const char *verb = parser->scenario->fault.request.shift;
+
+    return !verb || mmrig_action_has_address(verb) ||
+           mmrig_parser_wrong(parser, error, "fault", "shift",
+                              "'%s' takes no address that could be moved", verb);
+}
+
+static gboolean check_test(MmrigParser *parser, guint number, GError **error)
+{
+    const MmrigScenario *scenario = parser->scenario;
+    const MmrigTest *test = mmrig_scenario_test(scenario, number);
+    const MmrigMachineSpec *spec = mmrig_scenario_machine(scenario, number);
+    g_autofree char *panic = mmrig_parser_group(parser, "test", spec->name, "panic");
+    g_autofree char *boots = mmrig_parser_group(parser, "test", spec->name, "boots");
+
+    if ((test->expect == MMRIG_EXPECT_PANIC) != (test->panic != NULL))
+        return mmrig_parser_wrong(parser, error, panic, "panic",
+                                  test->panic
+                                      ? "only with expect = panic; remove it"
+                                      : "missing; write what the text of the panic must match");
+    if (test->expect == MMRIG_EXPECT_PANIC && test->boots)
+        return mmrig_parser_wrong(parser, error, boots, "boots",
+                                  "a scenario that expects a panic has one boot; remove it");
+    if (test->boots && scenario->machines->len > 1)
+        return mmrig_parser_wrong(parser, error, boots, "boots",
+                                  "a scenario of several machines has one boot; remove it");
+    if (scenario->forked && test->boots)
+        return mmrig_parser_wrong(
+            parser, error, "scenario", "forked",
+            "a scenario with boots is never forked; remove this or boots");
+    if (spec->keep_variables && !test->boots)
         return mmrig_parser_wrong(parser, error, "firmware", "keep-variables",
                                   "from one boot to the next, and there is one ([test] boots)");
     return TRUE;
 }
 
+static gboolean check_spec(MmrigParser *parser, const MmrigMachineSpec *spec, GError **error)
+{
+    g_auto(MmrigSpecProblem) problem = {0};
+
+    if (mmrig_spec_check(spec, &problem))
+        return TRUE;
+    g_autofree char *group =
+        mmrig_parser_group(parser, problem.section, spec->name, problem.key);
+    return mmrig_parser_wrong(parser, error, group, problem.key, "%s", problem.text);
+}
+
 gboolean mmrig_parser_check(MmrigParser *parser, GError **error)
 {
-    MmrigScenario *scenario = parser->scenario;
-    gboolean balloon = FALSE;
+    const MmrigScenario *scenario = parser->scenario;
 
-    if ((scenario->expect == MMRIG_EXPECT_PANIC) != (scenario->panic != NULL))
-        return mmrig_parser_wrong(parser, error, "test", "panic",
-                                  scenario->panic
-                                      ? "only with expect = panic; remove it"
-                                      : "missing; write what the text of the panic must match");
-    if (scenario->expect == MMRIG_EXPECT_PANIC && scenario->boots)
-        return mmrig_parser_wrong(parser, error, "test", "boots",
-                                  "a scenario that expects a panic has one boot; remove it");
     if (scenario->forked && scenario->cold)
         return mmrig_parser_wrong(
             parser, error, "scenario", "forked",
             "it cannot be told to be booted as well; remove this or cold");
-    if (scenario->forked && scenario->boots)
-        return mmrig_parser_wrong(
-            parser, error, "scenario", "forked",
-            "a scenario with boots is never forked; remove this or boots");
-    if (!check_machine(parser, error))
-        return FALSE;
-    for (guint i = 0; i < scenario->devices->len; i++) {
-        const MmrigDevice *device = g_ptr_array_index(scenario->devices, i);
-        g_autofree char *group =
-            g_strdup_printf("%s %s", mmrig_device_section(device->kind), device->id);
-        if (!check_device(parser, device, error))
+    for (guint i = 0; i < scenario->machines->len; i++)
+        if (!check_test(parser, i, error) || !check_requests(parser, i, error) ||
+            !check_spec(parser, mmrig_scenario_machine(scenario, i), error))
             return FALSE;
-        if (device->kind == MMRIG_DEVICE_BALLOON && balloon)
-            return mmrig_parser_wrong(parser, error, group, NULL,
-                                      "a machine has one balloon at most; remove this one");
-        balloon |= device->kind == MMRIG_DEVICE_BALLOON;
-    }
-    if (!check_windows(parser, error))
-        return FALSE;
-    if (!check_fault_verb(parser, "drop", scenario->fault.drop, error) ||
-        !check_fault_verb(parser, "shift", scenario->fault.shift, error))
-        return FALSE;
-    if (scenario->fault.truncate) {
-        const MmrigDevice *device =
-            mmrig_scenario_find_device(scenario, scenario->fault.truncate);
-        if (!device ||
-            (device->kind != MMRIG_DEVICE_NVDIMM && !mmrig_device_wants_store(device)))
-            return mmrig_parser_wrong(
-                parser, error, "fault", "truncate",
-                "there is no [nvdimm %s], and only those have a backing file "
-                "(and a [pack] with type = mmrig-nvdimm)",
-                scenario->fault.truncate);
-        if (!scenario->boots || g_strv_length(scenario->boots) < 2)
-            return mmrig_parser_wrong(
-                parser, error, "fault", "truncate",
-                "happens between two boots, and there is one ([test] boots)");
-    }
-    return TRUE;
+    return check_fault_verb(parser, "drop", scenario->fault.request.drop, error) &&
+           check_fault_verb(parser, "shift", scenario->fault.request.shift, error) &&
+           check_fault_shift(parser, error) && check_fault_truncate(parser, error);
 }

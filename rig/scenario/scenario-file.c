@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "scenario-keys.h"
 #include "scenario.h"
 
 /* "PATH: problem". */

@@ -7,7 +7,7 @@
 #pragma once
 
 #include "guest/channel.h"
-#include "machine/machine.h"
+#include "machine/plan.h"
 #include "qmp/qmp.h"
 
 /*

@@ -2,13 +2,13 @@
 /* Boots the machine that becomes a template, and saves it. */
 #pragma once
 
-#include "machine/machine.h"
+#include "template.h"
 
 /*
  * Boots machine (of kind TEMPLATE) on the given files, has its agent keep nonce and hold the
- * scenario's test, stops it, and writes its device state to the file of MMRIG_BACKING_STATE.
+ * test, stops it, and writes its device state to the file of MMRIG_BACKING_STATE.
  * Iterates the thread-default main context. UNMET error if QEMU cannot save the machine; others
  * if it does not get that far.
  */
 gboolean mmrig_template_boot(const MmrigPlan *machine, const GArray *files,
-                             const MmrigScenario *scenario, const char *nonce, GError **error);
+                             const MmrigForkable *what, const char *nonce, GError **error);

@@ -183,7 +183,7 @@ static gboolean maker_make(Maker *maker, const MmrigPlan *plan, const char *cons
 }
 
 gboolean mmrig_template_boot(const MmrigPlan *machine, const GArray *files,
-                             const MmrigScenario *scenario, const char *nonce, GError **error)
+                             const MmrigForkable *what, const char *nonce, GError **error)
 {
     static const MmrigInstanceCalls calls = {
         .ready = maker_on_ready, .message = maker_on_message, .event = maker_on_event};
@@ -194,7 +194,9 @@ gboolean mmrig_template_boot(const MmrigPlan *machine, const GArray *files,
 
     g_ptr_array_add(words, (gpointer) "template");
     g_ptr_array_add(words, (gpointer)nonce);
-    mmrig_scenario_test_words(scenario, 0, words);
+    for (const char *const *word = what->words; *word; word++)
+        g_ptr_array_add(words, (gpointer)*word);
+    g_ptr_array_add(words, NULL);
     maker.instance = mmrig_instance_start(&start, &calls, &maker, error);
     if (!maker.instance)
         return FALSE;

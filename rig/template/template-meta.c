@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/error.h"
-#include "machine/machine.h"
+#include "machine/plan.h"
 #include "mmrig-guest-protocol.h"
 
 #define META_NAME "meta.json"

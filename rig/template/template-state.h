@@ -4,7 +4,7 @@
 
 #include <json-glib/json-glib.h>
 
-#include "machine/machine.h"
+#include "machine/plan.h"
 
 /* The arguments of QMP's migrate and migrate-incoming for the machine's state file. */
 char *mmrig_template_uri(const MmrigPlan *machine);

@@ -18,22 +18,6 @@
 #include "vm/instance.h"
 #include "vm/private-copy.h"
 
-const char *mmrig_template_unfit(const MmrigScenario *scenario)
-{
-    if (scenario->cold)
-        return scenario->cold;
-    for (guint i = 0; i < scenario->devices->len; i++) {
-        const MmrigDevice *device = g_ptr_array_index(scenario->devices, i);
-        /* It would have to give back memory that belongs to the template. */
-        if (device->kind == MMRIG_DEVICE_BALLOON)
-            return "its balloon cannot give back a fork's memory";
-        /* cxl-type3 has no state to migrate (QEMU hw/mem/cxl_type3.c), and does not say so. */
-        if (device->kind == MMRIG_DEVICE_CXL)
-            return "QEMU does not save the state of CXL devices";
-    }
-    return NULL;
-}
-
 void mmrig_template_free(MmrigTemplate *template)
 {
     if (!template)
@@ -81,38 +65,36 @@ static gboolean template_add_disk(MmrigKey *key, const MmrigPlan *machine, GErro
     return TRUE;
 }
 
-static gboolean template_add_firmware(MmrigKey *key, const MmrigScenario *scenario,
+static gboolean template_add_firmware(MmrigKey *key, const MmrigForkable *what,
                                       const MmrigBootInputs *inputs, GError **error)
 {
-    gboolean own = scenario->firmware_code != NULL;
+    gboolean own = what->spec->firmware_code != NULL;
 
     return mmrig_key_add_stat(key, inputs->efi_kernel, error) &&
-           mmrig_key_add_stat(key, own ? scenario->firmware_code : inputs->firmware, error) &&
-           mmrig_key_add_stat(key, own ? scenario->firmware_variables : inputs->variables,
+           mmrig_key_add_stat(key, own ? what->spec->firmware_code : inputs->firmware, error) &&
+           mmrig_key_add_stat(key, own ? what->spec->firmware_variables : inputs->variables,
                               error);
 }
 
-char *mmrig_template_name(const MmrigScenario *scenario, const MmrigBootInputs *inputs,
+char *mmrig_template_name(const MmrigForkable *what, const MmrigBootInputs *inputs,
                           GError **error)
 {
     g_autoptr(MmrigKey) key = mmrig_key_new("template 3");
     MmrigBootInputs cold = *inputs;
 
     cold.kind = MMRIG_START_TEMPLATE;
-    g_autoptr(MmrigPlan) machine = mmrig_plan_make(scenario, &cold, error);
+    g_autoptr(MmrigPlan) machine = mmrig_plan_make(what->spec, &cold, error);
     if (!machine)
         return NULL;
     for (char **word = machine->argv; *word; word++)
         mmrig_key_add(key, *word);
     /* The test is in it, started and held. */
-    g_autoptr(GPtrArray) words = g_ptr_array_new();
-    mmrig_scenario_test_words(scenario, 0, words);
-    for (guint i = 0; i + 1 < words->len; i++)
-        mmrig_key_add(key, g_ptr_array_index(words, i));
+    for (const char *const *word = what->words; *word; word++)
+        mmrig_key_add(key, *word);
     if (!mmrig_key_add_stat(key, inputs->qemu, error) ||
         !mmrig_key_add_stat(key, inputs->kernel, error) ||
-        (mmrig_machine_needs_pack(scenario) && !mmrig_key_add_stat(key, inputs->pack, error)) ||
-        (scenario->firmware && !template_add_firmware(key, scenario, inputs, error)) ||
+        (mmrig_spec_needs_pack(what->spec) && !mmrig_key_add_stat(key, inputs->pack, error)) ||
+        (what->spec->firmware && !template_add_firmware(key, what, inputs, error)) ||
         !template_add_disk(key, machine, error))
         return NULL;
     /* An image is named by a hash of all that is in it; its times tell of its use. */
@@ -176,7 +158,7 @@ static MmrigTemplate *template_load(const char *folder, const MmrigPlan *machine
 }
 
 typedef struct {
-    const MmrigScenario *scenario;
+    const MmrigForkable *what;
     const MmrigBootInputs *inputs;
     gboolean made; /* and not found */
 } Making;
@@ -212,12 +194,11 @@ static gboolean template_fill(const char *path, gpointer data, GError **error)
     inputs.kind = MMRIG_START_TEMPLATE;
     for (guint i = 0; i < MMRIG_NONCE_DIGITS; i += 8)
         g_snprintf(nonce + i, 9, "%08x", g_random_int());
-    g_autoptr(MmrigPlan) machine = mmrig_plan_make(making->scenario, &inputs, error);
+    g_autoptr(MmrigPlan) machine = mmrig_plan_make(making->what->spec, &inputs, error);
     g_autoptr(GArray) files = machine ? template_make_files(machine, path, error) : NULL;
-    making->made = files &&
-                   mmrig_template_boot(machine, files, making->scenario, nonce, error) &&
-                   mmrig_template_meta_write(path, making->scenario->name, nonce,
-                                             making->scenario->memory, error);
+    making->made = files && mmrig_template_boot(machine, files, making->what, nonce, error) &&
+                   mmrig_template_meta_write(path, making->what->spec->title, nonce,
+                                             making->what->spec->memory, error);
     return making->made;
 }
 
@@ -242,17 +223,17 @@ static void clear_place(Place *place)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Place, clear_place)
 
-static gboolean find_place(Place *place, const MmrigScenario *scenario,
+static gboolean find_place(Place *place, const MmrigForkable *what,
                            const MmrigBootInputs *inputs, GError **error)
 {
     MmrigBootInputs kept = *inputs;
 
     kept.kind = MMRIG_START_TEMPLATE;
-    place->name = mmrig_template_name(scenario, inputs, error);
+    place->name = mmrig_template_name(what, inputs, error);
     if (place->name)
-        place->store = mmrig_template_store(place->name, scenario->memory, error);
+        place->store = mmrig_template_store(place->name, what->spec->memory, error);
     if (place->store)
-        place->machine = mmrig_plan_make(scenario, &kept, error);
+        place->machine = mmrig_plan_make(what->spec, &kept, error);
     return place->machine != NULL;
 }
 
@@ -265,12 +246,12 @@ static MmrigTemplate *find_or_make(const Place *place, Making *making, char **fo
     return *folder ? template_load(*folder, place->machine, error) : NULL;
 }
 
-MmrigTemplate *mmrig_template_find(const MmrigScenario *scenario, const MmrigBootInputs *inputs,
+MmrigTemplate *mmrig_template_find(const MmrigForkable *what, const MmrigBootInputs *inputs,
                                    GError **error)
 {
     g_auto(Place) place = {0};
 
-    if (!find_place(&place, scenario, inputs, error))
+    if (!find_place(&place, what, inputs, error))
         return NULL;
     g_autofree char *folder = g_build_filename(place.store, place.name, NULL);
     /* What is wrong with one that is not whole is the affair of who makes it again. */
@@ -280,15 +261,15 @@ MmrigTemplate *mmrig_template_find(const MmrigScenario *scenario, const MmrigBoo
     return template;
 }
 
-MmrigTemplate *mmrig_template_obtain(const MmrigScenario *scenario,
-                                     const MmrigBootInputs *inputs, GError **error)
+MmrigTemplate *mmrig_template_obtain(const MmrigForkable *what, const MmrigBootInputs *inputs,
+                                     GError **error)
 {
     g_auto(Place) place = {0};
     g_autofree char *folder = NULL;
     g_autoptr(GError) cause = NULL;
-    Making making = {scenario, inputs, FALSE};
+    Making making = {what, inputs, FALSE};
 
-    if (!find_place(&place, scenario, inputs, error))
+    if (!find_place(&place, what, inputs, error))
         return NULL;
     MmrigTemplate *template = find_or_make(&place, &making, &folder, &cause);
     if (!template && folder && !making.made) {
@@ -300,7 +281,7 @@ MmrigTemplate *mmrig_template_obtain(const MmrigScenario *scenario,
     }
     if (g_error_matches(cause, MMRIG_ERROR, MMRIG_ERROR_QEMU_RACE)) {
         g_printerr("mmrig: the template of %s is made again: " MMRIG_INSTANCE_RACE "\n",
-                   scenario->name);
+                   what->spec->title);
         g_clear_error(&cause);
         template = find_or_make(&place, &making, &folder, &cause);
     }

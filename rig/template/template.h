@@ -11,7 +11,7 @@
 #pragma once
 
 #include "base/store.h"
-#include "machine/machine.h"
+#include "machine/plan.h"
 
 /* Once it is loaded, a template may be removed: its files are held open. */
 typedef struct {
@@ -20,15 +20,18 @@ typedef struct {
     GArray *files; /* descriptors, in the order of the machine's backings */
 } MmrigTemplate;
 
-/* Why the scenario's machine cannot be forked, or NULL. The scenario's, or static text. */
-const char *mmrig_template_unfit(const MmrigScenario *scenario);
+/* A machine that is kept as it is once its test is started and held. Borrowed. */
+typedef struct {
+    const MmrigMachineSpec *spec;
+    const char *const *words; /* the test with its arguments (mmrig_test_words()) */
+} MmrigForkable;
 
 /*
- * The name of the template for the scenario's machine: 32 hex digits. It changes with all that
+ * The name of the template for the machine: 32 hex digits. It changes with all that
  * the state of a booted machine depends on, and with nothing else. inputs->kind does not
  * matter.
  */
-char *mmrig_template_name(const MmrigScenario *scenario, const MmrigBootInputs *inputs,
+char *mmrig_template_name(const MmrigForkable *what, const MmrigBootInputs *inputs,
                           GError **error);
 
 /*
@@ -38,19 +41,19 @@ char *mmrig_template_name(const MmrigScenario *scenario, const MmrigBootInputs *
 void mmrig_template_add_cpu(MmrigKey *key, const char *cpuinfo);
 
 /*
- * The template for the scenario's machine if there is a whole one; NULL without error if there
+ * The template for the machine if there is a whole one; NULL without error if there
  * is not.
  */
-MmrigTemplate *mmrig_template_find(const MmrigScenario *scenario, const MmrigBootInputs *inputs,
+MmrigTemplate *mmrig_template_find(const MmrigForkable *what, const MmrigBootInputs *inputs,
                                    GError **error);
 
 /*
- * The template for the scenario's machine, made if it is not there (which takes a boot) or if
+ * The template for the machine, made if it is not there (which takes a boot) or if
  * its state does not match its checksum. inputs->kind does not matter. UNMET error if QEMU
  * refuses to save the machine; others if the machine does not boot, or the disk is full.
  */
-MmrigTemplate *mmrig_template_obtain(const MmrigScenario *scenario,
-                                     const MmrigBootInputs *inputs, GError **error);
+MmrigTemplate *mmrig_template_obtain(const MmrigForkable *what, const MmrigBootInputs *inputs,
+                                     GError **error);
 void mmrig_template_free(MmrigTemplate *template);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(MmrigTemplate, mmrig_template_free)
 

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "machine/machine.h"
+#include "machine/plan.h"
 
 /* An empty array of descriptors (int), which are closed when it is freed. */
 GArray *mmrig_backing_array(void);

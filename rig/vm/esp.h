@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "machine/machine.h"
+#include "machine/plan.h"
 
 /* What the partition is called in /dev/disk/by-partuuid, and what a boot loader reports. */
 #define MMRIG_ESP_PARTITION "4d4d5249-4700-4553-8001-000000000001"

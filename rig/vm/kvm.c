@@ -115,9 +115,9 @@ static gboolean kvm_boot(Proof *proof, const MmrigBootInputs *inputs, guint seco
         .ended = kvm_on_ended,
     };
     g_autoptr(GPtrArray) devices = g_ptr_array_new();
-    const MmrigScenario scenario = {
-        .name = (char *)NAME, .cpus = 1, .memory = MEMORY, .devices = devices};
-    g_autoptr(MmrigPlan) plan = mmrig_plan_make(&scenario, inputs, error);
+    const MmrigMachineSpec spec = {
+        .title = (char *)NAME, .cpus = 1, .memory = MEMORY, .devices = devices};
+    g_autoptr(MmrigPlan) plan = mmrig_plan_make(&spec, inputs, error);
     g_autoptr(GArray) backings = plan ? mmrig_backings_new(plan, error) : NULL;
 
     if (!backings)

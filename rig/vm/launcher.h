@@ -8,7 +8,7 @@
  */
 #pragma once
 
-#include "machine/machine.h"
+#include "machine/plan.h"
 
 /* A machine that was started. */
 typedef struct MmrigLaunch MmrigLaunch;

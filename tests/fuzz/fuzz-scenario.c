@@ -7,8 +7,9 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "machine/machine.h"
-#include "scenario/scenario-keys.h"
+#include "machine/device-pack.h"
+#include "machine/plan.h"
+#include "scenario/scenario.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -20,31 +21,28 @@ static void check_error(const GError *error)
     g_assert_true(g_str_has_prefix(error->message, "x.ini: "));
 }
 
-static void check_device(const MmrigScenario *scenario, const MmrigDevice *device)
+static void check_device(const MmrigDevice *device)
 {
     g_assert_true(mmrig_id_valid(device->id));
-    g_assert_cmpuint(device->node, <, MAX(scenario->nodes, 1));
-    g_assert_cmpuint(device->requested, <=, device->size);
-    if (device->kind == MMRIG_DEVICE_PACK)
-        g_assert_true(mmrig_name_valid(device->type));
-    else if (device->kind != MMRIG_DEVICE_BALLOON)
-        g_assert_cmpuint(device->size, >=, 1 << 20);
+    g_assert_cmpuint(mmrig_device_memory(device), <, G_GUINT64_CONSTANT(4) << 40);
+    if (device->class == &mmrig_device_pack)
+        g_assert_true(mmrig_name_valid(((const MmrigPackDevice *)device)->type));
 }
 
-static void check_plan(const MmrigScenario *scenario)
+static void check_plan(const MmrigMachineSpec *spec)
 {
     static const MmrigBootInputs parts = {.qemu = "qemu",
-                                     .accel = MMRIG_ACCEL_TCG,
-                                     .kernel = "kernel",
-                                     .initrd = "initrd",
-                                     .kind = MMRIG_START_COLD,
-                                     .pack = "pack",
-                                     .efi_kernel = "efi-kernel",
-                                     .firmware = "firmware",
-                                     .variables = "variables",
-                                     .loader = "loader"};
+                                          .accel = MMRIG_ACCEL_TCG,
+                                          .kernel = "kernel",
+                                          .initrd = "initrd",
+                                          .kind = MMRIG_START_COLD,
+                                          .pack = "pack",
+                                          .efi_kernel = "efi-kernel",
+                                          .firmware = "firmware",
+                                          .variables = "variables",
+                                          .loader = "loader"};
     g_autoptr(GError) error = NULL;
-    g_autoptr(MmrigPlan) machine = mmrig_plan_make(scenario, &parts, &error);
+    g_autoptr(MmrigPlan) machine = mmrig_plan_make(spec, &parts, &error);
     g_auto(GStrv) back = NULL;
 
     g_assert_no_error(error);
@@ -64,12 +62,17 @@ static MmrigScenario *parse(const uint8_t *data, size_t size, const char *twin)
         return NULL;
     }
     g_assert_no_error(error);
-    g_assert_true(scenario->cpus >= 1 && scenario->cpus <= 64);
-    g_assert_true(mmrig_name_valid(scenario->test));
-    g_assert_cmpuint(scenario->devices->len, <=, MMRIG_SCENARIO_DEVICES_MAX);
-    for (guint i = 0; i < scenario->devices->len; i++)
-        check_device(scenario, g_ptr_array_index(scenario->devices, i));
-    check_plan(scenario);
+    g_assert_cmpuint(scenario->machines->len, <=, MMRIG_SCENARIO_MACHINES_MAX);
+    g_assert_cmpuint(scenario->machines->len, ==, scenario->tests->len);
+    for (guint number = 0; number < scenario->machines->len; number++) {
+        const MmrigMachineSpec *spec = mmrig_scenario_machine(scenario, number);
+        g_assert_true(spec->cpus >= 1 && spec->cpus <= MMRIG_CPUS_MAX);
+        g_assert_true(mmrig_name_valid(mmrig_scenario_test(scenario, number)->test));
+        g_assert_cmpuint(spec->devices->len, <=, MMRIG_DEVICES_MAX);
+        for (guint i = 0; i < spec->devices->len; i++)
+            check_device(g_ptr_array_index(spec->devices, i));
+        check_plan(spec);
+    }
     return scenario;
 }
 

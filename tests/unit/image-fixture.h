@@ -13,9 +13,9 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/store.h"
 #include "image/initramfs.h"
 #include "mmrig-guest-protocol.h"
-#include "base/store.h"
 
 /* A folder that is empty at the start of each test; the cache is in it. */
 typedef struct {

@@ -82,54 +82,39 @@ static void on_done(G_GNUC_UNUSED GObject *source, GAsyncResult *result, gpointe
     outcome->done = TRUE;
 }
 
-static MmrigDevice *new_device(MmrigDeviceKind kind, const char *id, guint64 size)
+/* A machine, and what is done wrong to its requests. */
+typedef struct {
+    MmrigMachineSpec *spec;
+    MmrigActionFault fault;
+} Target;
+
+static void add_device(const Target *target, const MmrigDeviceClass *class, const char *id,
+                       const char *key, const char *value)
 {
-    MmrigDevice *device = g_new0(MmrigDevice, 1);
+    MmrigDevice *device = mmrig_device_new(class, id);
+    g_autofree char *problem = NULL;
 
-    device->kind = kind;
-    device->id = g_strdup(id);
-    device->size = size;
-    device->block_size = 2 << 20;
-    return device;
+    g_ptr_array_add(target->spec->devices, device);
+    if (key)
+        g_assert_true(
+            mmrig_ini_set(mmrig_ini_find(&class->section, key), device, value, &problem));
 }
-
-static void device_free(gpointer data)
-{
-    MmrigDevice *device = data;
-
-    g_free(device->id);
-    g_free(device->type);
-    g_free(device);
-}
-
-static const char *const all_verbs[] = {"mce-inject",
-                                        "balloon-set",
-                                        "balloon-query",
-                                        "virtio-mem-set",
-                                        "virtio-mem-query",
-                                        "host-rss",
-                                        "ras-inject",
-                                        "ras-clear",
-                                        "ras-count",
-                                        "ras-last",
-                                        "cxl-poison",
-                                        "cxl-event",
-                                        NULL};
 
 /* A machine of two CPUs and 512 MiB with a balloon and a virtio-mem device of 256 MiB. */
-static MmrigScenario new_scenario(void)
+static Target new_target(void)
 {
-    MmrigScenario scenario = {
-        .requests = (GStrv)all_verbs,
-        .cpus = 2,
-        .memory = G_GUINT64_CONSTANT(512) << 20,
-        .devices = g_ptr_array_new_with_free_func(device_free),
-    };
+    Target target = {.spec = mmrig_spec_new(NULL, "x")};
+    g_autofree char *problem = NULL;
 
-    g_ptr_array_add(scenario.devices, new_device(MMRIG_DEVICE_NVDIMM, "nv0", 64 << 20));
-    g_ptr_array_add(scenario.devices, new_device(MMRIG_DEVICE_BALLOON, "b0", 0));
-    g_ptr_array_add(scenario.devices, new_device(MMRIG_DEVICE_VIRTIO_MEM, "vm0", 256 << 20));
-    return scenario;
+    target.spec->cpus = 2;
+    target.spec->memory = G_GUINT64_CONSTANT(512) << 20;
+    add_device(&target, &mmrig_device_nvdimm, "nv0", "size", "64M");
+    add_device(&target, &mmrig_device_balloon, "b0", NULL, NULL);
+    add_device(&target, &mmrig_device_virtio_mem, "vm0", "size", "256M");
+    MmrigDevice *memory = g_ptr_array_index(target.spec->devices, 2);
+    g_assert_true(mmrig_ini_set(mmrig_ini_find(&memory->class->section, "block-size"), memory,
+                                "2M", &problem));
+    return target;
 }
 
 typedef struct {
@@ -142,7 +127,7 @@ typedef struct {
     const char *error;   /* the error's message must have this in it */
 } Case;
 
-static void check_pid(const MmrigScenario *scenario, pid_t pid, const Case *row)
+static void check_pid(const Target *target, pid_t pid, const Case *row)
 {
     Outcome outcome = {0};
     g_autoptr(GError) error = NULL;
@@ -166,7 +151,8 @@ static void check_pid(const MmrigScenario *scenario, pid_t pid, const Case *row)
     mmrig_qmp_connect(qmp, 10000, &error);
     g_assert_no_error(error);
 
-    MmrigActionContext context = {.qmp = qmp, .pid = pid, .scenario = scenario};
+    MmrigActionContext context = {
+        .qmp = qmp, .pid = pid, .spec = target->spec, .fault = &target->fault};
     mmrig_action_perform_async(&context, row->verb, (const char *const *)args, NULL, on_done,
                                &outcome);
     /* The answer comes from the main loop, never from within the call. */
@@ -205,18 +191,18 @@ static void check_pid(const MmrigScenario *scenario, pid_t pid, const Case *row)
     g_clear_error(&outcome.error);
 }
 
-static void check(const MmrigScenario *scenario, const Case *row)
+static void check(const Target *target, const Case *row)
 {
-    check_pid(scenario, getpid(), row);
+    check_pid(target, getpid(), row);
 }
 
 static void check_all(const Case *rows, gsize count)
 {
-    MmrigScenario scenario = new_scenario();
+    Target target = new_target();
 
     for (gsize i = 0; i < count; i++)
-        check(&scenario, &rows[i]);
-    g_ptr_array_unref(scenario.devices);
+        check(&target, &rows[i]);
+    mmrig_spec_free(target.spec);
 }
 
 #define HMP(line) "human-monitor-command {\"command-line\":\"" line "\"}"
@@ -268,26 +254,24 @@ static void test_ras(void)
         {.verb = "ras-count", .args = "of=type", .error = "no counter type"},
         {.verb = "ras-last", .args = "of=all", .error = "is not of=consumed"},
     };
-    MmrigScenario scenario = new_scenario();
+    Target target = new_target();
 
-    check(&scenario, &(const Case){.verb = "ras-inject",
-                                   .args = "kind=poison gpa=0",
-                                   .error = "the machine has no mmrig-ras"});
-    MmrigDevice *device = new_device(MMRIG_DEVICE_PACK, "ras0", 0);
-    device->type = g_strdup("mmrig-ras");
-    g_ptr_array_add(scenario.devices, device);
+    check(&target, &(const Case){.verb = "ras-inject",
+                                 .args = "kind=poison gpa=0",
+                                 .error = "the machine has no mmrig-ras"});
+    add_device(&target, &mmrig_device_pack, "ras0", "type", "mmrig-ras");
     for (gsize i = 0; i < G_N_ELEMENTS(rows); i++)
-        check(&scenario, &rows[i]);
+        check(&target, &rows[i]);
 
-    scenario.fault.shift = (char *)"ras-inject";
-    scenario.fault.shift_bytes = 64;
-    check(&scenario, &(const Case){.verb = "ras-inject",
-                                   .args = "kind=poison gpa=0x1000",
-                                   .answer = "{}",
-                                   .command = QOM("set", "\"inject\",\"value\":\"gpa=0x1040,"
-                                                         "kind=poison\""),
-                                   .reply = ""});
-    g_ptr_array_unref(scenario.devices);
+    target.fault.shift = (char *)"ras-inject";
+    target.fault.shift_bytes = 64;
+    check(&target, &(const Case){.verb = "ras-inject",
+                                 .args = "kind=poison gpa=0x1000",
+                                 .answer = "{}",
+                                 .command = QOM("set", "\"inject\",\"value\":\"gpa=0x1040,"
+                                                       "kind=poison\""),
+                                 .reply = ""});
+    mmrig_spec_free(target.spec);
 }
 
 /* ---- CXL devices ------------------------------------------------------------------------ */
@@ -326,23 +310,23 @@ static void test_cxl(void)
                     "\"length\":64}",
          .error = "full"},
     };
-    MmrigScenario scenario = new_scenario();
+    Target target = new_target();
 
-    g_ptr_array_add(scenario.devices, new_device(MMRIG_DEVICE_CXL, "mem0", 256 << 20));
+    add_device(&target, &mmrig_device_cxl, "mem0", "volatile", "256M");
     for (gsize i = 0; i < G_N_ELEMENTS(rows); i++)
-        check(&scenario, &rows[i]);
-    scenario.fault.shift = (char *)"cxl-poison";
-    scenario.fault.shift_bytes = 64;
-    check(&scenario,
+        check(&target, &rows[i]);
+    target.fault.shift = (char *)"cxl-poison";
+    target.fault.shift_bytes = 64;
+    check(&target,
           &(const Case){.verb = "cxl-poison",
                         .args = "id=mem0 dpa=0",
                         .command = "cxl-inject-poison {\"path\":\"/machine/peripheral/mem0\","
                                    "\"start\":64,\"length\":64}",
                         .reply = ""});
-    check(&scenario, &(const Case){.verb = "cxl-poison",
-                                   .args = "id=mem0 dpa=0xfffffc0",
-                                   .error = "within the device"});
-    g_ptr_array_unref(scenario.devices);
+    check(&target, &(const Case){.verb = "cxl-poison",
+                                 .args = "id=mem0 dpa=0xfffffc0",
+                                 .error = "dpa=0x10000000 is not a number"});
+    mmrig_spec_free(target.spec);
 }
 
 /* ---- Machine checks --------------------------------------------------------------------- */
@@ -391,10 +375,10 @@ static void test_mce(void)
                                .answer = "\"\"",
                                .command = HMP("mce 0 9 0xbd000000000000c0 0x5 0x1234000 0x8c"),
                                .reply = ""};
-    MmrigScenario scenario = new_scenario();
-    scenario.cpus = 1;
-    check(&scenario, &alone);
-    g_ptr_array_unref(scenario.devices);
+    Target target = new_target();
+    target.spec->cpus = 1;
+    check(&target, &alone);
+    mmrig_spec_free(target.spec);
 }
 
 static void test_mce_refused(void)
@@ -441,7 +425,7 @@ static void test_mce_refused(void)
 /* The longest argument is looked at, a longer one is not even repeated. */
 static void test_long(void)
 {
-    MmrigScenario scenario = new_scenario();
+    Target target = new_target();
     g_autofree char *zeros = g_strnfill(252, '0');
     g_autofree char *longest = g_strconcat("kind=srao gpa=", zeros, NULL);
     g_autofree char *longer = g_strconcat("kind=srao gpa=", zeros, "0", NULL);
@@ -455,8 +439,8 @@ static void test_long(void)
     };
 
     for (gsize i = 0; i < G_N_ELEMENTS(rows); i++)
-        check(&scenario, &rows[i]);
-    g_ptr_array_unref(scenario.devices);
+        check(&target, &rows[i]);
+    mmrig_spec_free(target.spec);
 }
 
 /* Where RAM ends and, with more of it than fits below 4 GiB, where the hole is. */
@@ -475,19 +459,19 @@ static void test_ram(void)
     };
 
     for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
-        MmrigScenario scenario = new_scenario();
+        Target target = new_target();
         g_autofree char *heard = g_strdup_printf(HMP("mce 0 9 0xbd000000000000c0 0xd %s 0x8c"),
                                                  strstr(rows[i].args, "gpa=") + strlen("gpa="));
         Case row = {.verb = "mce-inject", .args = rows[i].args, .answer = "\"\""};
-        scenario.memory = rows[i].memory_mib << 20;
+        target.spec->memory = rows[i].memory_mib << 20;
         if (rows[i].good) {
             row.command = heard;
             row.reply = "";
         } else {
             row.error = "MiB of memory";
         }
-        check(&scenario, &row);
-        g_ptr_array_unref(scenario.devices);
+        check(&target, &row);
+        mmrig_spec_free(target.spec);
     }
 }
 
@@ -607,12 +591,12 @@ static void test_no_balloon(void)
         {.verb = "balloon-set", .args = "bytes=268435456", .error = "no such device"},
         {.verb = "balloon-query", .args = "", .error = "no such device"},
     };
-    MmrigScenario scenario = new_scenario();
+    Target target = new_target();
 
-    g_ptr_array_set_size(scenario.devices, 1);
+    g_ptr_array_set_size(target.spec->devices, 1);
     for (gsize i = 0; i < G_N_ELEMENTS(rows); i++)
-        check(&scenario, &rows[i]);
-    g_ptr_array_unref(scenario.devices);
+        check(&target, &rows[i]);
+    mmrig_spec_free(target.spec);
 }
 
 static guint64 own_rss(void)
@@ -627,8 +611,8 @@ static guint64 own_rss(void)
 
 static void test_host_rss(void)
 {
-    MmrigScenario scenario = new_scenario();
-    MmrigActionContext context = {.pid = getpid(), .scenario = &scenario};
+    Target target = new_target();
+    MmrigActionContext context = {.pid = getpid(), .spec = target.spec, .fault = &target.fault};
     static const char *const none[] = {NULL};
     Outcome outcome = {0};
 
@@ -646,7 +630,7 @@ static void test_host_rss(void)
 
     static const Case extra = {
         .verb = "host-rss", .args = "pid=1", .error = "takes no \"pid\""};
-    check(&scenario, &extra);
+    check(&target, &extra);
 
     /* A QEMU that has died: not waited for yet, then gone for good. */
     static const Case dead = {.verb = "host-rss", .args = "", .error = "has no VmRSS line"};
@@ -657,36 +641,13 @@ static void test_host_rss(void)
         _exit(0);
     siginfo_t info;
     g_assert_cmpint(waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT), ==, 0);
-    check_pid(&scenario, child, &dead);
+    check_pid(&target, child, &dead);
     g_assert_cmpint(waitpid(child, NULL, 0), ==, child);
-    check_pid(&scenario, child, &gone);
-    g_ptr_array_unref(scenario.devices);
+    check_pid(&target, child, &gone);
+    mmrig_spec_free(target.spec);
 }
 
 /* ---- What scenarios decide -------------------------------------------------------------- */
-
-static void test_allowed(void)
-{
-    static const char *const requests[] = {"balloon-query", NULL};
-    static const Case rows[] = {
-        {.verb = "balloon-query",
-         .args = "",
-         .answer = "{\"actual\": 1}",
-         .command = "query-balloon",
-         .reply = "actual=1"},
-        {.verb = "balloon-set",
-         .args = "bytes=268435456",
-         .error = "balloon-set: the scenario does not allow this request"},
-    };
-    MmrigScenario scenario = new_scenario();
-
-    scenario.requests = (GStrv)requests;
-    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++)
-        check(&scenario, &rows[i]);
-    scenario.requests = NULL;
-    check(&scenario, &rows[1]);
-    g_ptr_array_unref(scenario.devices);
-}
 
 static void test_drop(void)
 {
@@ -702,12 +663,38 @@ static void test_drop(void)
          .command = "query-balloon",
          .reply = "actual=1"},
     };
-    MmrigScenario scenario = new_scenario();
+    Target target = new_target();
 
-    scenario.fault.drop = (char *)"balloon-set";
+    target.fault.drop = (char *)"balloon-set";
     for (gsize i = 0; i < G_N_ELEMENTS(rows); i++)
-        check(&scenario, &rows[i]);
-    g_ptr_array_unref(scenario.devices);
+        check(&target, &rows[i]);
+    mmrig_spec_free(target.spec);
+}
+
+/* What a scenario may shift, and what is for several machines. */
+static void test_verbs(void)
+{
+    static const char *const with[] = {"mce-inject", "ras-inject", "ras-clear", "pmem-inject",
+                                       "pmem-clear", "cxl-poison", "cxl-event", "mirror-spoil"};
+    static const char *const without[] = {"balloon-set", "balloon-query",    "virtio-mem-set",
+                                          "host-rss",    "virtio-mem-query", "ras-count",
+                                          "meet",        "no-such-verb"};
+
+    for (gsize i = 0; i < G_N_ELEMENTS(with); i++)
+        g_assert_true(mmrig_action_has_address(with[i]));
+    for (gsize i = 0; i < G_N_ELEMENTS(without); i++)
+        g_assert_false(mmrig_action_has_address(without[i]));
+    g_assert_true(mmrig_action_joins_machines("meet"));
+    g_assert_false(mmrig_action_joins_machines("host-rss"));
+    g_assert_cmpstr(mmrig_action_nearest("mce-injekt"), ==, "mce-inject");
+    g_assert_null(mmrig_action_nearest("zzz"));
+
+    /* Where there is one machine, nobody can carry it out. */
+    Target target = new_target();
+    check(&target, &(const Case){.verb = "meet",
+                                 .args = "name=x",
+                                 .error = "there is no such request here"});
+    mmrig_spec_free(target.spec);
 }
 
 static void test_shift(void)
@@ -724,33 +711,48 @@ static void test_shift(void)
                               .reply = ""};
     static const Case below = {.verb = "mce-inject",
                                .args = "gpa=0xfff kind=srao",
-                               .error = "[fault] shift moves gpa"};
+                               .error = "[fault] shift: mce-inject: gpa="};
     static const Case other = {.verb = "balloon-set",
                                .args = "bytes=268435456",
                                .command = "balloon {\"value\":268435456}",
                                .reply = ""};
     static const Case above = {.verb = "mce-inject",
                                .args = "gpa=0x1fffffff kind=srao",
-                               .error = "[fault] shift moves gpa"};
+                               .error = "[fault] shift: mce-inject: gpa="};
     /* What the guest asks for is checked as it was asked. */
     static const Case outside = {
         .verb = "mce-inject", .args = "gpa=0x20000000 kind=srao", .error = "512 MiB of memory"};
-    MmrigScenario scenario = new_scenario();
+    Target target = new_target();
 
-    scenario.fault.shift = (char *)"mce-inject";
-    scenario.fault.shift_bytes = 4096;
-    check(&scenario, &up);
-    check(&scenario, &above);
-    check(&scenario, &other);
-    scenario.fault.shift_bytes = -4096;
-    check(&scenario, &down);
-    check(&scenario, &below);
-    check(&scenario, &outside);
-    g_ptr_array_unref(scenario.devices);
+    target.fault.shift = (char *)"mce-inject";
+    target.fault.shift_bytes = 4096;
+    check(&target, &up);
+    check(&target, &above);
+    check(&target, &other);
+    target.fault.shift_bytes = -4096;
+    check(&target, &down);
+    check(&target, &below);
+    check(&target, &outside);
+    mmrig_spec_free(target.spec);
 }
 
 static void test_registry(void)
 {
+    static const char *const all_verbs[] = {"mce-inject",
+                                            "balloon-set",
+                                            "balloon-query",
+                                            "virtio-mem-set",
+                                            "virtio-mem-query",
+                                            "host-rss",
+                                            "ras-inject",
+                                            "ras-clear",
+                                            "ras-count",
+                                            "ras-last",
+                                            "cxl-poison",
+                                            "cxl-event",
+                                            "meet",
+                                            NULL};
+
     for (gsize i = 0; all_verbs[i]; i++) {
         g_assert_true(mmrig_action_exists(all_verbs[i]));
         g_assert_nonnull(mmrig_action_commands(all_verbs[i]));
@@ -775,9 +777,9 @@ int main(int argc, char **argv)
     g_test_add_func("/actions/memory", test_memory);
     g_test_add_func("/actions/no-balloon", test_no_balloon);
     g_test_add_func("/actions/host-rss", test_host_rss);
-    g_test_add_func("/actions/allowed", test_allowed);
     g_test_add_func("/actions/drop", test_drop);
     g_test_add_func("/actions/shift", test_shift);
+    g_test_add_func("/actions/verbs", test_verbs);
     g_test_add_func("/actions/registry", test_registry);
     return g_test_run();
 }

@@ -12,11 +12,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "vm/backing.h"
 #include "base/child.h"
 #include "base/error.h"
-#include "vm/esp.h"
 #include "base/store.h"
+#include "vm/backing.h"
+#include "vm/esp.h"
 
 #define SECTOR 512
 

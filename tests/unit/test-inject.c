@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "machine/device-pack.h"
 #include "machine/ram.h"
 
 static gboolean parse(const char *text, MmrigInject *inject, GError **error)
@@ -151,25 +152,25 @@ static void test_memory(void)
     guint64 gpa = 0;
 
     for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
-        const MmrigScenario scenario = {.memory = rows[i].memory * mib,
-                                        .memory_below = rows[i].most * mib};
-        guint64 below = rows[i].below * mib, above = scenario.memory - below;
+        const MmrigMachineSpec spec = {.memory = rows[i].memory * mib,
+                                       .memory_below = rows[i].most * mib};
+        guint64 below = rows[i].below * mib, above = spec.memory - below;
 
-        g_assert_true(mmrig_ram_address(&scenario, below - 1, &gpa));
+        g_assert_true(mmrig_ram_address(&spec, below - 1, &gpa));
         g_assert_cmphex(gpa, ==, below - 1);
-        g_assert_true(mmrig_ram_has(&scenario, gpa));
-        g_assert_false(mmrig_ram_has(&scenario, below));
-        g_assert_false(mmrig_ram_has(&scenario, 4 * gib - 1));
-        g_assert_cmpint(mmrig_ram_has(&scenario, 4 * gib), ==, above > 0);
-        g_assert_false(mmrig_ram_address(&scenario, scenario.memory, &gpa));
-        g_assert_false(mmrig_ram_has(&scenario, 4 * gib + above));
+        g_assert_true(mmrig_ram_has(&spec, gpa));
+        g_assert_false(mmrig_ram_has(&spec, below));
+        g_assert_false(mmrig_ram_has(&spec, 4 * gib - 1));
+        g_assert_cmpint(mmrig_ram_has(&spec, 4 * gib), ==, above > 0);
+        g_assert_false(mmrig_ram_address(&spec, spec.memory, &gpa));
+        g_assert_false(mmrig_ram_has(&spec, 4 * gib + above));
         if (!above)
             continue;
-        g_assert_true(mmrig_ram_address(&scenario, below, &gpa));
+        g_assert_true(mmrig_ram_address(&spec, below, &gpa));
         g_assert_cmphex(gpa, ==, 4 * gib);
-        g_assert_true(mmrig_ram_address(&scenario, scenario.memory - 1, &gpa));
+        g_assert_true(mmrig_ram_address(&spec, spec.memory - 1, &gpa));
         g_assert_cmphex(gpa, ==, 4 * gib + above - 1);
-        g_assert_true(mmrig_ram_has(&scenario, gpa));
+        g_assert_true(mmrig_ram_has(&spec, gpa));
     }
 }
 
@@ -193,34 +194,32 @@ static void test_modules(void)
 
 static void test_devices(void)
 {
-    static const char text[] = "[scenario]\nsummary = s\narea = a\n[test]\ntest = t\n";
     g_autoptr(GError) error = NULL;
-    g_autoptr(MmrigScenario) scenario =
-        mmrig_scenario_parse(text, strlen(text), "x", "x.ini", NULL, &error);
+    g_autoptr(MmrigMachineSpec) spec = mmrig_spec_new(NULL, "x");
 
     g_assert_no_error(error);
-    g_assert_null(mmrig_inject_pack_device(scenario, "mmrig-ras"));
-    g_assert_true(
-        mmrig_scenario_add_device(scenario, "mmrig-nvdimm,unit=512,debug=on", &error));
+    g_assert_null(mmrig_spec_pack_device(spec, "mmrig-ras"));
+    g_assert_true(mmrig_spec_add_pack_device(spec, "mmrig-nvdimm,unit=512,debug=on", &error));
     g_assert_no_error(error);
-    g_assert_true(g_str_has_prefix(scenario->cpu, "max,vendor=GenuineIntel"));
-    g_clear_pointer(&scenario->cpu, g_free);
-    g_assert_true(mmrig_scenario_add_device(scenario, "mmrig-camera", &error));
-    g_assert_null(scenario->cpu);
-    g_assert_true(mmrig_scenario_add_device(scenario, "mmrig-ras", &error));
-    g_assert_true(g_str_has_prefix(scenario->cpu, "max,vendor=GenuineIntel"));
-    g_assert_true(mmrig_scenario_add_device(scenario, "mmrig-ras", &error));
+    g_assert_true(g_str_has_prefix(spec->cpu, "max,vendor=GenuineIntel"));
+    g_clear_pointer(&spec->cpu, g_free);
+    g_assert_true(mmrig_spec_add_pack_device(spec, "mmrig-camera", &error));
+    g_assert_null(spec->cpu);
+    g_assert_true(mmrig_spec_add_pack_device(spec, "mmrig-ras", &error));
+    g_assert_true(g_str_has_prefix(spec->cpu, "max,vendor=GenuineIntel"));
+    g_assert_true(mmrig_spec_add_pack_device(spec, "mmrig-ras", &error));
     g_assert_no_error(error);
-    const MmrigDevice *nvdimm = mmrig_inject_pack_device(scenario, "mmrig-nvdimm");
+    const MmrigDevice *nvdimm = mmrig_spec_pack_device(spec, "mmrig-nvdimm");
     g_assert_cmpstr(nvdimm->id, ==, "nvdimm0");
-    g_autofree char *properties = g_strjoinv(" ", nvdimm->properties);
+    g_autofree char *properties =
+        g_strjoinv(" ", ((const MmrigPackDevice *)nvdimm)->properties);
     g_assert_cmpstr(properties, ==, "unit=512 debug=on");
-    g_assert_cmpstr(mmrig_inject_pack_device(scenario, "mmrig-ras")->id, ==, "ras0");
-    g_assert_cmpstr(((MmrigDevice *)g_ptr_array_index(scenario->devices, 3))->id, ==, "ras1");
+    g_assert_cmpstr(mmrig_spec_pack_device(spec, "mmrig-ras")->id, ==, "ras0");
+    g_assert_cmpstr(((MmrigDevice *)g_ptr_array_index(spec->devices, 3))->id, ==, "ras1");
 
     static const char *const bad[] = {"", "Bad", "mmrig-ras,x", "a b"};
     for (gsize i = 0; i < G_N_ELEMENTS(bad); i++) {
-        g_assert_false(mmrig_scenario_add_device(scenario, bad[i], &error));
+        g_assert_false(mmrig_spec_add_pack_device(spec, bad[i], &error));
         g_assert_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT);
         g_clear_error(&error);
     }

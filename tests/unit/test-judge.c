@@ -205,11 +205,10 @@ static MmrigResult *judge(const Case *one, const char *twin, const char *twin_ca
 {
     MmrigScenario scenario = {
         .name = (char *)one->name,
-        .expect = one->expect,
-        .panic = (char *)"machine check",
         .twin = (char *)twin,
         .twin_cause = (char *)twin_cause,
     };
+    const MmrigTest test = {.expect = one->expect, .panic = (char *)"machine check"};
     g_autoptr(MmrigKtap) ktap = mmrig_ktap_new(NULL, NULL);
     MmrigEvidence evidence = one->evidence;
     MmrigResult *result = mmrig_result_new();
@@ -217,7 +216,7 @@ static MmrigResult *judge(const Case *one, const char *twin, const char *twin_ca
     mmrig_ktap_feed(ktap, one->ktap, strlen(one->ktap));
     mmrig_ktap_end(ktap, &evidence.ktap_problem);
     evidence.ktap = ktap;
-    mmrig_judge(&scenario, &evidence, result);
+    mmrig_judge(&test, &evidence, result);
     if (twin)
         mmrig_judge_twin(&scenario, result);
     return result;

@@ -4,6 +4,7 @@
  * they are told: names, requests from beginning to end, and clients that mean ill.
  */
 #include "keeper/keeper.h"
+#include "scenario/scenario.h"
 
 #include <gio/gunixinputstream.h>
 #include <gio/gunixoutputstream.h>
@@ -138,7 +139,8 @@ static void set_up(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
     g_assert_no_error(error);
     fixture->channel = mmrig_channel_new(fixture->channel_fds[0], &calls, fixture, &error);
     g_assert_no_error(error);
-    const MmrigKept kept = {fixture->scenario, fixture->qmp, getpid(), fixture->channel, NULL};
+    const MmrigKept kept = {mmrig_scenario_machine(fixture->scenario, 0), fixture->qmp,
+                            getpid(), fixture->channel, NULL};
     fixture->keeper = mmrig_keeper_new(&kept, &error);
     g_assert_no_error(error);
 }
@@ -289,13 +291,11 @@ static void test_process(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 static void test_pmem(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
     g_autoptr(GError) error = NULL;
-    MmrigDevice *nvdimm = g_new0(MmrigDevice, 1);
+    MmrigDevice *nvdimm = mmrig_device_new(&mmrig_device_nvdimm, "pmem0");
 
-    g_assert_true(mmrig_scenario_add_device(fixture->scenario, "mmrig-nvdimm", &error));
+    g_assert_true(mmrig_scenario_add_pack_device(fixture->scenario, "mmrig-nvdimm", &error));
     g_assert_no_error(error);
-    nvdimm->kind = MMRIG_DEVICE_NVDIMM;
-    nvdimm->id = g_strdup("pmem0");
-    g_ptr_array_add(fixture->scenario->devices, nvdimm);
+    g_ptr_array_add(mmrig_scenario_machine(fixture->scenario, 0)->devices, nvdimm);
     expect(fixture, "pmem offset=0x1000 length=512 notify",
            "{\"target\":\"pmem\",\"device\":\"pmem0\",\"offset\":4096,\"length\":512,"
            "\"ok\":true}",
@@ -316,7 +316,8 @@ static void test_names(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
     g_autoptr(GError) error = NULL;
     g_autofree char *second_name = g_strconcat(fixture->name, "-2", NULL);
-    const MmrigKept kept = {fixture->scenario, fixture->qmp, getpid(), fixture->channel, NULL};
+    const MmrigKept kept = {mmrig_scenario_machine(fixture->scenario, 0), fixture->qmp,
+                            getpid(), fixture->channel, NULL};
     MmrigKeeper *second = mmrig_keeper_new(&kept, &error);
 
     g_assert_no_error(error);
@@ -333,8 +334,8 @@ static void test_names(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
     g_assert_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT);
     g_clear_error(&error);
     g_assert_true(mmrig_keeper_name_free(second_name, &error));
-    const MmrigKept same = {fixture->scenario, fixture->qmp, getpid(), fixture->channel,
-                            fixture->name};
+    const MmrigKept same = {mmrig_scenario_machine(fixture->scenario, 0), fixture->qmp,
+                            getpid(), fixture->channel, fixture->name};
     g_assert_null(mmrig_keeper_new(&same, &error));
     g_assert_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG);
     g_clear_error(&error);

@@ -8,7 +8,8 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "machine/machine.h"
+#include "machine/plan.h"
+#include "scenario/scenario.h"
 
 #define BASE "[scenario]\nsummary = s\narea = a\n[test]\ntest = t\n"
 
@@ -105,16 +106,16 @@ static MmrigPlan *plan(const MmrigScenario *scenario, const Case *one)
 {
     g_autoptr(GError) error = NULL;
     MmrigBootInputs parts = {.qemu = "/usr/bin/qemu-system-x86_64",
-                        .accel = one->accel,
-                        .kernel = one->kernel,
-                        .initrd = "/cache/x.cpio",
-                        .kind = one->kind,
-                        .pack = "/lib/a,b/mmrig-devices.so",
-                        .efi_kernel = "/boot/bzImage",
-                        .firmware = "/usr/share/OVMF/CODE.fd",
-                        .variables = "/usr/share/OVMF/VARS.fd",
-                        .loader = "/boot/loader.efi"};
-    MmrigPlan *machine = mmrig_plan_make(scenario, &parts, &error);
+                             .accel = one->accel,
+                             .kernel = one->kernel,
+                             .initrd = "/cache/x.cpio",
+                             .kind = one->kind,
+                             .pack = "/lib/a,b/mmrig-devices.so",
+                             .efi_kernel = "/boot/bzImage",
+                             .firmware = "/usr/share/OVMF/CODE.fd",
+                             .variables = "/usr/share/OVMF/VARS.fd",
+                             .loader = "/boot/loader.efi"};
+    MmrigPlan *machine = mmrig_plan_make(mmrig_scenario_machine(scenario, 0), &parts, &error);
 
     g_assert_no_error(error);
     return machine;
@@ -207,14 +208,14 @@ static void test_needs(void)
     g_autoptr(MmrigScenario) plain = parse(find_case("plain")->text, "plain");
     g_autoptr(MmrigScenario) nodes = parse(find_case("nodes")->text, "nodes");
     g_autoptr(MmrigScenario) forked = parse(find_case("vmgenid")->text, "vmgenid");
-    g_auto(GStrv) forked_types = mmrig_machine_types(forked);
-    g_auto(GStrv) all_types = mmrig_machine_types(all);
-    g_auto(GStrv) plain_types = mmrig_machine_types(plain);
-    g_auto(GStrv) nodes_types = mmrig_machine_types(nodes);
-    g_auto(GStrv) all_commands = mmrig_machine_commands(all);
-    g_auto(GStrv) plain_commands = mmrig_machine_commands(plain);
+    g_auto(GStrv) forked_types = mmrig_spec_types(mmrig_scenario_machine(forked, 0));
+    g_auto(GStrv) all_types = mmrig_spec_types(mmrig_scenario_machine(all, 0));
+    g_auto(GStrv) plain_types = mmrig_spec_types(mmrig_scenario_machine(plain, 0));
+    g_auto(GStrv) nodes_types = mmrig_spec_types(mmrig_scenario_machine(nodes, 0));
+    g_auto(GStrv) all_commands = mmrig_spec_commands(mmrig_scenario_machine(all, 0));
+    g_auto(GStrv) plain_commands = mmrig_spec_commands(mmrig_scenario_machine(plain, 0));
     g_autoptr(MmrigScenario) esp = parse(find_case("esp")->text, "esp");
-    g_auto(GStrv) esp_types = mmrig_machine_types(esp);
+    g_auto(GStrv) esp_types = mmrig_spec_types(mmrig_scenario_machine(esp, 0));
 
     assert_words(all_types, "memory-backend-file memory-backend-ram nvdimm "
                             "pvpanic-pci virtio-balloon-pci virtio-mem-pci virtio-serial-pci "
@@ -251,13 +252,13 @@ static void test_quote(void)
 static void test_parts_missing(void)
 {
     const MmrigBootInputs whole = {.qemu = "q",
-                              .kernel = "k",
-                              .initrd = "i",
-                              .pack = "p",
-                              .efi_kernel = "e",
-                              .firmware = "f",
-                              .variables = "v",
-                              .loader = "l"};
+                                   .kernel = "k",
+                                   .initrd = "i",
+                                   .pack = "p",
+                                   .efi_kernel = "e",
+                                   .firmware = "f",
+                                   .variables = "v",
+                                   .loader = "l"};
     MmrigBootInputs missing[8];
 
     for (gsize i = 0; i < G_N_ELEMENTS(missing); i++)
@@ -272,12 +273,14 @@ static void test_parts_missing(void)
     missing[7].loader = NULL;
     g_autoptr(MmrigScenario) scenario = parse(
         BASE "[pack a]\ntype = mmrig-camera\n[firmware]\ntype = ovmf\nboot = esp\n", "plain");
-    g_autoptr(MmrigPlan) made = mmrig_plan_make(scenario, &whole, NULL);
+    g_autoptr(MmrigPlan) made =
+        mmrig_plan_make(mmrig_scenario_machine(scenario, 0), &whole, NULL);
     g_assert_nonnull(made);
 
     for (gsize i = 0; i < G_N_ELEMENTS(missing); i++) {
         g_autoptr(GError) error = NULL;
-        g_assert_null(mmrig_plan_make(scenario, &missing[i], &error));
+        g_assert_null(
+            mmrig_plan_make(mmrig_scenario_machine(scenario, 0), &missing[i], &error));
         g_assert_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT);
     }
 }

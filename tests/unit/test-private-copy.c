@@ -11,8 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "vm/private-copy.h"
 #include "base/store.h"
+#include "vm/private-copy.h"
 
 #define SIZE (4 << 20)
 #define AT   (1 << 20)

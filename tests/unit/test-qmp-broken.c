@@ -5,8 +5,8 @@
 #include <sys/ioctl.h>
 
 #include "base/error.h"
-#include "qmp/qmp-codec-private.h"
 #include "qmp-peer.h"
+#include "qmp/qmp-codec-private.h"
 
 /* --- a peer that breaks the rules, in place of its greeting and of an answer --- */
 

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "base/error.h"
+#include "machine/device-virtio-mem.h"
 #include "scenario/scenario-keys.h"
 #include "scenario/scenario.h"
 
@@ -73,40 +74,44 @@ static void test_good(void)
     g_assert_cmpstr(scenario->summary, ==, "everything at once");
     g_assert_cmpstr(scenario->area, ==, "memory");
     g_assert_cmpuint(scenario->timeout, ==, 90);
-    g_assert_cmpstr(scenario->test, ==, "all");
-    assert_words(scenario->args, "size=4096|name=a%b");
-    assert_words(scenario->boots, "write|verify");
-    assert_words(scenario->requests, "mce-inject|balloon-set");
-    g_assert_cmpint(scenario->expect, ==, MMRIG_EXPECT_PASS);
-    g_assert_null(scenario->panic);
-    g_assert_cmpuint(scenario->cpus, ==, 2);
-    g_assert_cmpuint(scenario->memory, ==, 1024 * 1024 * 1024);
-    g_assert_cmpuint(scenario->nodes, ==, 3);
-    g_assert_cmpstr(scenario->cpu, ==, "max,vendor=GenuineIntel");
-    assert_words(scenario->config, "CONFIG_ACPI_NFIT|CONFIG_NR_CPUS=64");
-    assert_words(scenario->modules, "nfit|nd_pmem");
-    g_assert_cmpstr(scenario->cmdline, ==, "quiet mce=1");
-    assert_words(scenario->manifests, "ndctl");
+    g_assert_cmpstr(mmrig_scenario_test(scenario, 0)->test, ==, "all");
+    assert_words(mmrig_scenario_test(scenario, 0)->args, "size=4096|name=a%b");
+    assert_words(mmrig_scenario_test(scenario, 0)->boots, "write|verify");
+    assert_words(mmrig_scenario_test(scenario, 0)->requests, "mce-inject|balloon-set");
+    g_assert_cmpint(mmrig_scenario_test(scenario, 0)->expect, ==, MMRIG_EXPECT_PASS);
+    g_assert_null(mmrig_scenario_test(scenario, 0)->panic);
+    g_assert_cmpuint(mmrig_scenario_machine(scenario, 0)->cpus, ==, 2);
+    g_assert_cmpuint(mmrig_scenario_machine(scenario, 0)->memory, ==, 1024 * 1024 * 1024);
+    g_assert_cmpuint(mmrig_scenario_machine(scenario, 0)->nodes, ==, 3);
+    g_assert_cmpstr(mmrig_scenario_machine(scenario, 0)->cpu, ==, "max,vendor=GenuineIntel");
+    assert_words(mmrig_scenario_machine(scenario, 0)->config,
+                 "CONFIG_ACPI_NFIT|CONFIG_NR_CPUS=64");
+    assert_words(mmrig_scenario_machine(scenario, 0)->modules, "nfit|nd_pmem");
+    g_assert_cmpstr(mmrig_scenario_machine(scenario, 0)->cmdline, ==, "quiet mce=1");
+    assert_words(mmrig_scenario_machine(scenario, 0)->manifests, "ndctl");
     assert_words(scenario->twins, "dropped|shifted|emptied");
-    g_assert_null(scenario->fault.drop);
-    g_assert_null(scenario->fault.shift);
+    g_assert_null(scenario->fault.request.drop);
+    g_assert_null(scenario->fault.request.shift);
     g_assert_null(scenario->fault.truncate);
 
-    g_assert_cmpuint(scenario->devices->len, ==, 3);
-    const MmrigDevice *nvdimm = g_ptr_array_index(scenario->devices, 0);
-    g_assert_cmpint(nvdimm->kind, ==, MMRIG_DEVICE_NVDIMM);
+    g_assert_cmpuint(mmrig_scenario_machine(scenario, 0)->devices->len, ==, 3);
+    const MmrigDevice *nvdimm =
+        g_ptr_array_index(mmrig_scenario_machine(scenario, 0)->devices, 0);
+    g_assert_true(nvdimm->class == &mmrig_device_nvdimm);
     g_assert_cmpstr(nvdimm->id, ==, "pmem0");
-    g_assert_cmpuint(nvdimm->size, ==, 64 << 20);
-    g_assert_cmpuint(nvdimm->label_size, ==, 128 << 10);
-    g_assert_cmpuint(nvdimm->node, ==, 1);
-    const MmrigDevice *memory = g_ptr_array_index(scenario->devices, 1);
-    g_assert_cmpint(memory->kind, ==, MMRIG_DEVICE_VIRTIO_MEM);
+    g_assert_cmpuint(mmrig_device_memory(nvdimm), ==, 64 << 20);
+    g_assert_cmpuint(nvdimm->class->plugged(nvdimm), ==, (64 << 20) + (128 << 10));
+    const MmrigDevice *device =
+        g_ptr_array_index(mmrig_scenario_machine(scenario, 0)->devices, 1);
+    g_assert_true(device->class == &mmrig_device_virtio_mem);
+    const MmrigVirtioMem *memory = (const MmrigVirtioMem *)device;
     g_assert_cmpuint(memory->size, ==, 1 << 30);
     g_assert_cmpuint(memory->block_size, ==, 4 << 20);
     g_assert_cmpuint(memory->requested, ==, 8 << 20);
     g_assert_cmpuint(memory->node, ==, 2);
-    const MmrigDevice *balloon = g_ptr_array_index(scenario->devices, 2);
-    g_assert_cmpint(balloon->kind, ==, MMRIG_DEVICE_BALLOON);
+    const MmrigDevice *balloon =
+        g_ptr_array_index(mmrig_scenario_machine(scenario, 0)->devices, 2);
+    g_assert_true(balloon->class == &mmrig_device_balloon);
     g_assert_cmpstr(balloon->id, ==, "b");
 }
 
@@ -118,18 +123,18 @@ static void test_defaults(void)
 
     g_assert_no_error(error);
     g_assert_cmpuint(scenario->timeout, ==, 60);
-    g_assert_cmpuint(scenario->cpus, ==, 1);
-    g_assert_cmpuint(scenario->memory, ==, 512 << 20);
-    g_assert_cmpuint(scenario->nodes, ==, 0);
-    g_assert_null(scenario->cpu);
+    g_assert_cmpuint(mmrig_scenario_machine(scenario, 0)->cpus, ==, 1);
+    g_assert_cmpuint(mmrig_scenario_machine(scenario, 0)->memory, ==, 512 << 20);
+    g_assert_cmpuint(mmrig_scenario_machine(scenario, 0)->nodes, ==, 0);
+    g_assert_null(mmrig_scenario_machine(scenario, 0)->cpu);
     g_assert_null(scenario->cold);
     g_assert_null(scenario->forked);
-    g_assert_false(scenario->vmgenid);
-    g_assert_null(scenario->args);
-    g_assert_null(scenario->boots);
-    g_assert_null(scenario->requests);
-    g_assert_null(scenario->cmdline);
-    g_assert_cmpuint(scenario->devices->len, ==, 0);
+    g_assert_false(mmrig_scenario_machine(scenario, 0)->vmgenid);
+    g_assert_null(mmrig_scenario_test(scenario, 0)->args);
+    g_assert_null(mmrig_scenario_test(scenario, 0)->boots);
+    g_assert_null(mmrig_scenario_test(scenario, 0)->requests);
+    g_assert_null(mmrig_scenario_machine(scenario, 0)->cmdline);
+    g_assert_cmpuint(mmrig_scenario_machine(scenario, 0)->devices->len, ==, 0);
     g_assert_nonnull(scenario->twins);
     g_assert_null(scenario->twins[0]);
 }
@@ -154,12 +159,12 @@ static void test_ways_to_start(void)
 
     g_assert_cmpstr(cold->cold, ==, "it tests early boot");
     g_assert_null(disk->cold);
-    g_assert_cmpint(disk->boot_from, ==, MMRIG_BOOT_ESP);
+    g_assert_cmpint(mmrig_scenario_machine(disk, 0)->boot_from, ==, MMRIG_BOOT_ESP);
     g_assert_null(cold->forked);
-    g_assert_false(cold->vmgenid);
+    g_assert_false(mmrig_scenario_machine(cold, 0)->vmgenid);
     g_assert_null(forked->cold);
     g_assert_cmpstr(forked->forked, ==, "it tests forks");
-    g_assert_true(forked->vmgenid);
+    g_assert_true(mmrig_scenario_machine(forked, 0)->vmgenid);
 }
 
 static void test_twins(void)
@@ -174,23 +179,23 @@ static void test_twins(void)
 
     g_assert_cmpstr(dropped->twin, ==, "dropped");
     g_assert_cmpstr(dropped->twin_cause, ==, "assertion");
-    g_assert_cmpstr(dropped->fault.drop, ==, "mce-inject");
-    assert_words(dropped->args, "size=4096|name=a%b");
+    g_assert_cmpstr(dropped->fault.request.drop, ==, "mce-inject");
+    assert_words(mmrig_scenario_test(dropped, 0)->args, "size=4096|name=a%b");
     assert_words(dropped->twins, "dropped|shifted|emptied");
 
     g_assert_cmpstr(shifted->twin_cause, ==, "time-limit");
-    g_assert_cmpstr(shifted->fault.shift, ==, "mce-inject");
-    g_assert_cmpint(shifted->fault.shift_bytes, ==, -4096);
-    g_assert_null(shifted->fault.drop);
+    g_assert_cmpstr(shifted->fault.request.shift, ==, "mce-inject");
+    g_assert_cmpint(shifted->fault.request.shift_bytes, ==, -4096);
+    g_assert_null(shifted->fault.request.drop);
 
     /* It changes a device, takes a default back, and the rest stays as it was. */
-    const MmrigDevice *nvdimm = g_ptr_array_index(emptied->devices, 0);
+    const MmrigDevice *nvdimm =
+        g_ptr_array_index(mmrig_scenario_machine(emptied, 0)->devices, 0);
     g_assert_cmpstr(emptied->fault.truncate, ==, "pmem0");
-    g_assert_cmpuint(nvdimm->size, ==, 128 << 20);
-    g_assert_cmpuint(nvdimm->node, ==, 1);
-    g_assert_null(emptied->args);
-    g_assert_cmpuint(emptied->cpus, ==, 1);
-    g_assert_cmpuint(emptied->devices->len, ==, 3);
+    g_assert_cmpuint(mmrig_device_memory(nvdimm), ==, 128 << 20);
+    g_assert_null(mmrig_scenario_test(emptied, 0)->args);
+    g_assert_cmpuint(mmrig_scenario_machine(emptied, 0)->cpus, ==, 1);
+    g_assert_cmpuint(mmrig_scenario_machine(emptied, 0)->devices->len, ==, 3);
 }
 
 /* ---- What must be refused --------------------------------------------------------------- */
@@ -227,7 +232,8 @@ static const Case cases[] = {
     {"double-key", BASE "[machine]\ncpus = 1\ncpus = 2\n", NULL, "[machine] cpus: given twice"},
     {"double-section", BASE "[machine]\ncpus = 1\n[machine]\nnodes = 1\n", NULL,
      "[machine]: this section stands twice"},
-    {"named-section", BASE "[machine x]\ncpus = 1\n", NULL, "takes no name; write [machine]"},
+    {"named-section", BASE "[machine x]\ncpus = 1\n", NULL,
+     "[machine x] is the only machine; write [machine]"},
     {"fault", BASE "[fault]\ndrop = x\n", NULL, "only a twin breaks things"},
 
     {"timeout-0", "![scenario]\nsummary=s\narea=a\ntimeout=0\n[test]\ntest=t\n", NULL,
@@ -268,11 +274,11 @@ static const Case cases[] = {
     {"memory-negative", BASE "[machine]\nmemory = -1G\n", NULL, "is not a size"},
     {"nodes", BASE "[machine]\nnodes = 9\n", NULL, "is not a number from 0 to 8"},
     {"node-memory-count", BASE "[machine]\nnodes = 2\nnode-memory = 512M\n", NULL,
-     "[machine] node-memory: 1 sizes for 2 nodes; write one for each"},
+     "[machine] node-memory: 1 for 2 nodes; write one for each"},
     {"node-memory-sum", BASE "[machine]\nnodes = 2\nnode-memory = 256M 128M\n", NULL,
      "together 402653184 bytes, and memory is 536870912"},
     {"node-memory-word", BASE "[machine]\nnodes = 1\nnode-memory = 3M\n", NULL,
-     "'3M' is not a size that is a multiple of 2M"},
+     "'3M' is not a size that can stand here; write 0 to 1T, a multiple of 2M"},
     {"memory-below", BASE "[machine]\nmemory-below-4g = 4G\n", NULL, "'4G' is out of bounds"},
     {"firmware", BASE "[firmware]\ntype = seabios\n", NULL,
      "'seabios' is no firmware; write none or ovmf"},
@@ -358,7 +364,7 @@ static const Case cases[] = {
     {"cxl-unequal", BASE "[cxl a]\nvolatile = 256M\n[cxl b]\nvolatile = 512M\n", NULL,
      "[cxl b] window: devices that are interleaved are of equal sizes, and a is not"},
     {"balloon-two", BASE "[balloon a]\n[balloon b]\n", NULL,
-     "[balloon b]: a machine has one balloon"},
+     "[balloon b]: a machine has 1 balloon at most"},
 
     {"twin-no-name", BASE "[twin]\nmachine.cpus = 2\n", NULL, "a twin needs a name"},
     {"twin-bad-name", BASE "[twin A]\nmachine.cpus = 2\n", NULL, "a twin needs a name"},
@@ -435,7 +441,7 @@ static void test_too_much(void)
     assert_refused(text->str, text->len, "too large for a scenario; at most 65536 bytes");
 
     g_string_assign(text, BASE);
-    for (guint i = 0; i <= MMRIG_SCENARIO_DEVICES_MAX; i++)
+    for (guint i = 0; i <= MMRIG_DEVICES_MAX; i++)
         g_string_append_printf(text, "[nvdimm pmem%u]\nsize = 2M\n", i);
     assert_refused(text->str, text->len, "[nvdimm pmem16]: too many devices; at most 16");
 
@@ -575,6 +581,24 @@ static void test_sizes(void)
     }
 }
 
+static void check_documented(const char *guide, const char *manual, const char *section,
+                             const MmrigIniKey *key)
+{
+    g_autofree char *values = key->type->describe(key);
+    g_autofree char *row = g_strdup_printf(
+        "| `%s` | `%s` | %s | %s | %s |\n", section, key->name, values,
+        key->required ? "required" : (key->fallback ? key->fallback : ""), key->meaning);
+    g_autofree char *item = g_strdup_printf(".It Cm %s\n", key->name);
+    g_autofree char *title = g_strdup_printf(".Ss Section %s", section);
+
+    if (!strstr(guide, row))
+        g_error("docs/adding-a-scenario.md lacks the line: %s", row);
+    const char *at = strstr(manual, title);
+    const char *end = at ? strstr(at + 1, "\n.S") : NULL;
+    if (!end || !g_strstr_len(at, end - at, item))
+        g_error("docs/man/mmrig-scenario.5 lacks in %s: %s", title, item);
+}
+
 /* Every key, its values, default and meaning stand in both documents as the table has them. */
 static void test_documented(void)
 {
@@ -584,25 +608,9 @@ static void test_documented(void)
                                       NULL, NULL));
     g_assert_true(g_file_get_contents(MMRIG_TEST_SOURCE "/../docs/man/mmrig-scenario.5",
                                       &manual, NULL, NULL));
-    for (gsize i = 0; i < mmrig_scenario_keys_count; i++) {
-        const MmrigScenarioKey *key = &mmrig_scenario_keys[i];
-        g_autofree char *values = mmrig_scenario_key_values(key);
-        g_autofree char *row =
-            g_strdup_printf("| `%s` | `%s` | %s | %s | %s |\n", key->section, key->key, values,
-                            key->required   ? "required"
-                            : key->fallback ? key->fallback
-                                            : "",
-                            key->meaning);
-        g_autofree char *item = g_strdup_printf(".It Cm %s\n", key->key);
-        g_autofree char *section = g_strdup_printf(".Ss Section %s", key->section);
-
-        if (!strstr(guide, row))
-            g_error("docs/adding-a-scenario.md lacks the line: %s", row);
-        char *at = strstr(manual, section);
-        char *end = at ? strstr(at + 1, "\n.S") : NULL;
-        if (!end || !g_strstr_len(at, end - at, item))
-            g_error("docs/man/mmrig-scenario.5 lacks in %s: %s", section, item);
-    }
+    for (const MmrigScenarioSection *one = mmrig_scenario_sections(); one->section; one++)
+        for (gsize i = 0; i < one->section->count; i++)
+            check_documented(guide, manual, one->section->name, &one->section->keys[i]);
 }
 
 int main(int argc, char **argv)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "run/schedule-private.h"
+#include "scenario/scenario.h"
 
 #define MIB (G_GUINT64_CONSTANT(1) << 20)
 
@@ -17,16 +18,16 @@ static void test_load(void)
         mmrig_scenario_parse(text, strlen(text), "s", "s.ini", NULL, &error);
     g_assert_no_error(error);
 
-    MmrigLoad load = mmrig_schedule_load(scenario, MMRIG_ACCEL_TCG);
+    MmrigLoad load = mmrig_schedule_load(mmrig_scenario_machine(scenario, 0), MMRIG_ACCEL_TCG);
     g_assert_cmpuint(load.machines, ==, 1);
     g_assert_cmpuint(load.cpus, ==, 3);
     g_assert_cmpuint(load.memory, ==, (512 + 256 + 1024 + 128) * MIB);
-    g_assert_cmpuint(mmrig_schedule_load(scenario, MMRIG_ACCEL_KVM).cpus, ==, 1);
+    g_assert_cmpuint(
+        mmrig_schedule_load(mmrig_scenario_machine(scenario, 0), MMRIG_ACCEL_KVM).cpus, ==, 1);
 
     /* Sizes that no sum may wrap round to something small. */
-    for (guint i = 0; i < scenario->devices->len; i++)
-        ((MmrigDevice *)g_ptr_array_index(scenario->devices, i))->size = G_MAXINT64;
-    load = mmrig_schedule_load(scenario, MMRIG_ACCEL_TCG);
+    mmrig_scenario_machine(scenario, 0)->memory = G_MAXUINT64 - 1;
+    load = mmrig_schedule_load(mmrig_scenario_machine(scenario, 0), MMRIG_ACCEL_TCG);
     g_assert_cmpuint(load.memory, ==, G_MAXUINT64);
 }
 

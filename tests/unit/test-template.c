@@ -8,8 +8,9 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "mmrig-guest-protocol.h"
 #include "base/store.h"
+#include "mmrig-guest-protocol.h"
+#include "scenario/scenario.h"
 #include "template/template-cache.h"
 #include "template/template-meta-private.h"
 #include "template/template.h"
@@ -81,16 +82,20 @@ static char *name_of(const Fixture *fixture, const char *text, const char *scena
         mmrig_scenario_parse(text, strlen(text), scenario, "x.ini", NULL, &error);
     g_assert_no_error(error);
     MmrigBootInputs parts = {.qemu = fixture->qemu,
-                        .accel = accel,
-                        .kernel = fixture->kernel,
-                        .initrd = image,
-                        .kind = MMRIG_START_FORK,
-                        .pack = fixture->pack,
-                        .efi_kernel = fixture->efi_kernel,
-                        .firmware = fixture->firmware,
-                        .variables = fixture->variables,
-                        .loader = fixture->loader};
-    char *name = mmrig_template_name(parsed, &parts, &error);
+                             .accel = accel,
+                             .kernel = fixture->kernel,
+                             .initrd = image,
+                             .kind = MMRIG_START_FORK,
+                             .pack = fixture->pack,
+                             .efi_kernel = fixture->efi_kernel,
+                             .firmware = fixture->firmware,
+                             .variables = fixture->variables,
+                             .loader = fixture->loader};
+    g_autoptr(GPtrArray) words = g_ptr_array_new();
+    mmrig_test_words(mmrig_scenario_test(parsed, 0), 0, words);
+    const MmrigForkable what = {mmrig_scenario_machine(parsed, 0),
+                                (const char *const *)words->pdata};
+    char *name = mmrig_template_name(&what, &parts, &error);
     g_assert_no_error(error);
     g_assert_cmpuint(strlen(name), ==, 32);
     return name;
@@ -203,7 +208,7 @@ static void test_name_same(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
     g_autofree char *other = name_of(
         fixture,
         "[scenario]\nsummary = other\narea = b\ntimeout = 99\nforked = f\n[test]\ntest = t\n"
-        "args = one\nrequests = mce\n"
+        "args = one\nrequests = mce-inject\n"
         "[machine]\ncpus = 2\nmemory = 512M\n",
         "x", MMRIG_ACCEL_TCG, "/cache/1.cpio");
 
@@ -298,7 +303,7 @@ static void assert_unfit(const char *text, const char *expected)
         mmrig_scenario_parse(text, strlen(text), "x", "x.ini", NULL, &error);
 
     g_assert_no_error(error);
-    g_assert_cmpstr(mmrig_template_unfit(scenario), ==, expected);
+    g_assert_cmpstr(mmrig_scenario_unforkable(scenario), ==, expected);
 }
 
 /* The scenario's own reason is the one that is told. */
@@ -323,13 +328,15 @@ static void test_name_missing(Fixture *fixture, gconstpointer data G_GNUC_UNUSED
     g_autoptr(MmrigScenario) scenario =
         mmrig_scenario_parse(BASE, strlen(BASE), "x", "x.ini", NULL, &error);
     MmrigBootInputs parts = {.qemu = fixture->qemu,
-                        .accel = MMRIG_ACCEL_TCG,
-                        .kernel = "/nonexistent/kernel",
-                        .initrd = "/cache/1.cpio",
-                        .kind = MMRIG_START_FORK,
-                        .pack = NULL};
+                             .accel = MMRIG_ACCEL_TCG,
+                             .kernel = "/nonexistent/kernel",
+                             .initrd = "/cache/1.cpio",
+                             .kind = MMRIG_START_FORK,
+                             .pack = NULL};
 
-    g_assert_null(mmrig_template_name(scenario, &parts, &error));
+    static const char *const words[] = {"t", NULL};
+    const MmrigForkable what = {mmrig_scenario_machine(scenario, 0), words};
+    g_assert_null(mmrig_template_name(&what, &parts, &error));
     g_assert_nonnull(error);
 }
 

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * From a scenario to QEMU's argument vector. Pure: nothing is started, opened or looked at,
- * so that the result can be compared byte for byte in a test and printed by --dry-run.
+ * From a machine's specification to a plan, and from the plan to QEMU's argument vector. Pure:
+ * nothing is started, opened or looked at, so that the result can be compared byte for byte in
+ * a test and printed by --dry-run.
  *
  * QEMU gets its channels and backing files as inherited descriptors, so nothing has a name
  * that another run could collide with or that a killed rig could leave behind.
  */
 #pragma once
 
-#include "scenario/scenario.h"
+#include "spec.h"
 
 /* The machine type. microvm boots no faster, and under TCG not always. */
 #define MMRIG_MACHINE "q35"
@@ -47,19 +48,19 @@ typedef enum {
     MMRIG_START_FORK,
 } MmrigStart;
 
-/* What the machine is made of besides the scenario. Borrowed. */
+/* What the machine is made of besides its specification. Borrowed. */
 typedef struct {
     const char *qemu;
     MmrigAccel accel;
     const char *kernel;
     const char *initrd;
     MmrigStart kind;
-    const char *pack; /* the device pack; needed only if the scenario has devices of it */
+    const char *pack; /* the device pack; needed only if the machine has devices of it */
     /* Only with firmware: a kernel that it can start, and the host's firmware. */
     const char *efi_kernel;
     const char *firmware;  /* the image to run */
     const char *variables; /* what its variables begin as */
-    const char *loader;    /* a boot loader; needed only if the scenario boots from a disk */
+    const char *loader;    /* a boot loader; needed only if the machine boots from a disk */
 } MmrigBootInputs;
 
 /* Backings of a template and a fork that belong to no device. */
@@ -93,30 +94,39 @@ typedef struct {
     MmrigEsp *esp; /* or what it is made to hold; its size is what that takes. NULL: as above */
 } MmrigBacking;
 
+/* What starts the kernel, and what it is given. */
 typedef struct {
-    GStrv argv;
-    GPtrArray *backings; /* of MmrigBacking */
-} MmrigPlan;
+    char *kernel;    /* NULL if firmware finds it on a disk (MMRIG_BACKING_ESP) */
+    char *initrd;    /* likewise */
+    char *line;      /* its command line */
+    char *firmware;  /* its image; NULL: QEMU starts the kernel */
+    char *variables; /* what the firmware's variables begin as */
+} MmrigPlanBoot;
 
-/* INPUT error if the inputs cannot be put together (a path with a comma is quoted, not
- * refused).
+/* Borrows its specification. */
+struct MmrigPlan {
+    const MmrigMachineSpec *spec;
+    MmrigStart start;
+    MmrigAccel accel;
+    char *qemu, *pack;  /* pack: NULL if no device needs it */
+    const char *cpu;    /* the CPU's model */
+    GArray *nodes;      /* NUMA: of MmrigNumaNode, */
+    GArray *paths;      /* and of MmrigNumaPath */
+    GPtrArray *devices; /* of const MmrigDevice, in the order in which they are placed */
+    MmrigPlanBoot boot;
+    GPtrArray *backings; /* of MmrigBacking */
+    GStrv argv;          /* QEMU's arguments for all this (emit-qemu.c) */
+};
+
+/*
+ * INPUT error if the inputs cannot be put together (a path with a comma is quoted, not
+ * refused). spec must outlive the plan.
  */
-MmrigPlan *mmrig_plan_make(const MmrigScenario *scenario, const MmrigBootInputs *inputs,
+MmrigPlan *mmrig_plan_make(const MmrigMachineSpec *spec, const MmrigBootInputs *inputs,
                            GError **error);
-void mmrig_plan_free(MmrigPlan *machine);
+void mmrig_plan_free(MmrigPlan *plan);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(MmrigPlan, mmrig_plan_free)
 
 /* The command as a user would type it, one option a line (for --dry-run). Free with g_free().
  */
-char *mmrig_plan_quote(const MmrigPlan *machine);
-
-/*
- * The QEMU types and QMP commands (sorted, NULL-terminated) that the scenario's machine
- * needs, to be checked against what the running binary has. Free with g_strfreev().
- */
-GStrv mmrig_machine_types(const MmrigScenario *scenario);
-GStrv mmrig_machine_commands(const MmrigScenario *scenario);
-
-/* Whether the machine has devices that the device pack adds to QEMU; they are no types above.
- */
-gboolean mmrig_machine_needs_pack(const MmrigScenario *scenario);
+char *mmrig_plan_quote(const MmrigPlan *plan);
