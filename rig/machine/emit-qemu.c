@@ -262,8 +262,8 @@ GStrv mmrig_plan_emit_qemu(const MmrigPlan *plan)
     /* Nothing but what stands here: no default devices, no configuration of the user's. */
     mmrig_argv_word(argv, "-nodefaults");
     mmrig_argv_word(argv, "-no-user-config");
-    mmrig_argv_pair(argv, "-display", "none");
     mmrig_argv_pair(argv, "-sandbox", MMRIG_SANDBOX);
+    mmrig_argv_pair(argv, "-display", "none");
     /*
      * A reset ends QEMU. A panic does not, by itself: the guest first says on the console
      * what it has to say, and then resets.

@@ -44,13 +44,13 @@ put variables 40 _FVH
 put variables 16 '\x8d\x2b\xf1\xff\x96\x76\x8b\x4c\xa9\x85\x27\x47\x07\x5b\x4f\x50'
 
 # Each machine adds a line to the file "machines"; who only asks what QEMU can do is none.
-# MACHINES_DIE says which die: all, or the first.
+# The file "die" says which die: all, or the first.
 cat >qemu <<END
 #!/bin/sh
 case " \$* " in
 *" -kernel "*)
     echo "\$\$" >>'$work/machines'
-    case "\${MACHINES_DIE-}:\$(wc -l <'$work/machines')" in
+    case "\$(cat '$work/die'):\$(wc -l <'$work/machines')" in
     all:*|first:1) exit 1 ;;
     esac ;;
 esac
@@ -58,6 +58,7 @@ exec '$fake_qemu' "\$@"
 END
 chmod +x qemu
 export MMRIG_QEMU=$work/qemu
+: >die
 
 scenario() {
     printf '[scenario]\nsummary = s\narea = %s\n[test]\ntest = boot-smoke\n' "$2" \
@@ -160,7 +161,7 @@ for command in run list shell inject memmap doctor devices image bench "kernel l
 done
 
 # A run that cannot print its first line starts nothing, and does not take its folder.
-export MACHINES_DIE=all
+echo all >die
 lost run "${run[@]}" good --out lost
 check lost-starts-nothing "$([ -e machines ] || echo so)" so
 # As JSON all of it comes at the end; the results are written nevertheless.
@@ -187,7 +188,7 @@ check gone-status "$status $(cat gone.err)" \
     "99 mmrig: cannot write to standard output: Broken pipe"
 check gone-ends "$([ "$(wc -l <machines)" -lt 300 ] && echo so)" so
 check gone-results "$([ -s gone/results.json ] && [ -s gone/junit.xml ] && echo so)" so
-unset MACHINES_DIE
+: >die
 gone "${run[@]}" good --out gone-long
 check gone-long-status "$status $(cat gone.err)" \
     "99 mmrig: cannot write to standard output: Broken pipe"
@@ -230,7 +231,8 @@ check without-any "$status" 2
 
 # What had ended before is shown and written.
 for signal in HUP INT TERM; do
-    MACHINES_DIE=first start "${run[@]}" good other --out "end-$signal" >ktap 2>err
+    echo first >die
+    start "${run[@]}" good other --out "end-$signal" >ktap 2>err
     await machines_are 2 || echo "# no second machine"
     end "$signal"
     check "$signal-status" "$status $(cat err)" "99 mmrig: interrupted; the guests were stopped"
@@ -279,7 +281,7 @@ done
 # ---- The folder of the results ---------------------------------------------------------------
 
 # A start that failed has no results, and so does not take the folder.
-export MACHINES_DIE=all
+echo all >die
 printf '[image]\nmanifests = no-such\n' | cat data/scenarios/good.ini - >data/scenarios/unmade.ini
 status=0
 "${run[@]}" unmade --out burnt >/dev/null 2>err || status=$?
