@@ -241,6 +241,8 @@ for signal in HUP INT TERM; do
     check "$signal-junit" "$(grep -c '<testsuite ' "end-$signal/junit.xml")" 1
     check "$signal-leaves-no-process" "$(await nothing_runs && echo so)" so
 done
+# From here on machines live until they are killed.
+: >die
 start "$mmrig" shell good "${kernel[@]}" >/dev/null 2>err </dev/null
 end HUP
 check HUP-shell "$status $(tail -n 1 err)" "99 mmrig: interrupted; the guest was stopped"
