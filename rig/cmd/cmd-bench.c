@@ -158,6 +158,7 @@ MmrigExit mmrig_cmd_bench(int argc, char **argv)
     if (!bench)
         return mmrig_error_report(error);
     g_autoptr(MmrigSetup) setup = mmrig_setup_open(kernel, accel ? accel : "auto", &error);
+    mmrig_setup_say_note(setup);
     if (!setup || !bench_measure(bench, setup, runs, &figures, &error))
         return mmrig_error_report(error);
     if (json)

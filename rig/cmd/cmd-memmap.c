@@ -143,6 +143,7 @@ MmrigExit mmrig_cmd_memmap(int argc, char **argv)
     g_autoptr(GPtrArray) chosen = mmrig_setup_select(&selection, &error);
     g_autoptr(MmrigSetup) setup =
         chosen ? mmrig_setup_open(kernel, accel ? accel : "auto", &error) : NULL;
+    mmrig_setup_say_note(setup);
     g_autoptr(MmrigMemmap) map =
         setup ? memmap_command_obtain(setup, g_ptr_array_index(chosen, 0), &error) : NULL;
     if (!map)

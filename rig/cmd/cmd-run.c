@@ -293,6 +293,7 @@ MmrigExit mmrig_cmd_run(int argc, char **argv)
         return dry_run(setup, scenarios, &error) ? MMRIG_EXIT_PASS : mmrig_error_report(error);
     if (arguments.out && !mmrig_output_folder_free(arguments.out, &error))
         return mmrig_error_report(error);
+    mmrig_setup_say_note(setup);
     g_autoptr(GPtrArray) items = mmrig_batch_prepare(setup, scenarios, arguments.cold, &error);
     if (!items)
         return mmrig_error_report(error);

@@ -398,6 +398,7 @@ MmrigExit mmrig_cmd_shell(int argc, char **argv)
             return mmrig_error_report(error);
     }
     g_autoptr(MmrigSetup) setup = mmrig_setup_open(kernel, accel ? accel : "auto", &error);
+    mmrig_setup_say_note(setup);
     if (!setup)
         return mmrig_error_report(error);
     const char *const *command = words + 1;

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
-#include <fcntl.h>
-#include <sys/resource.h>
 #include <sys/statvfs.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "arch/arch.h"
 #include "base/error.h"
 #include "base/paths.h"
+#include "doctor-probe-private.h"
 #include "doctor.h"
 #include "image/guest-image.h"
 #include "kernel/kernel.h"
+#include "machine/plan.h"
 #include "qemu/pack.h"
 #include "vm/kvm.h"
 
@@ -21,25 +21,6 @@ static MmrigAmount free_bytes(const char *path)
     if (statvfs(path, &status) != 0)
         return (MmrigAmount){FALSE, 0};
     return (MmrigAmount){TRUE, (guint64)status.f_bavail * status.f_frsize};
-}
-
-static MmrigAmount memlock_limit(void)
-{
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_MEMLOCK, &limit) != 0)
-        return (MmrigAmount){FALSE, 0};
-    return (MmrigAmount){TRUE, limit.rlim_cur == RLIM_INFINITY ? G_MAXUINT64 : limit.rlim_cur};
-}
-
-static void gather_userfaultfd(MmrigHost *host)
-{
-    int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-
-    host->userfaultfd_errno = fd < 0 ? errno : 0;
-    if (fd >= 0)
-        close(fd);
-    host->userfaultfd_device = access("/dev/userfaultfd", R_OK | W_OK) == 0;
 }
 
 static void gather_cache(MmrigHost *host)
@@ -126,9 +107,12 @@ MmrigHost *mmrig_host_gather(gboolean boot)
 
     host->root = g_strdup("");
     host->is_root = geteuid() == 0;
-    host->memlock = memlock_limit();
+    host->limits = mmrig_host_limits_read("");
+    host->firmware = mmrig_firmware_search(NULL, mmrig_arch_default());
     host->shm_free = free_bytes("/dev/shm");
-    gather_userfaultfd(host);
+    host->shm_errno = mmrig_doctor_memory_folder("/dev/shm");
+    host->userfaultfd_errno = mmrig_doctor_userfaultfd(NULL);
+    host->userfaultfd_device_errno = mmrig_doctor_userfaultfd("/dev/userfaultfd");
     gather_cache(host);
     kernel = gather_kernels(host);
     host->qemu = mmrig_qemu_find(NULL, &error);
@@ -156,5 +140,7 @@ void mmrig_host_free(MmrigHost *host)
     g_free(host->kernels);
     g_free(host->cache);
     g_free(host->cache_problem);
+    mmrig_firmware_search_free(host->firmware);
+    mmrig_host_limits_free(host->limits);
     g_free(host);
 }

@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include "arch/arch.h"
+#include "image/guest-image.h"
+#include "vm/esp.h"
 
 typedef struct {
     MmrigToolUse use;
@@ -48,9 +50,20 @@ static const Tool tools[] = {
     {MMRIG_TOOL_DISK, NULL, NULL, FALSE}, /* the architecture's boot loader */
 };
 
-/* Where programs are on Debian, those that are not in every user's PATH included. */
-static const char *const folders[] = {"/usr/local/sbin", "/usr/local/bin", "/usr/sbin",
-                                      "/usr/bin",        "/sbin",          "/bin"};
+/* Where a run looks for it: for commands in PATH, and where only root's PATH leads. */
+static GStrv tools_folders(const Tool *tool)
+{
+    static const char *const root_folders[] = {"/usr/sbin", "/sbin", NULL};
+    const char *path = g_getenv("PATH");
+    g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
+    g_auto(GStrv) own = g_strsplit(path ? path : "/usr/bin:/bin", ":", -1);
+
+    if (tool->use == MMRIG_TOOL_IMAGE)
+        return g_strdupv((char **)mmrig_image_program_folders);
+    g_strv_builder_addv(builder, (const char **)own);
+    g_strv_builder_addv(builder, (const char **)root_folders);
+    return g_strv_builder_end(builder);
+}
 
 /* Whether it is an ELF program without an interpreter (the dynamic loader). */
 static gboolean is_static(const char *path)
@@ -81,8 +94,10 @@ static gboolean is_there(const char *root, const Tool *tool)
         g_autofree char *path = g_strconcat(root, tool->program, NULL);
         return g_file_test(path, G_FILE_TEST_IS_REGULAR);
     }
-    for (gsize i = 0; i < G_N_ELEMENTS(folders); i++) {
-        g_autofree char *path = g_strconcat(root, folders[i], "/", tool->program, NULL);
+    g_auto(GStrv) folders = tools_folders(tool);
+
+    for (char **folder = folders; *folder; folder++) {
+        g_autofree char *path = g_strconcat(root, *folder, "/", tool->program, NULL);
         if (g_file_test(path, G_FILE_TEST_IS_REGULAR) && access(path, X_OK) == 0)
             return !tool->is_static || is_static(path);
     }

@@ -5,25 +5,20 @@
 #include <string.h>
 
 #include "arch/arch.h"
+#include "doctor-checks-private.h"
 #include "doctor-tools-private.h"
 
-#define MIB (G_GUINT64_CONSTANT(1) << 20)
 #define GIB (G_GUINT64_CONSTANT(1) << 30)
 
 /* Images take some 10 MB each; a distribution's kernel 500 MB with its modules. */
 #define CACHE_NEEDED (GIB / 2)
 /* What building a tree kernel takes: source and objects. */
 #define CACHE_TREE (4 * GIB)
-/* The largest machine of the scenarios that come with mmrig, and QEMU's own needs. */
-#define MEMORY_NEEDED (GIB)
-#define MEMORY_EASY   (2 * GIB)
-#define SHM_EASY      (GIB / 2)
+/* As much as a template may take there and leave room for another. */
+#define SHM_EASY (GIB / 2)
 
-static void doctor_say(MmrigFinding *finding, MmrigCheckState state, const char *mend,
-                       const char *format, ...) G_GNUC_PRINTF(4, 5);
-
-static void doctor_say(MmrigFinding *finding, MmrigCheckState state, const char *mend,
-                       const char *format, ...)
+void mmrig_doctor_say(MmrigFinding *finding, MmrigCheckState state, const char *mend,
+                      const char *format, ...)
 {
     va_list values;
 
@@ -34,8 +29,7 @@ static void doctor_say(MmrigFinding *finding, MmrigCheckState state, const char 
     finding->mend = g_strdup(mend);
 }
 
-/* "1.5 GiB", with an ordinary space, which every locale has. */
-static char *doctor_size_text(guint64 bytes)
+char *mmrig_doctor_size(guint64 bytes)
 {
     g_autofree char *text = g_format_size_full(bytes, G_FORMAT_SIZE_IEC_UNITS);
     g_auto(GStrv) parts = g_strsplit(text, "\u00a0", -1);
@@ -62,26 +56,13 @@ static gboolean doctor_read_number(const MmrigHost *host, const char *path, guin
     return text && g_ascii_string_to_unsigned(text, 10, 0, G_MAXUINT64, number, NULL);
 }
 
-/* "Name:   123 kB" in /proc/meminfo, in bytes. */
-static gboolean read_meminfo(const MmrigHost *host, const char *name, guint64 *bytes)
-{
-    g_autofree char *text = doctor_read_text(host, "/proc/meminfo");
-    g_autofree char *label = g_strconcat("\n", name, ":", NULL);
-    const char *line = text ? strstr(text, label) : NULL;
-
-    if (!line)
-        return FALSE;
-    *bytes = g_ascii_strtoull(line + strlen(label), NULL, 10) * 1024;
-    return TRUE;
-}
-
 /* --- QEMU and how fast it runs a guest --- */
 
 static void check_qemu(const MmrigHost *host, MmrigFinding *finding)
 {
     if (host->qemu) {
-        doctor_say(finding, MMRIG_CHECK_OK, NULL, "%s, %s", host->qemu->version,
-                   host->qemu->path);
+        mmrig_doctor_say(finding, MMRIG_CHECK_OK, NULL, "%s, %s", host->qemu->version,
+                         host->qemu->path);
         return;
     }
     /* The same line is an error message elsewhere and has its remedy at its end. */
@@ -91,7 +72,7 @@ static void check_qemu(const MmrigHost *host, MmrigFinding *finding)
     gboolean mendable = g_str_has_suffix(text, end);
     if (mendable)
         text[strlen(text) - strlen(end)] = '\0';
-    doctor_say(finding, MMRIG_CHECK_FAIL, mendable ? mend : NULL, "%s", text);
+    mmrig_doctor_say(finding, MMRIG_CHECK_FAIL, mendable ? mend : NULL, "%s", text);
 }
 
 static void check_devices(const MmrigHost *host, MmrigFinding *finding)
@@ -105,37 +86,38 @@ static void check_devices(const MmrigHost *host, MmrigFinding *finding)
     g_autoptr(GString) missing = g_string_new(NULL);
 
     if (!host->qemu) {
-        doctor_say(finding, MMRIG_CHECK_INFO, NULL, "not known without QEMU");
+        mmrig_doctor_say(finding, MMRIG_CHECK_INFO, NULL, "not known without QEMU");
         return;
     }
     for (gsize i = 0; types[i]; i++)
         if (!g_hash_table_contains(host->qemu->types, types[i]))
             g_string_append_printf(missing, " %s", types[i]);
     if (missing->len == 0) {
-        doctor_say(finding, MMRIG_CHECK_OK, NULL, "QEMU has all devices that scenarios use");
+        mmrig_doctor_say(finding, MMRIG_CHECK_OK, NULL,
+                         "QEMU has all devices that scenarios use");
         return;
     }
     g_autofree char *mend = g_strconcat("use the distribution's full QEMU: apt-get install ",
                                         mmrig_arch_default()->qemu_package, NULL);
-    doctor_say(finding, MMRIG_CHECK_WARN, mend,
-               "QEMU lacks%s: scenarios that use them are skipped", missing->str);
+    mmrig_doctor_say(finding, MMRIG_CHECK_WARN, mend,
+                     "QEMU lacks%s: scenarios that use them are skipped", missing->str);
 }
 
 static void check_pack(const MmrigHost *host, MmrigFinding *finding)
 {
     if (!host->qemu) {
-        doctor_say(finding, MMRIG_CHECK_INFO, NULL, "not known without QEMU");
+        mmrig_doctor_say(finding, MMRIG_CHECK_INFO, NULL, "not known without QEMU");
     } else if (host->pack) {
-        doctor_say(finding, MMRIG_CHECK_OK, NULL,
-                   "QEMU loads mmrig's devices, built for QEMU %s: %s", host->pack_qemu,
-                   host->pack);
+        mmrig_doctor_say(finding, MMRIG_CHECK_OK, NULL,
+                         "QEMU loads mmrig's devices, built for QEMU %s: %s", host->pack_qemu,
+                         host->pack);
     } else {
         /* One line that has its remedy at its end, as an error message has. */
         const char *mend = g_strrstr(host->pack_problem, "; ");
         gsize length = mend ? (gsize)(mend - host->pack_problem) : strlen(host->pack_problem);
-        doctor_say(finding, MMRIG_CHECK_WARN, mend ? mend + strlen("; ") : NULL,
-                   "%.*s: scenarios with mmrig's own devices cannot run", (int)length,
-                   host->pack_problem);
+        mmrig_doctor_say(finding, MMRIG_CHECK_WARN, mend ? mend + strlen("; ") : NULL,
+                         "%.*s: scenarios with mmrig's own devices cannot run", (int)length,
+                         host->pack_problem);
     }
 }
 
@@ -144,36 +126,36 @@ static void check_kvm(const MmrigHost *host, MmrigFinding *finding)
     const char *reason = host->kvm_reason ? host->kvm_reason : "no reason known";
 
     if (!host->qemu) {
-        doctor_say(finding, MMRIG_CHECK_INFO, NULL, "not known without QEMU");
+        mmrig_doctor_say(finding, MMRIG_CHECK_INFO, NULL, "not known without QEMU");
     } else if (host->kvm == MMRIG_KVM_ABSENT) {
-        doctor_say(
+        mmrig_doctor_say(
             finding, MMRIG_CHECK_WARN,
             "load kvm_intel or kvm_amd, and be root or in the group kvm (`adduser USER kvm`); "
             "in "
             "a virtual machine, its host must allow nested virtualisation",
             "cannot be used (%s): guests run on TCG, several times slower", reason);
     } else if (!host->kvm_tried) {
-        doctor_say(finding, MMRIG_CHECK_INFO, "run `mmrig doctor` without --no-boot",
-                   "/dev/kvm is there; whether a guest boots on it was not tried");
+        mmrig_doctor_say(finding, MMRIG_CHECK_INFO, "run `mmrig doctor` without --no-boot",
+                         "/dev/kvm is there; whether a guest boots on it was not tried");
     } else if (host->kvm == MMRIG_KVM_WORKS) {
-        doctor_say(finding, MMRIG_CHECK_OK, NULL, "a guest has booted on it");
+        mmrig_doctor_say(finding, MMRIG_CHECK_OK, NULL, "a guest has booted on it");
     } else if (host->kvm == MMRIG_KVM_BROKEN) {
         g_autofree char *mend =
             host->cache ? g_strdup_printf("in a virtual machine, KVM is for its host to mend; "
-                                          "the verdict is kept until the host boots again: "
-                                          "remove %s/kvm to have it tried now",
+                                          "it is tried again in some minutes, or "
+                                          "at once if %s/kvm is removed",
                                           host->cache)
                         : NULL;
-        doctor_say(
+        mmrig_doctor_say(
             finding, MMRIG_CHECK_WARN, mend,
             "/dev/kvm is there but no guest boots on it (%s): guests run on TCG, several times "
             "slower",
             reason);
     } else {
-        doctor_say(finding, MMRIG_CHECK_INFO,
-                   host->kernels ? NULL : "get a kernel to try it with: mmrig kernel fetch",
-                   "/dev/kvm is there; whether a guest boots on it could not be tried (%s)",
-                   reason);
+        mmrig_doctor_say(
+            finding, MMRIG_CHECK_INFO,
+            host->kernels ? NULL : "get a kernel to try it with: mmrig kernel fetch",
+            "/dev/kvm is there; whether a guest boots on it could not be tried (%s)", reason);
     }
 }
 
@@ -182,7 +164,7 @@ static void check_accuracy(const MmrigHost *host, MmrigFinding *finding)
     gboolean kvm = host->qemu && host->kvm_tried && host->kvm == MMRIG_KVM_WORKS;
 
     /* As docs/memory-errors.md has it, error by error. */
-    doctor_say(
+    mmrig_doctor_say(
         finding, MMRIG_CHECK_INFO, NULL, "%s",
         kvm ? "runs use KVM: timings are a real machine's; a use of bad memory is told at its "
               "own instruction only with mmrig-ras's kvm-poison=hwpoison (as root), else after "
@@ -198,30 +180,11 @@ static void check_accuracy(const MmrigHost *host, MmrigFinding *finding)
 static void check_kernels(const MmrigHost *host, MmrigFinding *finding)
 {
     if (host->kernels)
-        doctor_say(finding, MMRIG_CHECK_OK, NULL, "in the cache: %s", host->kernels);
+        mmrig_doctor_say(finding, MMRIG_CHECK_OK, NULL, "in the cache: %s", host->kernels);
     else
-        doctor_say(finding, MMRIG_CHECK_WARN, "mmrig kernel fetch (or mmrig kernel build)",
-                   "none in the cache: only `--kernel path:FILE` works");
-}
-
-static void check_memory(const MmrigHost *host, MmrigFinding *finding)
-{
-    static const char *const mend = "free some memory, or run fewer guests at a time";
-    guint64 available;
-
-    if (!read_meminfo(host, "MemAvailable", &available)) {
-        doctor_say(finding, MMRIG_CHECK_WARN, "mount /proc", "/proc/meminfo does not tell");
-        return;
-    }
-    g_autofree char *size = doctor_size_text(available);
-    if (available < MEMORY_NEEDED)
-        doctor_say(finding, MMRIG_CHECK_FAIL, mend, "%s available: too little for one guest",
-                   size);
-    else if (available < MEMORY_EASY)
-        doctor_say(finding, MMRIG_CHECK_WARN, mend,
-                   "%s available: room for one guest at a time", size);
-    else
-        doctor_say(finding, MMRIG_CHECK_OK, NULL, "%s available", size);
+        mmrig_doctor_say(finding, MMRIG_CHECK_WARN,
+                         "mmrig kernel fetch (or mmrig kernel build)",
+                         "none in the cache: only `--kernel path:FILE` works");
 }
 
 static void check_huge_pages(const MmrigHost *host, MmrigFinding *finding)
@@ -233,16 +196,17 @@ static void check_huge_pages(const MmrigHost *host, MmrigFinding *finding)
 
     if (!doctor_read_number(host, total_path, &total) ||
         !doctor_read_number(host, free_path, &left))
-        doctor_say(finding, MMRIG_CHECK_INFO, NULL,
-                   "the host's kernel has no huge pages of 2 MiB; no scenario needs any");
+        mmrig_doctor_say(finding, MMRIG_CHECK_INFO, NULL,
+                         "the host's kernel has no huge pages of 2 MiB; no scenario needs any");
     else if (total == 0)
-        doctor_say(finding, MMRIG_CHECK_INFO, "if you want some: sysctl vm.nr_hugepages=NUMBER",
-                   "no huge pages of 2 MiB are set aside; no scenario needs any");
+        mmrig_doctor_say(finding, MMRIG_CHECK_INFO,
+                         "if you want some: sysctl vm.nr_hugepages=NUMBER",
+                         "no huge pages of 2 MiB are set aside; no scenario needs any");
     else
-        doctor_say(finding, MMRIG_CHECK_OK, NULL,
-                   "%" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
-                   " huge pages of 2 MiB are free",
-                   left, total);
+        mmrig_doctor_say(finding, MMRIG_CHECK_OK, NULL,
+                         "%" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
+                         " huge pages of 2 MiB are free",
+                         left, total);
 }
 
 static void check_thp(const MmrigHost *host, MmrigFinding *finding)
@@ -253,33 +217,18 @@ static void check_thp(const MmrigHost *host, MmrigFinding *finding)
     const char *close = open ? strchr(open, ']') : NULL;
 
     if (!close) {
-        doctor_say(
+        mmrig_doctor_say(
             finding, MMRIG_CHECK_INFO, NULL,
             "the host's kernel has no transparent huge pages: guests run a little slower");
         return;
     }
     g_autofree char *mode = g_strndup(open + 1, (gsize)(close - open - 1));
     if (strcmp(mode, "never") == 0)
-        doctor_say(finding, MMRIG_CHECK_INFO,
-                   "echo madvise > /sys/kernel/mm/transparent_hugepage/enabled",
-                   "transparent huge pages are off: guests run a little slower");
+        mmrig_doctor_say(finding, MMRIG_CHECK_INFO,
+                         "echo madvise > /sys/kernel/mm/transparent_hugepage/enabled",
+                         "transparent huge pages are off: guests run a little slower");
     else
-        doctor_say(finding, MMRIG_CHECK_OK, NULL, "transparent huge pages: %s", mode);
-}
-
-static void check_memlock(const MmrigHost *host, MmrigFinding *finding)
-{
-    if (!host->memlock.known) {
-        doctor_say(finding, MMRIG_CHECK_INFO, NULL, "the limit is not known");
-    } else if (host->memlock.bytes == G_MAXUINT64 || host->is_root) {
-        doctor_say(finding, MMRIG_CHECK_OK, NULL, "no limit");
-    } else {
-        g_autofree char *size = doctor_size_text(host->memlock.bytes);
-        doctor_say(
-            finding, MMRIG_CHECK_INFO,
-            "if guests are to be locked in memory: raise memlock in /etc/security/limits.conf",
-            "%s may be locked; no scenario locks any", size);
-    }
+        mmrig_doctor_say(finding, MMRIG_CHECK_OK, NULL, "transparent huge pages: %s", mode);
 }
 
 static void check_userfaultfd(const MmrigHost *host, MmrigFinding *finding)
@@ -290,37 +239,49 @@ static void check_userfaultfd(const MmrigHost *host, MmrigFinding *finding)
                                                 : " (vm.unprivileged_userfaultfd is 1)";
 
     if (host->userfaultfd_errno == 0)
-        doctor_say(finding, MMRIG_CHECK_OK, NULL, "works%s", rule);
-    else if (host->userfaultfd_device)
-        doctor_say(finding, MMRIG_CHECK_OK, NULL, "works by /dev/userfaultfd%s", rule);
+        mmrig_doctor_say(finding, MMRIG_CHECK_OK, NULL, "works%s", rule);
+    else if (host->userfaultfd_device_errno == 0)
+        mmrig_doctor_say(finding, MMRIG_CHECK_OK, NULL, "works by /dev/userfaultfd%s", rule);
     else if (host->userfaultfd_errno == EPERM)
-        doctor_say(
+        mmrig_doctor_say(
             finding, MMRIG_CHECK_WARN,
             "be root, or: sysctl vm.unprivileged_userfaultfd=1, or give yourself access to "
             "/dev/userfaultfd",
             "not permitted%s: no post-copy migration", rule);
     else
-        doctor_say(finding, MMRIG_CHECK_WARN, "use a host kernel with CONFIG_USERFAULTFD",
-                   "does not work (%s): no post-copy migration",
-                   g_strerror(host->userfaultfd_errno));
+        mmrig_doctor_say(finding, MMRIG_CHECK_WARN, "use a host kernel with CONFIG_USERFAULTFD",
+                         "does not work (%s): no post-copy migration",
+                         g_strerror(host->userfaultfd_errno));
 }
 
 /* --- programs, files, room, permissions --- */
 
-static void check_ovmf(const MmrigHost *host, MmrigFinding *finding)
+/* Why the descriptors before the one that is taken are not: "NAME (REASON), ...". */
+static char *firmware_passed(const MmrigFirmwareSearch *search)
 {
-    static const char *const paths[] = {"/usr/share/OVMF/OVMF_CODE_4M.fd",
-                                        "/usr/share/OVMF/OVMF_CODE.fd"};
+    GString *text = g_string_new(NULL);
 
-    for (gsize i = 0; i < G_N_ELEMENTS(paths); i++) {
-        g_autofree char *full = g_strconcat(host->root, paths[i], NULL);
-        if (g_file_test(full, G_FILE_TEST_IS_REGULAR)) {
-            doctor_say(finding, MMRIG_CHECK_OK, NULL, "%s", paths[i]);
-            return;
-        }
+    for (guint i = 0; i < search->passed->len; i++) {
+        const MmrigFirmwareMiss *miss = g_ptr_array_index(search->passed, i);
+        g_autofree char *name = g_path_get_basename(miss->descriptor);
+        g_string_append_printf(text, "%s%s (%s)", i == 0 ? "; passed over: " : ", ", name,
+                               miss->reason);
     }
-    doctor_say(finding, MMRIG_CHECK_WARN, "apt-get install ovmf",
-               "not there: no scenarios with UEFI firmware");
+    return g_string_free(text, FALSE);
+}
+
+static void check_firmware(const MmrigHost *host, MmrigFinding *finding)
+{
+    const MmrigFirmware *taken = host->firmware->taken;
+    g_autofree char *passed = firmware_passed(host->firmware);
+
+    if (taken)
+        mmrig_doctor_say(finding, MMRIG_CHECK_OK, NULL, "%s with %s, by %s%s", taken->code,
+                         taken->variables, taken->descriptor, passed);
+    else
+        mmrig_doctor_say(finding, MMRIG_CHECK_WARN, "apt-get install ovmf",
+                         "no descriptor of UEFI firmware fits: no scenarios with firmware%s",
+                         passed);
 }
 
 static void doctor_check_tools(const MmrigHost *host, MmrigFinding *finding, MmrigToolUse use,
@@ -332,10 +293,10 @@ static void doctor_check_tools(const MmrigHost *host, MmrigFinding *finding, Mmr
 
     mmrig_doctor_tools(host->root, use, &found, &missing, &packages);
     if (!missing) {
-        doctor_say(finding, MMRIG_CHECK_OK, NULL, "%s", found);
+        mmrig_doctor_say(finding, MMRIG_CHECK_OK, NULL, "%s", found);
     } else {
         g_autofree char *mend = g_strdup_printf("apt-get install %s", packages);
-        doctor_say(finding, MMRIG_CHECK_WARN, mend, "missing: %s; %s", missing, without);
+        mmrig_doctor_say(finding, MMRIG_CHECK_WARN, mend, "missing: %s; %s", missing, without);
     }
 }
 
@@ -367,46 +328,54 @@ static void check_cache(const MmrigHost *host, MmrigFinding *finding)
         "free some space, or set XDG_CACHE_HOME to a folder on another disk";
 
     if (!host->cache) {
-        doctor_say(finding, MMRIG_CHECK_FAIL, NULL, "%s", host->cache_problem);
+        mmrig_doctor_say(finding, MMRIG_CHECK_FAIL, NULL, "%s", host->cache_problem);
         return;
     }
     if (!host->cache_free.known) {
-        doctor_say(finding, MMRIG_CHECK_INFO, NULL, "%s: how much is free is not known",
-                   host->cache);
+        mmrig_doctor_say(finding, MMRIG_CHECK_INFO, NULL, "%s: how much is free is not known",
+                         host->cache);
         return;
     }
-    g_autofree char *size = doctor_size_text(host->cache_free.bytes);
+    g_autofree char *size = mmrig_doctor_size(host->cache_free.bytes);
     if (host->cache_free.bytes < CACHE_NEEDED)
-        doctor_say(finding, MMRIG_CHECK_FAIL, mend,
-                   "%s: %s free: too little for kernels and images", host->cache, size);
+        mmrig_doctor_say(finding, MMRIG_CHECK_FAIL, mend,
+                         "%s: %s free: too little for kernels and images", host->cache, size);
     else if (host->cache_free.bytes < CACHE_TREE)
-        doctor_say(finding, MMRIG_CHECK_WARN, mend, "%s: %s free: too little to build a kernel",
-                   host->cache, size);
+        mmrig_doctor_say(finding, MMRIG_CHECK_WARN, mend,
+                         "%s: %s free: too little to build a kernel", host->cache, size);
     else
-        doctor_say(finding, MMRIG_CHECK_OK, NULL, "%s: %s free", host->cache, size);
+        mmrig_doctor_say(finding, MMRIG_CHECK_OK, NULL, "%s: %s free", host->cache, size);
 }
 
 static void check_shm(const MmrigHost *host, MmrigFinding *finding)
 {
-    if (!host->shm_free.known) {
-        doctor_say(finding, MMRIG_CHECK_INFO, "mount -t tmpfs tmpfs /dev/shm", "not mounted");
+    if (host->shm_errno != 0) {
+        mmrig_doctor_say(finding, MMRIG_CHECK_WARN,
+                         "mount -t tmpfs tmpfs /dev/shm, with mode 1777 and some GiB",
+                         "/dev/shm cannot hold a guest's memory (%s): templates go to the "
+                         "cache's disk",
+                         g_strerror(host->shm_errno));
         return;
     }
-    g_autofree char *size = doctor_size_text(host->shm_free.bytes);
+    if (!host->shm_free.known) {
+        mmrig_doctor_say(finding, MMRIG_CHECK_INFO, NULL, "how much is free is not known");
+        return;
+    }
+    g_autofree char *size = mmrig_doctor_size(host->shm_free.bytes);
     if (host->shm_free.bytes < SHM_EASY)
-        doctor_say(finding, MMRIG_CHECK_WARN, "mount -o remount,size=2G /dev/shm",
-                   "%s free: too little for a guest's memory", size);
+        mmrig_doctor_say(finding, MMRIG_CHECK_WARN, "mount -o remount,size=2G /dev/shm",
+                         "%s free: too little for a guest's memory", size);
     else
-        doctor_say(finding, MMRIG_CHECK_OK, NULL, "%s free", size);
+        mmrig_doctor_say(finding, MMRIG_CHECK_OK, NULL, "%s free, and can be written", size);
 }
 
 static void check_user(const MmrigHost *host, MmrigFinding *finding)
 {
     if (host->is_root)
-        doctor_say(finding, MMRIG_CHECK_INFO, NULL,
-                   "root: everything is permitted; mmrig does not need it");
+        mmrig_doctor_say(finding, MMRIG_CHECK_INFO, NULL,
+                         "root: everything is permitted; mmrig does not need it");
     else
-        doctor_say(
+        mmrig_doctor_say(
             finding, MMRIG_CHECK_INFO, NULL,
             "not root: KVM needs the group kvm, post-copy migration userfaultfd, and packages "
             "are for root to install");
@@ -424,12 +393,14 @@ static const struct {
     {"kvm", check_kvm},
     {"accuracy", check_accuracy},
     {"kernels", check_kernels},
-    {"memory", check_memory},
+    {"memory", mmrig_doctor_check_memory},
+    {"cpus", mmrig_doctor_check_cpus},
+    {"limits", mmrig_doctor_check_limits},
     {"hugepages", check_huge_pages},
     {"thp", check_thp},
-    {"memlock", check_memlock},
+    {"memlock", mmrig_doctor_check_memlock},
     {"userfaultfd", check_userfaultfd},
-    {"ovmf", check_ovmf},
+    {"ovmf", check_firmware},
     {"image-tools", check_image_tools},
     {"fetch-tools", check_fetch_tools},
     {"build-tools", check_build_tools},

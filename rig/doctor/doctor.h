@@ -8,6 +8,8 @@
 
 #include <json-glib/json-glib.h>
 
+#include "base/host-limits.h"
+#include "qemu/firmware.h"
 #include "qemu/qemu.h"
 #include "vm/kvm.h"
 
@@ -53,10 +55,14 @@ typedef struct {
     char *cache_problem;
     MmrigAmount cache_free, shm_free;
 
+    int shm_errno; /* of trying to use /dev/shm as a guest's memory; 0 if it works */
+
+    MmrigFirmwareSearch *firmware; /* the search that a run makes */
+    MmrigHostLimits *limits;
+
     gboolean is_root;
-    MmrigAmount memlock;
-    int userfaultfd_errno;       /* 0 if the system call works */
-    gboolean userfaultfd_device; /* /dev/userfaultfd can be used */
+    int userfaultfd_errno;        /* of using the system call; 0 if it works */
+    int userfaultfd_device_errno; /* of using /dev/userfaultfd */
 } MmrigHost;
 
 /*

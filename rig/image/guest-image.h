@@ -4,6 +4,9 @@
 
 #include "kernel/kernel.h"
 
+/* Where the programs that go into images are looked for (NULL-terminated). */
+extern const char *const mmrig_image_program_folders[];
+
 /*
  * Returns the path of the initrd in the cache, made if it is not there: images/base.manifest,
  * the agent as /init, each of tests under MMRIG_GUEST_TESTS, each of manifests (names of

@@ -25,6 +25,7 @@
 #include "base/error.h"
 #include "base/paths.h"
 #include "base/store.h"
+#include "guest-image.h"
 
 #define LOADER_CACHE "/etc/ld.so.cache"
 
@@ -32,7 +33,8 @@
 #define ANSWER_MAX          (256 * 1024)
 
 /* Where Debian's packages have programs; /usr first, as the guest's is merged too. */
-static const char *const folders[] = {"/usr/bin", "/usr/sbin", "/bin", "/sbin"};
+const char *const mmrig_image_program_folders[] = {"/usr/bin", "/usr/sbin", "/bin", "/sbin",
+                                                   NULL};
 
 /* The only loader that is ever run: a file's own idea of one is not to be trusted. */
 static const char *programs_loader(void)
@@ -220,8 +222,8 @@ static char *find_program(const char *name)
 {
     if (g_path_is_absolute(name))
         return g_file_test(name, G_FILE_TEST_IS_EXECUTABLE) ? g_strdup(name) : NULL;
-    for (gsize i = 0; i < G_N_ELEMENTS(folders); i++) {
-        g_autofree char *path = g_build_filename(folders[i], name, NULL);
+    for (const char *const *folder = mmrig_image_program_folders; *folder; folder++) {
+        g_autofree char *path = g_build_filename(*folder, name, NULL);
         if (g_file_test(path, G_FILE_TEST_IS_REGULAR) &&
             g_file_test(path, G_FILE_TEST_IS_EXECUTABLE))
             return g_steal_pointer(&path);

@@ -8,6 +8,7 @@
 #include "actions/actions.h"
 #include "arch/arch.h"
 #include "base/error.h"
+#include "base/host-limits.h"
 #include "base/paths.h"
 #include "image/guest-image.h"
 #include "vm/esp.h"
@@ -30,7 +31,7 @@ static MmrigKvmState prove_kvm(const MmrigSetup *setup, char **reason)
     g_autoptr(GError) error = NULL;
 
     /* Without the device there is nothing to prove, and no image to make. */
-    if (access("/dev/kvm", R_OK | W_OK) != 0)
+    if (access(MMRIG_KVM_DEVICE, R_OK | W_OK) != 0)
         return mmrig_kvm_state(setup->qemu, NULL, NULL, reason);
     g_autofree char *image = mmrig_guest_image_ensure(setup->kernel, none, none, none, &error);
     if (!image) {
@@ -60,6 +61,12 @@ static gboolean choose_accel(MmrigSetup *setup, const char *accel, GError **erro
     setup->accel = MMRIG_ACCEL_TCG;
     setup->note = g_steal_pointer(&reason);
     return TRUE;
+}
+
+void mmrig_setup_say_note(const MmrigSetup *setup)
+{
+    if (setup && setup->note && access(MMRIG_KVM_DEVICE, F_OK) == 0)
+        g_printerr("mmrig: guests run on TCG, not KVM: %s\n", setup->note);
 }
 
 /* A vmlinux has no EFI stub; the image that was built with it has. */
@@ -334,6 +341,37 @@ static char *setup_processor(void)
     return colon ? g_strstrip(g_strndup(colon + 1, strcspn(colon + 1, "\n"))) : NULL;
 }
 
+/* A number of which there may be no end: null then. */
+static void setup_add_limit(JsonBuilder *builder, const char *name, guint64 limit)
+{
+    json_builder_set_member_name(builder, name);
+    if (limit > G_MAXINT64)
+        json_builder_add_null_value(builder);
+    else
+        json_builder_add_int_value(builder, (gint64)limit);
+}
+
+/* What of the host this process may have, as far as less than all. */
+static void setup_add_limits(JsonBuilder *builder)
+{
+    g_autoptr(MmrigHostLimits) limits = mmrig_host_limits_read("");
+
+    json_builder_set_member_name(builder, "host-limits");
+    json_builder_begin_object(builder);
+    setup_add_limit(builder, "cpus", limits->cpus);
+    add_text(builder, "cpus-by", limits->cpus_by);
+    setup_add_limit(builder, "memory-available", limits->memory);
+    setup_add_limit(builder, "memory-limit", limits->memory_limit);
+    add_text(builder, "memory-limit-by", limits->memory_cgroup);
+    setup_add_limit(builder, "tasks", limits->tasks);
+    add_text(builder, "tasks-by", limits->tasks_by);
+    setup_add_limit(builder, "files", limits->files);
+    setup_add_limit(builder, "file-size", limits->file_size);
+    setup_add_limit(builder, "address-space", limits->address_space);
+    setup_add_limit(builder, "locked-memory", limits->locked);
+    json_builder_end_object(builder);
+}
+
 JsonNode *mmrig_setup_environment(const MmrigSetup *setup)
 {
     g_autoptr(JsonBuilder) builder = json_builder_new();
@@ -354,6 +392,7 @@ JsonNode *mmrig_setup_environment(const MmrigSetup *setup)
     json_builder_add_int_value(builder, sysconf(_SC_NPROCESSORS_ONLN));
     json_builder_set_member_name(builder, "host-memory");
     json_builder_add_int_value(builder, sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE));
+    setup_add_limits(builder);
     add_text(builder, "qemu", setup->qemu->path);
     add_text(builder, "qemu-version", setup->qemu->version);
     add_text(builder, "accel", mmrig_accel_name(setup->accel));

@@ -32,6 +32,13 @@ MmrigSetup *mmrig_setup_open(const char *kernel, const char *accel, GError **err
 void mmrig_setup_free(MmrigSetup *setup);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(MmrigSetup, mmrig_setup_free)
 
+/*
+ * Says on standard error, in one line, why guests run on TCG although the host has a device for
+ * KVM; says nothing else. For commands that boot guests, once each. setup may
+ * be NULL.
+ */
+void mmrig_setup_say_note(const MmrigSetup *setup);
+
 /* What a machine of this rig is made of, borrowed from the rig; image may be NULL. */
 MmrigBootInputs mmrig_setup_inputs(const MmrigSetup *setup, const char *image, MmrigStart kind);
 

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/host-limits.h"
 #include "base/text.h"
 #include "guest/tap.h"
 
@@ -59,6 +60,7 @@ struct MmrigInstance {
     gboolean exited, qmp_closed, ended;
     gboolean freed;
     int wait_status;
+    MmrigOomCount oom; /* as it was at the start */
 
     GString *console_line; /* the console's line so far, while looking for PANIC_MARK */
     MmrigInstanceEvidence evidence;
@@ -301,12 +303,26 @@ static void instance_end_if_read(MmrigInstance *instance)
         instance->calls->ended(instance, instance->data);
 }
 
+/* What the host does to QEMU is no fault of the guest, nor of a test in it. */
+static void instance_blame_host(MmrigInstance *instance)
+{
+    const MmrigOomCount now = mmrig_oom_count("");
+    g_autoptr(MmrigHostLimits) limits = mmrig_host_limits_read("");
+    g_autofree char *how = mmrig_host_killed(instance->wait_status, instance->killed,
+                                             &instance->oom, &now, limits);
+
+    if (how)
+        instance_note(instance, &instance->evidence.rig_error,
+                      g_strconcat("QEMU was killed ", how, NULL));
+}
+
 static void instance_on_exit(int wait_status, gpointer data)
 {
     MmrigInstance *instance = data;
 
     instance->exited = instance->ending = TRUE;
     instance->wait_status = wait_status;
+    instance_blame_host(instance);
     instance_drop_limit(instance);
     g_cancellable_cancel(instance->over);
     /* What is in it can still be read, and then there is an end; it may be closed already. */
@@ -329,13 +345,18 @@ static void instance_on_qmp_closed(MmrigQmp *qmp G_GNUC_UNUSED, const GError *er
 static void instance_on_event(MmrigQmp *qmp G_GNUC_UNUSED, const char *name, JsonObject *event,
                               MmrigInstance *instance)
 {
-    if (strcmp(name, "SHUTDOWN") == 0 &&
-        json_object_get_boolean_member_with_default(event, "guest", FALSE)) {
-        const char *reason = json_object_get_string_member_with_default(event, "reason", "");
+    const char *reason = json_object_get_string_member_with_default(event, "reason", "");
+
+    if (strcmp(name, "SHUTDOWN") == 0 && g_strcmp0(reason, "host-signal") == 0)
+        instance_note(instance, &instance->evidence.rig_error,
+                      g_strdup("QEMU was ended from outside (by a signal to it)"));
+    else if (strcmp(name, "SHUTDOWN") == 0 &&
+             json_object_get_boolean_member_with_default(event, "guest", FALSE)) {
         instance_note(instance, &instance->evidence.guest_end,
-                      g_strdup(strcmp(reason, "guest-reset") == 0      ? "reset"
-                               : strcmp(reason, "guest-shutdown") == 0 ? "powered off"
-                                                                       : "ended the machine"));
+                      g_strdup(g_strcmp0(reason, "guest-reset") == 0 ? "reset"
+                               : g_strcmp0(reason, "guest-shutdown") == 0
+                                   ? "powered off"
+                                   : "ended the machine"));
     }
     if (instance->calls->event)
         instance->calls->event(instance, name, event, instance->data);
@@ -456,6 +477,7 @@ MmrigInstance *mmrig_instance_start(const MmrigInstanceOptions *options,
     instance->over = g_cancellable_new();
     instance->console_line = g_string_new(NULL);
     instance->texts = g_ptr_array_new_with_free_func(g_free);
+    instance->oom = mmrig_oom_count("");
     instance->launch = instance->by->start(options->plan, options->backings, &ends,
                                            instance_on_exit, instance, error);
     if (!instance->launch)

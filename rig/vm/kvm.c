@@ -8,7 +8,10 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/utsname.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "backing.h"
@@ -19,12 +22,13 @@
 #include "instance.h"
 
 /* Changes with what is proved or how the answer is written. */
-#define PURPOSE "kvm-proof 1"
-#define MEMORY  (G_GUINT64_CONSTANT(512) << 20)
-#define WORKS   "works"
-#define BROKEN  "broken"
-#define QMP_MS  10000
-#define NAME    "kvm-proof"
+#define PURPOSE  "kvm-proof 2"
+#define MEMORY   (G_GUINT64_CONSTANT(512) << 20)
+#define WORKS    "works"
+#define BROKEN   "broken"
+#define UNPROVEN "unproven"
+#define QMP_MS   10000
+#define NAME     "kvm-proof"
 
 /* --- the guest --- */
 
@@ -33,6 +37,7 @@ typedef struct {
     gboolean settled;
     MmrigKvmState state;
     char *reason;
+    gboolean late; /* the guest did not get ready in time, and that is all */
 } Proof;
 
 /* The first word counts. reason is taken. */
@@ -58,14 +63,24 @@ static void kvm_on_ended(MmrigInstance *instance, gpointer data)
     const MmrigInstanceEvidence *seen = mmrig_instance_evidence(instance);
     g_autoptr(GError) failure = mmrig_instance_failure(instance);
 
-    /* A guest that was ready and then died was ready; one that is broken proves nothing. */
+    Proof *proof = data;
+
+    /*
+     * A guest that was ready and then died was ready. One that is broken proves nothing, nor
+     * does a host that is busy, or out of memory and killing.
+     */
     if (seen->agent_ready)
         kvm_settle(data, MMRIG_KVM_WORKS, NULL);
     else if (seen->agent_failure)
         kvm_settle(
             data, MMRIG_KVM_UNPROVEN,
             g_strdup_printf("the guest that was to prove it failed: %s", seen->agent_failure));
-    else
+    else if (g_error_matches(failure, MMRIG_ERROR, MMRIG_ERROR_RIG) ||
+             g_error_matches(failure, MMRIG_ERROR, MMRIG_ERROR_TIMEOUT)) {
+        proof->late =
+            !proof->settled && g_error_matches(failure, MMRIG_ERROR, MMRIG_ERROR_TIMEOUT);
+        kvm_settle(data, MMRIG_KVM_UNPROVEN, g_strdup(failure->message));
+    } else
         kvm_settle(data, MMRIG_KVM_BROKEN, g_strdup(failure->message));
 }
 
@@ -128,7 +143,8 @@ static gboolean kvm_boot(Proof *proof, const MmrigBootInputs *inputs, guint seco
     return proof->instance != NULL;
 }
 
-static MmrigKvmState boot_and_wait(const MmrigBootInputs *inputs, guint seconds, char **reason)
+static MmrigKvmState boot_and_wait(const MmrigBootInputs *inputs, guint seconds, char **reason,
+                                   gboolean *late)
 {
     Proof proof = {0};
     g_autoptr(GError) error = NULL;
@@ -142,29 +158,49 @@ static MmrigKvmState boot_and_wait(const MmrigBootInputs *inputs, guint seconds,
     while (g_main_context_iteration(NULL, FALSE))
         ;
     *reason = proof.reason;
+    *late = proof.late;
     return proof.state;
 }
 
 /* --- the kept answer --- */
 
-static char *kvm_entry_name(const MmrigQemu *qemu, const char *kernel)
+/* Another device node, such as that of a module that was loaded anew, is another question. */
+static char *kvm_entry_name(const MmrigQemu *qemu, const char *device, const char *kernel)
 {
     g_autoptr(MmrigKey) key = mmrig_key_new(PURPOSE);
-    g_autofree char *boot_id = NULL;
+    g_autofree char *boot_id = NULL, *number = NULL;
     struct utsname host;
+    struct stat status;
 
     if (!mmrig_key_add_stat(key, qemu->path, NULL) || !mmrig_key_add_stat(key, kernel, NULL) ||
+        !mmrig_key_add_stat(key, device, NULL) || stat(device, &status) != 0 ||
         uname(&host) != 0 ||
         !g_file_get_contents("/proc/sys/kernel/random/boot_id", &boot_id, NULL, NULL))
         return NULL;
+    number = g_strdup_printf("%u:%u", major(status.st_rdev), minor(status.st_rdev));
+    mmrig_key_add(key, number);
     mmrig_key_add(key, host.release);
     mmrig_key_add(key, boot_id);
     return g_strdup(mmrig_key_digest(key));
 }
 
-/* The first line is the state, the rest the reason. */
+/* Whether the answer was given within the last minutes, and not in a future. */
+static gboolean kvm_is_fresh(const char *entry)
+{
+    struct stat status;
+    time_t now = time(NULL);
+
+    return stat(entry, &status) == 0 && status.st_mtime <= now &&
+           now - status.st_mtime < MMRIG_KVM_DOUBT_SECONDS;
+}
+
+/* The first line is the state, the rest the reason. Only what works is known for good. */
 static gboolean kvm_recall(const char *entry, MmrigKvmState *state, char **reason)
 {
+    static const struct {
+        const char *line;
+        MmrigKvmState state;
+    } doubts[] = {{BROKEN "\n", MMRIG_KVM_BROKEN}, {UNPROVEN "\n", MMRIG_KVM_UNPROVEN}};
     g_autofree char *text = NULL;
 
     if (!g_file_get_contents(entry, &text, NULL, NULL))
@@ -174,9 +210,11 @@ static gboolean kvm_recall(const char *entry, MmrigKvmState *state, char **reaso
         *reason = NULL;
         return TRUE;
     }
-    if (g_str_has_prefix(text, BROKEN "\n")) {
-        *state = MMRIG_KVM_BROKEN;
-        *reason = g_strchomp(g_strdup(text + strlen(BROKEN "\n")));
+    for (gsize i = 0; i < G_N_ELEMENTS(doubts); i++) {
+        if (!g_str_has_prefix(text, doubts[i].line) || !kvm_is_fresh(entry))
+            continue;
+        *state = doubts[i].state;
+        *reason = g_strchomp(g_strdup(text + strlen(doubts[i].line)));
         return TRUE;
     }
     return FALSE;
@@ -197,8 +235,15 @@ static void kvm_keep(const char *folder, const char *name, MmrigKvmState state,
                      const char *reason)
 {
     g_autoptr(GError) error = NULL;
-    g_autofree char *text = state == MMRIG_KVM_WORKS ? g_strdup(WORKS "\n")
-                                                     : g_strdup_printf(BROKEN "\n%s\n", reason);
+    g_autofree char *path = g_build_filename(folder, name, NULL);
+    g_autofree char *text =
+        state == MMRIG_KVM_WORKS
+            ? g_strdup(WORKS "\n")
+            : g_strdup_printf("%s\n%s\n", state == MMRIG_KVM_BROKEN ? BROKEN : UNPROVEN,
+                              reason);
+
+    /* An entry that is there stays; this one has become too old, or was damaged. */
+    unlink(path);
     g_autofree char *entry = mmrig_store_file(folder, name, write_text, text, &error);
 
     /* The answer stands all the same; the next run has to ask again. */
@@ -215,6 +260,7 @@ static MmrigKvmState kvm_prove(const MmrigQemu *qemu, const char *device, const 
         .qemu = qemu->path, .accel = MMRIG_ACCEL_KVM, .kernel = kernel, .initrd = initrd};
     g_autofree char *folder = NULL, *name = NULL, *entry = NULL;
     MmrigKvmState state;
+    gboolean late;
 
     if (!qemu->kvm_built) {
         *reason = g_strdup_printf("%s is built without KVM", qemu->path);
@@ -229,12 +275,13 @@ static MmrigKvmState kvm_prove(const MmrigQemu *qemu, const char *device, const 
         return MMRIG_KVM_UNPROVEN;
     }
     folder = mmrig_path_cache("kvm", NULL);
-    name = kvm_entry_name(qemu, kernel);
+    name = kvm_entry_name(qemu, device, kernel);
     entry = folder && name ? g_build_filename(folder, name, NULL) : NULL;
     if (entry && kvm_recall(entry, &state, reason))
         return state;
-    state = boot_and_wait(&inputs, seconds, reason);
-    if (entry && (state == MMRIG_KVM_WORKS || state == MMRIG_KVM_BROKEN))
+    state = boot_and_wait(&inputs, seconds, reason, &late);
+    /* That a guest was late proves nothing, but the next run need not wait for it as well. */
+    if (entry && (state != MMRIG_KVM_UNPROVEN || late))
         kvm_keep(folder, name, state, *reason);
     return state;
 }

@@ -8,13 +8,14 @@ typedef enum {
     MMRIG_KVM_WORKS,
     MMRIG_KVM_ABSENT,   /* no /dev/kvm, no permission, or QEMU built without */
     MMRIG_KVM_BROKEN,   /* it is there, but a guest did not boot on it */
-    MMRIG_KVM_UNPROVEN, /* it is there; no guest kernel in the cache to prove it with */
+    MMRIG_KVM_UNPROVEN, /* it is there; no guest kernel to prove it with, or no guest in time */
 } MmrigKvmState;
 
 /*
  * Boots kernel (may be NULL) with initrd on KVM and waits for the agent; the answer is kept
- * in the cache, keyed by QEMU, the host's kernel and boot, and the guest kernel. *reason (free
- * with g_free(), may be NULL) says why it is not MMRIG_KVM_WORKS.
+ * in the cache, keyed by QEMU, the device's node, the host's kernel and boot, and the guest
+ * kernel: that it works for good, anything else for MMRIG_KVM_DOUBT_SECONDS. *reason (free with
+ * g_free(), may be NULL) says why it is not MMRIG_KVM_WORKS.
  */
 MmrigKvmState mmrig_kvm_state(const MmrigQemu *qemu, const char *kernel, const char *initrd,
                               char **reason);
@@ -22,6 +23,8 @@ MmrigKvmState mmrig_kvm_state(const MmrigQemu *qemu, const char *kernel, const c
 #define MMRIG_KVM_DEVICE "/dev/kvm"
 /* A guest on KVM is ready in about a second. */
 #define MMRIG_KVM_SECONDS 20
+/* For so long one bad moment counts, and nobody waits for a guest again. */
+#define MMRIG_KVM_DOUBT_SECONDS 300
 
 /* The same, with what it takes for granted as arguments: device is the path that must be
  * accessible; seconds is the guest's time to get ready. */

@@ -11,7 +11,9 @@
 #include "arch/arch.h"
 #include "base/store.h"
 #include "base/term.h"
+#include "doctor/doctor-probe-private.h"
 #include "doctor/doctor.h"
+#include "qemu/qemu-probe.h"
 
 #define MIB (G_GUINT64_CONSTANT(1) << 20)
 #define GIB (G_GUINT64_CONSTANT(1) << 30)
@@ -106,6 +108,8 @@ static void place_make(Place *place, gconstpointer data)
     g_autoptr(GError) error = NULL;
     MmrigHost *host = g_new0(MmrigHost, 1);
 
+    g_setenv("PATH", "/usr/local/bin:/usr/bin:/bin", TRUE);
+
     (void)data;
     place->host = host;
     host->root = g_dir_make_tmp("mmrig-test-XXXXXX", &error);
@@ -119,14 +123,20 @@ static void place_make(Place *place, gconstpointer data)
     host->cache = g_strdup("/cache");
     host->cache_free = (MmrigAmount){TRUE, 20 * GIB};
     host->shm_free = (MmrigAmount){TRUE, 2 * GIB};
-    host->memlock = (MmrigAmount){TRUE, G_MAXUINT64};
+    host->limits = mmrig_host_limits_read(host->root);
+    host->limits->memory = 8 * GIB;
+    host->limits->cpus = 4;
+    host->firmware =
+        mmrig_firmware_search((const char *const[]){host->root, NULL}, mmrig_arch_default());
+    host->firmware->taken = g_new0(MmrigFirmware, 1);
+    host->firmware->taken->code = g_strdup("/f/code");
+    host->firmware->taken->variables = g_strdup("/f/vars");
+    host->firmware->taken->descriptor = g_strdup("/f/60-x.json");
     host->is_root = TRUE;
     for (gsize i = 0; i < G_N_ELEMENTS(programs); i++)
         put(place, programs[i], "", 0, 0755);
     put_program(place, "/bin/busybox", FALSE);
-    put(place, "/usr/share/OVMF/OVMF_CODE_4M.fd", "", 0, 0644);
     put(place, BOOT_LOADER, "", 0, 0644);
-    put(place, "/proc/meminfo", "MemTotal: 9 kB\nMemAvailable:   8388608 kB\n", -1, 0644);
     put(place, "/proc/sys/vm/unprivileged_userfaultfd", "0\n", -1, 0644);
     put(place, "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", "8\n", -1, 0644);
     put(place, "/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "3\n", -1, 0644);
@@ -242,7 +252,7 @@ static void test_kvm(Place *place, gconstpointer data)
 
     host->kvm = MMRIG_KVM_BROKEN;
     set(&host->kvm_reason, "QEMU was killed");
-    check(place, "kvm", MMRIG_CHECK_WARN, "(QEMU was killed)", "remove /cache/kvm");
+    check(place, "kvm", MMRIG_CHECK_WARN, "(QEMU was killed)", "/cache/kvm is removed");
     check(place, "accuracy", MMRIG_CHECK_INFO, "runs use TCG", NULL);
 
     host->kvm = MMRIG_KVM_ABSENT;
@@ -262,13 +272,20 @@ static void test_kvm(Place *place, gconstpointer data)
 
 static void test_memory(Place *place, gconstpointer data)
 {
+    MmrigHostLimits *limits = place->host->limits;
+
     (void)data;
     check(place, "memory", MMRIG_CHECK_OK, "8.0 GiB available", NULL);
-    put(place, "/proc/meminfo", "MemTotal: 9 kB\nMemAvailable: 1500000 kB\n", -1, 0644);
+    limits->memory = 1500 * MIB;
     check(place, "memory", MMRIG_CHECK_WARN, "one guest at a time", "free some memory");
-    put(place, "/proc/meminfo", "MemTotal: 9 kB\nMemAvailable: 900000 kB\n", -1, 0644);
-    check(place, "memory", MMRIG_CHECK_FAIL, "too little", "free some memory");
-    drop(place, "/proc/meminfo");
+    limits->memory_by = g_strdup("/job");
+    check(place, "memory", MMRIG_CHECK_WARN,
+          "1.5 GiB available within the limit of cgroup /job", "memory.max");
+    limits->memory = 900 * MIB;
+    check(place, "memory", MMRIG_CHECK_FAIL, "too little", "memory.max");
+    limits->memory = 0;
+    check(place, "memory", MMRIG_CHECK_FAIL, "too little", "memory.max");
+    set(&limits->memory_by, NULL);
     check(place, "memory", MMRIG_CHECK_WARN, "does not tell", "mount /proc");
 
     check(place, "hugepages", MMRIG_CHECK_OK, "3 of 8", NULL);
@@ -286,10 +303,45 @@ static void test_memory(Place *place, gconstpointer data)
 
     place->host->is_root = FALSE;
     check(place, "memlock", MMRIG_CHECK_OK, "no limit", NULL);
-    place->host->memlock.bytes = 8 * MIB;
+    limits->locked = 8 * MIB;
     check(place, "memlock", MMRIG_CHECK_INFO, "8.0 MiB", "limits.conf");
-    place->host->memlock.known = FALSE;
-    check(place, "memlock", MMRIG_CHECK_INFO, "not known", NULL);
+}
+
+static void test_limits(Place *place, gconstpointer data)
+{
+    MmrigHostLimits *limits = place->host->limits;
+
+    (void)data;
+    check(place, "cpus", MMRIG_CHECK_OK, "4 to run on", NULL);
+    limits->cpus_by = g_strdup("/job");
+    check(place, "cpus", MMRIG_CHECK_OK, "4 at a time, by the quota of cgroup /job", NULL);
+    check(place, "limits", MMRIG_CHECK_OK, "suffice", NULL);
+    limits->file_size = MIB;
+    check(place, "limits", MMRIG_CHECK_WARN, "no more than files of 1.0 MiB:", "ulimit -f");
+    limits->address_space = GIB;
+    check(place, "limits", MMRIG_CHECK_WARN, "files of 1.0 MiB, address spaces of 1.0 GiB",
+          "ulimit -v");
+    limits->tasks = 3;
+    check(place, "limits", MMRIG_CHECK_FAIL, "3 more tasks", "pids.max");
+    limits->tasks = MMRIG_NO_LIMIT;
+    limits->files = 20;
+    check(place, "limits", MMRIG_CHECK_FAIL, "20 open files", "ulimit -n");
+}
+
+/* What doctor tries, tried on what only looks like it. */
+static void test_probes(Place *place, gconstpointer data)
+{
+    g_autofree char *file = g_build_filename(place->host->root, "userfaultfd", NULL);
+    g_autofree char *none = g_build_filename(place->host->root, "none", NULL);
+
+    (void)data;
+    put(place, "/userfaultfd", "", 0, 0644);
+    g_assert_cmpint(mmrig_doctor_userfaultfd(file), ==, ENOTTY);
+    g_assert_cmpint(mmrig_doctor_userfaultfd(none), ==, ENOENT);
+    g_assert_cmpint(mmrig_doctor_memory_folder(place->host->root), ==, 0);
+    g_assert_cmpint(mmrig_doctor_memory_folder(none), ==, ENOENT);
+    /* A file system that can never be written. */
+    g_assert_cmpint(mmrig_doctor_memory_folder("/proc"), !=, 0);
 }
 
 static void test_userfaultfd(Place *place, gconstpointer data)
@@ -300,11 +352,12 @@ static void test_userfaultfd(Place *place, gconstpointer data)
     check(place, "userfaultfd", MMRIG_CHECK_OK, "works (vm.unprivileged_userfaultfd is 0)",
           NULL);
     host->userfaultfd_errno = EPERM;
+    host->userfaultfd_device_errno = ENOTTY;
     check(place, "userfaultfd", MMRIG_CHECK_WARN, "not permitted",
           "vm.unprivileged_userfaultfd=1");
-    host->userfaultfd_device = TRUE;
+    host->userfaultfd_device_errno = 0;
     check(place, "userfaultfd", MMRIG_CHECK_OK, "/dev/userfaultfd", NULL);
-    host->userfaultfd_device = FALSE;
+    host->userfaultfd_device_errno = ENOENT;
     host->userfaultfd_errno = ENOSYS;
     drop(place, "/proc/sys/vm/unprivileged_userfaultfd");
     check(place, "userfaultfd", MMRIG_CHECK_WARN, "not implemented", "CONFIG_USERFAULTFD");
@@ -313,9 +366,13 @@ static void test_userfaultfd(Place *place, gconstpointer data)
 static void test_files(Place *place, gconstpointer data)
 {
     (void)data;
-    check(place, "ovmf", MMRIG_CHECK_OK, "OVMF_CODE_4M.fd", NULL);
-    drop(place, "/usr/share/OVMF/OVMF_CODE_4M.fd");
-    check(place, "ovmf", MMRIG_CHECK_WARN, "not there", "apt-get install ovmf");
+    check(place, "ovmf", MMRIG_CHECK_OK, "/f/code with /f/vars, by /f/60-x.json", NULL);
+    put(place, "/50-bad.json", "{}", -1, 0644);
+    mmrig_firmware_search_free(place->host->firmware);
+    place->host->firmware = mmrig_firmware_search(
+        (const char *const[]){place->host->root, NULL}, mmrig_arch_default());
+    check(place, "ovmf", MMRIG_CHECK_WARN,
+          "passed over: 50-bad.json (it is not of UEFI firmware)", "apt-get install ovmf");
 
     check(place, "image-tools", MMRIG_CHECK_OK,
           "ndctl daxctl cxl v4l2-ctl v4l2-compliance rasdaemon efibootmgr mkfs.ext4 busybox",
@@ -333,6 +390,14 @@ static void test_files(Place *place, gconstpointer data)
     /* There, but not a program. */
     put(place, "/usr/bin/bison", "", 0, 0644);
     check(place, "build-tools", MMRIG_CHECK_WARN, "missing: bison;", "apt-get install bison");
+
+    /* Where a run does not look for what goes into images. */
+    put(place, "/usr/bin/daxctl", "", 0, 0755);
+    put_program(place, "/bin/busybox", FALSE);
+    check(place, "image-tools", MMRIG_CHECK_OK, "busybox", NULL);
+    drop(place, "/usr/bin/daxctl");
+    put(place, "/usr/local/bin/daxctl", "", 0, 0755);
+    check(place, "image-tools", MMRIG_CHECK_WARN, "missing: daxctl;", "apt-get install daxctl");
 
     check(place, "disk-tools", MMRIG_CHECK_OK, "mformat sfdisk mmd mcopy " BOOT_LOADER, NULL);
     drop(place, BOOT_LOADER);
@@ -362,8 +427,8 @@ static void test_room(Place *place, gconstpointer data)
 
     host->shm_free.bytes = 64 * MIB;
     check(place, "shm", MMRIG_CHECK_WARN, "too little", "remount,size=2G");
-    host->shm_free.known = FALSE;
-    check(place, "shm", MMRIG_CHECK_INFO, "not mounted", "mount -t tmpfs");
+    host->shm_errno = EROFS;
+    check(place, "shm", MMRIG_CHECK_WARN, "Read-only file system", "mount -t tmpfs");
 
     check(place, "user", MMRIG_CHECK_INFO, "root: everything", NULL);
     host->is_root = FALSE;
@@ -510,6 +575,8 @@ int main(int argc, char **argv)
     ADD("kvm", test_kvm);
     ADD("memory", test_memory);
     ADD("userfaultfd", test_userfaultfd);
+    ADD("limits", test_limits);
+    ADD("probes", test_probes);
     ADD("files", test_files);
     ADD("room", test_room);
     g_test_add_func("/doctor/text", test_text);

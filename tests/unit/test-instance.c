@@ -283,7 +283,7 @@ static void test_words_of_the_end(void)
          MMRIG_ERROR_QEMU},
         {"say stderr no such device\\n\nexit 1", "QEMU ended with status 1: no such device",
          MMRIG_ERROR_QEMU},
-        {"kill 9", "QEMU was killed from outside (signal 9: Killed)", MMRIG_ERROR_QEMU},
+        {"kill 9", "QEMU was killed from outside (", MMRIG_ERROR_RIG},
         {"kill 11", "QEMU crashed (signal 11: Segmentation fault)", MMRIG_ERROR_QEMU},
         {"event {\"event\": \"SHUTDOWN\", \"data\": {\"guest\": true, \"reason\": "
          "\"guest-shutdown\"}}\nexit 0",
@@ -303,7 +303,11 @@ static void test_words_of_the_end(void)
         end_of(seen);
         g_autoptr(GError) failure = mmrig_instance_failure(seen->instance);
         g_assert_error(failure, MMRIG_ERROR, cases[i].code);
-        g_assert_cmpstr(failure->message, ==, cases[i].says);
+        /* Why the host killed it depends on what else it killed meanwhile. */
+        if (cases[i].code == MMRIG_ERROR_RIG)
+            g_assert_true(g_str_has_prefix(failure->message, cases[i].says));
+        else
+            g_assert_cmpstr(failure->message, ==, cases[i].says);
     }
 }
 
