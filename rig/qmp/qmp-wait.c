@@ -35,3 +35,15 @@ JsonNode *mmrig_qmp_execute(MmrigQmp *qmp, const char *command, JsonObject *argu
     qmp_wait_for(&result);
     return mmrig_qmp_execute_finish(qmp, result, error);
 }
+
+gboolean mmrig_qmp_connect_finish(MmrigQmp *qmp, GAsyncResult *result, GError **error)
+{
+    g_return_val_if_fail(g_task_is_valid(result, qmp), FALSE);
+    return g_task_propagate_boolean(G_TASK(result), error);
+}
+
+JsonNode *mmrig_qmp_execute_finish(MmrigQmp *qmp, GAsyncResult *result, GError **error)
+{
+    g_return_val_if_fail(g_task_is_valid(result, qmp), NULL);
+    return g_task_propagate_pointer(G_TASK(result), error);
+}

@@ -566,12 +566,6 @@ void mmrig_qmp_connect_async(MmrigQmp *qmp, guint timeout, GCancellable *cancell
         qmp_negotiate(qmp);
 }
 
-gboolean mmrig_qmp_connect_finish(MmrigQmp *qmp, GAsyncResult *result, GError **error)
-{
-    g_return_val_if_fail(g_task_is_valid(result, qmp), FALSE);
-    return g_task_propagate_boolean(G_TASK(result), error);
-}
-
 void mmrig_qmp_execute_async(MmrigQmp *qmp, const char *command, JsonObject *arguments,
                              guint timeout, GCancellable *cancellable,
                              GAsyncReadyCallback callback, gpointer data)
@@ -594,10 +588,4 @@ void mmrig_qmp_execute_async(MmrigQmp *qmp, const char *command, JsonObject *arg
                                 command);
     else if (!g_task_return_error_if_cancelled(task))
         qmp_send(qmp, command, taken, timeout, g_steal_pointer(&task));
-}
-
-JsonNode *mmrig_qmp_execute_finish(MmrigQmp *qmp, GAsyncResult *result, GError **error)
-{
-    g_return_val_if_fail(g_task_is_valid(result, qmp), NULL);
-    return g_task_propagate_pointer(G_TASK(result), error);
 }

@@ -583,19 +583,3 @@ MmrigResult *mmrig_run_finish(GAsyncResult *result, GError **error)
 {
     return g_task_propagate_pointer(G_TASK(result), error);
 }
-
-static void run_keep_result(GObject *source G_GNUC_UNUSED, GAsyncResult *result, gpointer data)
-{
-    *(GAsyncResult **)data = g_object_ref(result);
-}
-
-MmrigResult *mmrig_run(const MmrigRunOptions *options, GCancellable *cancellable,
-                       GError **error)
-{
-    g_autoptr(GAsyncResult) result = NULL;
-
-    mmrig_run_async(options, cancellable, run_keep_result, &result);
-    while (!result)
-        g_main_context_iteration(g_main_context_get_thread_default(), TRUE);
-    return mmrig_run_finish(result, error);
-}
