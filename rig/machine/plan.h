@@ -51,6 +51,7 @@ typedef enum {
 /* What the machine is made of besides its specification. Borrowed. */
 typedef struct {
     const char *qemu;
+    const char *qemu_id; /* names what it is made of (qemu.h); for templates' names only */
     MmrigAccel accel;
     const char *kernel;
     const char *initrd;

@@ -5,6 +5,7 @@
 
 #include "arch/arch.h"
 #include "base/error.h"
+#include "qemu-files.h"
 #include "qemu-session.h"
 
 #define VERSION_MAJOR_MIN 10
@@ -90,6 +91,23 @@ static gboolean ask_names(MmrigSession *session, JsonObject *answer, const char 
     return TRUE;
 }
 
+static gboolean probe_add_files(MmrigSession *session, const char *path, JsonObject *answer,
+                                GError **error)
+{
+    g_auto(GStrv) files = mmrig_qemu_files(mmrig_session_pid(session), path, error);
+    g_autofree char *digest =
+        files ? mmrig_qemu_files_digest((const char *const *)files) : NULL;
+    g_autoptr(JsonArray) list = json_array_new();
+
+    if (!files)
+        return FALSE;
+    for (char **file = files; *file; file++)
+        json_array_add_string_element(list, *file);
+    json_object_set_array_member(answer, "files", g_steal_pointer(&list));
+    json_object_set_string_member(answer, "files-digest", digest);
+    return TRUE;
+}
+
 /* INPUT errors are the verdict on the program; others say only what failed. */
 static gboolean probe_ask(MmrigSession *session, const char *path, JsonObject *answer,
                           GError **error)
@@ -117,7 +135,8 @@ static gboolean probe_ask(MmrigSession *session, const char *path, JsonObject *a
     return ask_kvm(session, answer, error) &&
            ask_names(session, answer, "qom-list-types", "types", error) &&
            ask_names(session, answer, "query-commands", "commands", error) &&
-           ask_names(session, answer, "query-machines", "machines", error);
+           ask_names(session, answer, "query-machines", "machines", error) &&
+           probe_add_files(session, path, answer, error);
 }
 
 JsonNode *mmrig_qemu_probe(const char *path, GError **error)

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -24,8 +25,10 @@ struct MmrigSession {
     char *path;
     GMainContext *context;
     GSubprocess *process;
-    MmrigQmp *qmp;
-    int output; /* a memory file with what it printed, up to its offset */
+    GSocket *socket;   /* QMP's */
+    GIOStream *stream; /* the same */
+    MmrigQmp *qmp;     /* NULL until it is connected: it reads at once */
+    int output;        /* a memory file with what it printed, up to its offset */
 };
 
 static gboolean fail_errno(GError **error, const char *what)
@@ -34,15 +37,22 @@ static gboolean fail_errno(GError **error, const char *what)
     return FALSE;
 }
 
-static GIOStream *stream_from_fd(int fd, GError **error)
+/* Takes the descriptor. */
+static GIOStream *session_stream(MmrigSession *session, int fd, GError **error)
 {
-    g_autoptr(GSocket) socket = g_socket_new_from_fd(fd, error);
+    static const int on = 1;
 
-    if (!socket) {
+    session->socket = g_socket_new_from_fd(fd, error);
+    if (!session->socket) {
         close(fd);
         return NULL;
     }
-    return G_IO_STREAM(g_socket_connection_factory_create_connection(socket));
+    /* Before QEMU starts: the kernel notes with each message who wrote it. */
+    if (setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) != 0) {
+        fail_errno(error, "cannot set up a socket");
+        return NULL;
+    }
+    return G_IO_STREAM(g_socket_connection_factory_create_connection(session->socket));
 }
 
 /* A socket pair whose far end the child gets as the descriptor child_fd; ours, or -1. */
@@ -100,7 +110,6 @@ static gboolean session_start(MmrigSession *session, const char *const *argument
     g_autoptr(GSubprocessLauncher) launcher = mmrig_child_launcher(G_SUBPROCESS_FLAGS_NONE);
     g_autoptr(GPtrArray) argv = session_make_argv(session->path, arguments);
     g_auto(GStrv) environment = mmrig_child_environment();
-    g_autoptr(GIOStream) stream = NULL;
     g_autoptr(GError) cause = NULL;
     int qmp;
 
@@ -108,8 +117,8 @@ static gboolean session_start(MmrigSession *session, const char *const *argument
     if (!give_output(session, launcher, error))
         return FALSE;
     qmp = give_socket(launcher, QMP_FD, error);
-    stream = qmp >= 0 ? stream_from_fd(qmp, error) : NULL;
-    if (!stream)
+    session->stream = qmp >= 0 ? session_stream(session, qmp, error) : NULL;
+    if (!session->stream)
         return FALSE;
     if (line) {
         *line = give_socket(launcher, MMRIG_SESSION_LINE_FD, error);
@@ -131,7 +140,6 @@ static gboolean session_start(MmrigSession *session, const char *const *argument
         }
         return FALSE;
     }
-    session->qmp = mmrig_qmp_new(stream, NULL);
     return TRUE;
 }
 
@@ -147,15 +155,22 @@ MmrigSession *mmrig_session_start(const char *path, const char *const *arguments
     return session_start(session, arguments, line, error) ? g_steal_pointer(&session) : NULL;
 }
 
+pid_t mmrig_session_pid(const MmrigSession *session)
+{
+    const char *pid = g_subprocess_get_identifier(session->process);
+
+    return pid ? (pid_t)g_ascii_strtoll(pid, NULL, 10) : 0;
+}
+
 void mmrig_session_stop(MmrigSession *session)
 {
     if (session->qmp)
         mmrig_qmp_close(session->qmp);
     if (session->process) {
-        const char *pid = g_subprocess_get_identifier(session->process);
+        pid_t pid = mmrig_session_pid(session);
         /* The whole group (child.h): a script may have started QEMU beside itself. */
         if (pid)
-            kill(-(pid_t)g_ascii_strtoll(pid, NULL, 10), SIGKILL);
+            kill(-pid, SIGKILL);
         g_subprocess_wait(session->process, NULL, NULL);
     }
     while (g_main_context_iteration(session->context, FALSE))
@@ -169,6 +184,8 @@ void mmrig_session_free(MmrigSession *session)
     mmrig_session_stop(session);
     g_clear_object(&session->qmp);
     g_clear_object(&session->process);
+    g_clear_object(&session->stream);
+    g_clear_object(&session->socket);
     if (session->output >= 0)
         close(session->output);
     g_main_context_pop_thread_default(session->context);
@@ -193,9 +210,52 @@ char *mmrig_session_output(const MmrigSession *session)
     return *line ? g_utf8_make_valid(line, -1) : NULL;
 }
 
+/* Who wrote what is to be read next; FALSE if there is nothing, of which QMP will tell. */
+static gboolean session_writer(const MmrigSession *session, pid_t *writer)
+{
+    struct pollfd wait = {.fd = g_socket_get_fd(session->socket), .events = POLLIN};
+    union {
+        char bytes[CMSG_SPACE(sizeof(struct ucred))];
+        struct cmsghdr aligned;
+    } control;
+    char byte;
+    struct iovec part = {&byte, 1};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = control.bytes,
+                             .msg_controllen = sizeof(control.bytes)};
+    int ready;
+
+    do {
+        ready = poll(&wait, 1, ANSWER_MS);
+    } while (ready < 0 && errno == EINTR);
+    if (ready != 1 || recvmsg(wait.fd, &message, MSG_PEEK | MSG_DONTWAIT) != 1)
+        return FALSE;
+    const struct cmsghdr *head = CMSG_FIRSTHDR(&message);
+    if (!head || head->cmsg_level != SOL_SOCKET || head->cmsg_type != SCM_CREDENTIALS)
+        return FALSE;
+    struct ucred who;
+    memcpy(&who, CMSG_DATA(head), sizeof(who));
+    *writer = who.pid;
+    return TRUE;
+}
+
 gboolean mmrig_session_connect(MmrigSession *session, GError **error)
 {
-    return mmrig_qmp_connect(session->qmp, ANSWER_MS, error);
+    const gint64 begun = g_get_monotonic_time();
+    pid_t writer;
+
+    if (session_writer(session, &writer) && writer != mmrig_session_pid(session)) {
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
+                    "%s: starts QEMU as a process of its own, which would run on when mmrig is "
+                    "killed; if it is a script, write \"exec\" before the command that is QEMU",
+                    session->path);
+        return FALSE;
+    }
+    session->qmp = mmrig_qmp_new(session->stream, NULL);
+    /* What is left of the time; 0 would be no limit. */
+    gint64 waited = (g_get_monotonic_time() - begun) / 1000;
+    return mmrig_qmp_connect(session->qmp, (guint)MAX(ANSWER_MS - waited, 1), error);
 }
 
 JsonNode *mmrig_session_ask(MmrigSession *session, const char *command, JsonObject *arguments,

@@ -26,8 +26,14 @@ MmrigSession *mmrig_session_start(const char *path, const char *const *arguments
 void mmrig_session_free(MmrigSession *session);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(MmrigSession, mmrig_session_free)
 
-/* The first thing to do: waits until QEMU answers. */
+/*
+ * The first thing to do: waits until QEMU answers. INPUT error if another process answers than
+ * the one that was started: it would not die with the rig (child.h).
+ */
 gboolean mmrig_session_connect(MmrigSession *session, GError **error);
+
+/* The process that is QEMU, once it is connected. */
+pid_t mmrig_session_pid(const MmrigSession *session);
 
 /*
  * Executes a command (arguments are taken; may be NULL), whose answer must be of the type. Free

@@ -13,10 +13,11 @@
 #include "base/error.h"
 #include "base/paths.h"
 #include "base/store.h"
+#include "qemu-files.h"
 #include "qemu-probe.h"
 
 /* Changes with the form of the stored answer, so that old entries are not found. */
-#define PURPOSE "qemu-probe 1"
+#define PURPOSE "qemu-probe 2"
 
 /* --- finding the binary --- */
 
@@ -103,7 +104,36 @@ static gboolean qemu_read_number(JsonObject *object, const char *name, guint *nu
     return TRUE;
 }
 
-/* NULL if the answer is not what the probe writes. */
+/*
+ * A digest of all that this QEMU is made of: NULL if that is not what it was when it was asked,
+ * or the answer is not what the probe writes.
+ */
+static char *qemu_read_id(JsonObject *object, const char *path)
+{
+    JsonNode *files = json_object_get_member(object, "files");
+    JsonNode *then = json_object_get_member(object, "files-digest");
+    g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
+    g_autoptr(MmrigKey) key = mmrig_key_new("qemu");
+
+    if (!files || !JSON_NODE_HOLDS_ARRAY(files) || !then ||
+        json_node_get_value_type(then) != G_TYPE_STRING)
+        return NULL;
+    JsonArray *array = json_node_get_array(files);
+    for (guint i = 0; i < json_array_get_length(array); i++) {
+        JsonNode *item = json_array_get_element(array, i);
+        if (json_node_get_value_type(item) != G_TYPE_STRING)
+            return NULL;
+        g_strv_builder_add(builder, json_node_get_string(item));
+    }
+    g_auto(GStrv) paths = g_strv_builder_end(builder);
+    g_autofree char *now = mmrig_qemu_files_digest((const char *const *)paths);
+    if (strcmp(now, json_node_get_string(then)) != 0 || !mmrig_key_add_stat(key, path, NULL))
+        return NULL;
+    mmrig_key_add(key, now);
+    return g_strdup(mmrig_key_digest(key));
+}
+
+/* NULL if the answer is not what the probe writes, or not of what QEMU is made of now. */
 static MmrigQemu *qemu_read_answer(JsonNode *node, const char *path)
 {
     g_autoptr(MmrigQemu) qemu = g_new0(MmrigQemu, 1);
@@ -123,6 +153,9 @@ static MmrigQemu *qemu_read_answer(JsonNode *node, const char *path)
         !read_names(object, "types", &qemu->types) ||
         !read_names(object, "commands", &qemu->commands) ||
         !read_names(object, "machines", &qemu->machines))
+        return NULL;
+    qemu->id = qemu_read_id(object, path);
+    if (!qemu->id)
         return NULL;
     qemu->path = g_strdup(path);
     qemu->version = json_node_dup_string(version);
@@ -146,7 +179,12 @@ static MmrigQemu *ask_once(const char *path, GError **error)
 {
     g_autoptr(JsonNode) node = mmrig_qemu_probe(path, error);
 
-    return node ? qemu_read_answer(node, path) : NULL;
+    MmrigQemu *qemu = node ? qemu_read_answer(node, path) : NULL;
+
+    if (node && !qemu)
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG,
+                    "%s: it was changed while it was asked what it is; try again", path);
+    return qemu;
 }
 
 static MmrigQemu *ask_stored(char *path, GError **error)
@@ -159,6 +197,9 @@ static MmrigQemu *ask_stored(char *path, GError **error)
 
     if (!folder || !mmrig_key_add_stat(key, path, error))
         return NULL;
+    mmrig_key_add(key, g_getenv("QEMU_MODULE_DIR"));
+    mmrig_key_add(key, g_getenv("LD_LIBRARY_PATH"));
+    mmrig_key_add(key, g_getenv("LD_PRELOAD"));
     for (guint attempt = 0; attempt < 2 && !qemu; attempt++) {
         g_free(entry);
         entry = mmrig_store_file(folder, mmrig_key_digest(key), qemu_write_answer, path, error);
@@ -166,7 +207,7 @@ static MmrigQemu *ask_stored(char *path, GError **error)
             return NULL;
         if (json_parser_load_from_file(parser, entry, NULL))
             qemu = qemu_read_answer(json_parser_get_root(parser), path);
-        /* Damaged, by whatever: ask again. */
+        /* Damaged, by whatever, or of what QEMU was before an update: ask again. */
         if (!qemu)
             g_unlink(entry);
     }
@@ -191,6 +232,7 @@ void mmrig_qemu_free(MmrigQemu *qemu)
         return;
     g_free(qemu->path);
     g_free(qemu->version);
+    g_free(qemu->id);
     g_clear_pointer(&qemu->types, g_hash_table_unref);
     g_clear_pointer(&qemu->commands, g_hash_table_unref);
     g_clear_pointer(&qemu->machines, g_hash_table_unref);

@@ -2,7 +2,8 @@
 /*
  * What a QEMU binary can do, as it says itself over QMP (qom-list-types, query-commands,
  * query-machines, ...). The answer is kept in the cache, keyed by what stat says of the
- * binary, so that a run pays for it once.
+ * binary, so that a run pays for it once; it is taken again if a file changes that QEMU is made
+ * of. A wrapper is asked each time, since it may start another QEMU.
  */
 #pragma once
 
@@ -11,6 +12,7 @@
 typedef struct {
     char *path;    /* absolute */
     char *version; /* "10.0.2" and the packager's suffix */
+    char *id;      /* a digest of all files that it is made of (qemu-files.h) */
     guint major, minor, micro;
     GHashTable *types;    /* set of QOM type names */
     GHashTable *commands; /* set of QMP command names */

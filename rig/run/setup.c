@@ -86,6 +86,7 @@ MmrigBootInputs mmrig_setup_inputs(const MmrigSetup *setup, const char *image, M
 {
     return (MmrigBootInputs){
         .qemu = setup->qemu->path,
+        .qemu_id = setup->qemu->id,
         .accel = setup->accel,
         .kernel = setup->kernel->image,
         .initrd = image,

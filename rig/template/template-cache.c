@@ -66,17 +66,28 @@ static char *tmpfs_store(guint64 size)
     return g_steal_pointer(&folder);
 }
 
-/* The user's own store, made if it is not there; NULL without error if none is named. */
+/*
+ * The user's own store, made if it is not there; NULL without error if none is named. What is
+ * in it is loaded into QEMU, so nobody else may put anything there.
+ */
 static char *named_store(GError **error)
 {
     const char *named = g_getenv("MMRIG_TEMPLATES");
+    const char *problem = NULL;
+    struct stat status;
 
     if (!named || !*named)
         return NULL;
-    if (g_mkdir_with_parents(named, 0700) == 0)
+    if (g_mkdir_with_parents(named, 0700) != 0 || stat(named, &status) != 0)
+        problem = g_strerror(errno);
+    else if (status.st_uid != getuid())
+        problem = "the folder is another user's; name one of your own";
+    else if ((status.st_mode & 022) != 0)
+        problem = "others may write to the folder; `chmod go-w` it, or name another";
+    if (!problem)
         return g_canonicalize_filename(named, NULL);
     g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT, "MMRIG_TEMPLATES=%s: %s", named,
-                g_strerror(errno));
+                problem);
     return NULL;
 }
 

@@ -65,6 +65,34 @@ static gboolean template_add_disk(MmrigKey *key, const MmrigPlan *machine, GErro
     return TRUE;
 }
 
+static int template_compare_names(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/*
+ * The pack and what its devices load from beside it: option ROMs, which are built on their own,
+ * so that the pack's own file says nothing of them.
+ */
+static gboolean template_add_pack(MmrigKey *key, const char *pack, GError **error)
+{
+    g_autofree char *folder = g_path_get_dirname(pack);
+    g_autoptr(GPtrArray) roms = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GDir) dir = g_dir_open(folder, 0, error);
+    const char *name;
+
+    if (!dir || !mmrig_key_add_stat(key, pack, error))
+        return FALSE;
+    while ((name = g_dir_read_name(dir)))
+        if (g_str_has_suffix(name, ".rom"))
+            g_ptr_array_add(roms, g_build_filename(folder, name, NULL));
+    g_ptr_array_sort(roms, template_compare_names);
+    for (guint i = 0; i < roms->len; i++)
+        if (!mmrig_key_add_stat(key, g_ptr_array_index(roms, i), error))
+            return FALSE;
+    return TRUE;
+}
+
 static gboolean template_add_firmware(MmrigKey *key, const MmrigForkable *what,
                                       const MmrigBootInputs *inputs, GError **error)
 {
@@ -79,7 +107,7 @@ static gboolean template_add_firmware(MmrigKey *key, const MmrigForkable *what,
 char *mmrig_template_name(const MmrigForkable *what, const MmrigBootInputs *inputs,
                           GError **error)
 {
-    g_autoptr(MmrigKey) key = mmrig_key_new("template 3");
+    g_autoptr(MmrigKey) key = mmrig_key_new("template 4");
     MmrigBootInputs cold = *inputs;
 
     cold.kind = MMRIG_START_TEMPLATE;
@@ -91,9 +119,10 @@ char *mmrig_template_name(const MmrigForkable *what, const MmrigBootInputs *inpu
     /* The test is in it, started and held. */
     for (const char *const *word = what->words; *word; word++)
         mmrig_key_add(key, *word);
+    mmrig_key_add(key, inputs->qemu_id);
     if (!mmrig_key_add_stat(key, inputs->qemu, error) ||
         !mmrig_key_add_stat(key, inputs->kernel, error) ||
-        (mmrig_spec_needs_pack(what->spec) && !mmrig_key_add_stat(key, inputs->pack, error)) ||
+        (mmrig_spec_needs_pack(what->spec) && !template_add_pack(key, inputs->pack, error)) ||
         (what->spec->firmware && !template_add_firmware(key, what, inputs, error)) ||
         !template_add_disk(key, machine, error))
         return NULL;

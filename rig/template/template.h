@@ -6,7 +6,8 @@
  * A template is a folder in a store, on /dev/shm where that is a tmpfs with room, else in the
  * cache: the memory (sparse), the device state, the NVDIMMs' contents, and meta.json with the
  * nonce that its guest keeps in memory and the checksum of the state. Its name is a hash of all
- * that it was made from: QEMU, its arguments, kernel, image, host CPU.
+ * that it was made from: QEMU and its libraries and ROMs, its arguments, the pack and its ROMs,
+ * firmware, kernel, image, host CPU.
  */
 #pragma once
 

@@ -179,6 +179,8 @@ static char *kvm_entry_name(const MmrigQemu *qemu, const char *device, const cha
         return NULL;
     number = g_strdup_printf("%u:%u", major(status.st_rdev), minor(status.st_rdev));
     mmrig_key_add(key, number);
+    /* What path names may be a wrapper, whose file says nothing of the QEMU that it starts. */
+    mmrig_key_add(key, qemu->id);
     mmrig_key_add(key, host.release);
     mmrig_key_add(key, boot_id);
     return g_strdup(mmrig_key_digest(key));

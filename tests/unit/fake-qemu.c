@@ -8,7 +8,8 @@
  *   MMRIG_FAKE_QEMU_KVM      "false" for one without KVM
  *   MMRIG_FAKE_QEMU_PACK     what loading a plugin gives: refuses, rubbish (it is no pack),
  * mute (it does not say what it is), odd (answers that make no sense) MMRIG_FAKE_QEMU_STARTS a
- * file that grows by one byte with each start MMRIG_FAKE_QEMU_DOES     besides answering:
+ * file that grows by one byte with each start, but not with "-L help" MMRIG_FAKE_QEMU_FOLDER
+ * the folder that "-L help" names MMRIG_FAKE_QEMU_DOES     besides answering:
  *     nonsense   every answer is the number 5
  *     quits      ends in the middle of the questions
  *     silent     answers nothing
@@ -164,6 +165,10 @@ int main(int argc, char **argv)
     const char *script = getenv("MMRIG_FAKE_QEMU_SCRIPT");
     FILE *in;
 
+    if (argc == 3 && strcmp(argv[1], "-L") == 0 && strcmp(argv[2], "help") == 0) {
+        puts(setting("MMRIG_FAKE_QEMU_FOLDER", ""));
+        return 0;
+    }
     if (starts) {
         int fd = open(starts, O_WRONLY | O_CREAT | O_APPEND, 0600);
         say(fd, "x");
