@@ -23,7 +23,7 @@ typedef struct {
     char *name;          /* for --keep, or NULL */
     char **devices;      /* to add, or NULL */
     int timeout, repeat; /* timeout 0: the scenario's own */
-    int make_template;   /* the number of a scenario, or -1 */
+    char *make_template; /* a scenario's number and its template's name, or NULL */
     guint jobs;          /* 0: not said */
 } RunArguments;
 
@@ -37,6 +37,7 @@ static void run_command_free_arguments(RunArguments *arguments)
     g_free(arguments->scenarios);
     g_free(arguments->jobs_text);
     g_free(arguments->name);
+    g_free(arguments->make_template);
     g_strfreev(arguments->devices);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(RunArguments, run_command_free_arguments)
@@ -101,16 +102,15 @@ static gboolean run_command_parse_arguments(int argc, char **argv, RunArguments 
          "TYPE[,KEY=VALUE...]"},
         {"dry-run", 'n', 0, G_OPTION_ARG_NONE, &arguments->dry_run,
          "Print QEMU's command lines and start nothing", NULL},
-        {MMRIG_MAKE_TEMPLATE, 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_INT,
+        {MMRIG_MAKE_TEMPLATE, 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_STRING,
          &arguments->make_template, "Make the template of scenario N, and do nothing else",
-         "N"},
+         "N:NAME"},
         {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &arguments->names, NULL, NULL},
         {NULL, 0, 0, 0, NULL, NULL, NULL},
     };
     g_autoptr(GOptionContext) context = g_option_context_new("NAME[:TWIN]...");
 
     arguments->repeat = arguments->timeout = NOT_SAID;
-    arguments->make_template = -1;
     g_option_context_set_summary(context, "Runs scenarios and gives a verdict on each.");
     g_option_context_set_description(
         context, "Exit status: 0 all passed, 1 something failed, 2 wrong arguments or input,\n"
@@ -240,16 +240,21 @@ static gboolean run_all(const MmrigBatchOptions *options, MmrigOutput *output,
 
 /* For the process that batch.c starts with the same arguments. */
 static MmrigExit run_command_make_template(const MmrigSetup *setup, const GPtrArray *scenarios,
-                                           guint number)
+                                           const char *which)
 {
+    g_auto(GStrv) parts = g_strsplit(which, ":", 2);
     g_autoptr(GError) error = NULL;
+    guint64 number = 0;
 
-    if (number >= scenarios->len)
+    if (!parts[0] || !parts[1] || scenarios->len == 0 ||
+        !g_ascii_string_to_unsigned(parts[0], 10, 0, scenarios->len - 1, &number, NULL))
         g_set_error(&error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
-                    "--" MMRIG_MAKE_TEMPLATE "=%u: there are %u scenarios, counted from 0",
-                    number, scenarios->len);
+                    "--" MMRIG_MAKE_TEMPLATE
+                    "=%s: N:NAME is wanted; there are %u scenarios, counted from 0",
+                    which, scenarios->len);
     else
-        mmrig_batch_make_template(setup, g_ptr_array_index(scenarios, number), &error);
+        mmrig_batch_make_template(setup, g_ptr_array_index(scenarios, number), parts[1],
+                                  &error);
     return error ? mmrig_error_report(error) : MMRIG_EXIT_PASS;
 }
 
@@ -287,8 +292,8 @@ MmrigExit mmrig_cmd_run(int argc, char **argv)
         mmrig_setup_open(arguments.kernel, arguments.accel ? arguments.accel : "auto", &error);
     if (!setup)
         return mmrig_error_report(error);
-    if (arguments.make_template >= 0)
-        return run_command_make_template(setup, scenarios, (guint)arguments.make_template);
+    if (arguments.make_template)
+        return run_command_make_template(setup, scenarios, arguments.make_template);
     if (arguments.dry_run)
         return dry_run(setup, scenarios, &error) ? MMRIG_EXIT_PASS : mmrig_error_report(error);
     if (arguments.out && !mmrig_output_folder_free(arguments.out, &error))

@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "batch.h"
 
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/error.h"
 #include "base/paths.h"
+#include "base/store.h"
 #include "judge-private.h"
 #include "schedule-private.h"
+#include "share-private.h"
 #include "template/template-child.h"
+#include "vm/esp-store.h"
 
 typedef struct {
     const MmrigBatchOptions *options;
@@ -15,14 +20,20 @@ typedef struct {
     GCancellable *cancellable;
     MmrigHostLimits *limits; /* as they were at the start */
     MmrigLoad budget, running;
-    guint next, total; /* runs in order: repetitions of the first item, of the second, ... */
-    GError *error;     /* the first; nothing starts any more */
+    MmrigShares shares;
+    guint first;   /* the first item that has runs which did not begin */
+    guint *begun;  /* how many did, of each item */
+    GQueue *again; /* Members whose template QEMU did not load: they go before all others */
+    GError *error; /* the first; nothing starts any more */
 } Batch;
 
 /* A run under way. */
 typedef struct {
     Batch *batch;
-    guint number;
+    MmrigBatchItem *item;
+    MmrigTemplate *template; /* that it forks, or NULL */
+    guint generation;        /* of the template */
+    guint number;            /* in order: repetitions of the first item, of the second, ... */
     MmrigLoad load;
     char *folder;
     MmrigLiveItem *live;
@@ -38,7 +49,7 @@ static void batch_item_free(gpointer data)
 
     g_free(item->unmet);
     g_free(item->image);
-    mmrig_template_free(item->template);
+    g_free(item->template);
     g_free(item);
 }
 
@@ -59,8 +70,8 @@ static void boot_instead(MmrigBatchItem *item, const char *why)
                    scenario->twin ? ":" : "", scenario->twin ? scenario->twin : "", why);
 }
 
-/* Sets the template to fork, or that it is missing, if the machine is not to be booted. */
-static void find_template(const MmrigSetup *setup, MmrigBatchItem *item, gboolean cold)
+/* Sets the name of the template to fork, if the machine is not to be booted. */
+static void name_template(const MmrigSetup *setup, MmrigBatchItem *item, gboolean cold)
 {
     const MmrigScenario *scenario = item->scenario;
     g_autoptr(GError) error = NULL;
@@ -77,18 +88,16 @@ static void find_template(const MmrigSetup *setup, MmrigBatchItem *item, gboolea
         g_autoptr(GPtrArray) words = g_ptr_array_new();
         const MmrigForkable what = mmrig_setup_forkable(scenario, 0, words);
 
-        item->template = mmrig_template_find(&what, &inputs, &error);
-        if (!error) {
-            item->missing = !item->template;
+        item->template = mmrig_template_name(&what, &inputs, &error);
+        if (item->template)
             return;
-        }
         why = error->message;
     }
     boot_instead(item, why);
 }
 
 gboolean mmrig_batch_make_template(const MmrigSetup *setup, const MmrigScenario *scenario,
-                                   GError **error)
+                                   const char *name, GError **error)
 {
     g_autofree char *image = mmrig_setup_image(setup, scenario, 0, NULL, error);
 
@@ -97,8 +106,35 @@ gboolean mmrig_batch_make_template(const MmrigSetup *setup, const MmrigScenario 
     const MmrigBootInputs inputs = template_inputs(setup, image);
     g_autoptr(GPtrArray) words = g_ptr_array_new();
     const MmrigForkable what = mmrig_setup_forkable(scenario, 0, words);
+
+    g_autofree char *now = mmrig_template_name(&what, &inputs, error);
+    if (!now)
+        return FALSE;
+    if (strcmp(now, name) != 0) {
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
+                    "no template: %s, or what its machine is made of, was changed meanwhile",
+                    scenario->path);
+        return FALSE;
+    }
     g_autoptr(MmrigTemplate) template = mmrig_template_obtain(&what, &inputs, error);
     return template != NULL;
+}
+
+/*
+ * Makes the disk that a machine boots from, if it has one, as long as no machine runs that
+ * would have to wait. What is wrong is told by the run, which needs it.
+ */
+static void prepare_disk(const MmrigSetup *setup, const MmrigBatchItem *item)
+{
+    const MmrigBootInputs inputs = mmrig_setup_inputs(setup, item->image, MMRIG_START_COLD);
+    g_autoptr(MmrigPlan) plan =
+        mmrig_plan_make(mmrig_scenario_machine(item->scenario, 0), &inputs, NULL);
+
+    for (guint i = 0; plan && i < plan->backings->len; i++) {
+        const MmrigBacking *backing = g_ptr_array_index(plan->backings, i);
+        if (backing->esp)
+            g_free(mmrig_esp_ensure(backing->esp, NULL));
+    }
 }
 
 GPtrArray *mmrig_batch_prepare(const MmrigSetup *setup, const GPtrArray *scenarios,
@@ -117,7 +153,10 @@ GPtrArray *mmrig_batch_prepare(const MmrigSetup *setup, const GPtrArray *scenari
             continue;
         item->image = mmrig_setup_image(setup, item->scenario, 0, NULL, &cause);
         if (item->image) {
-            find_template(setup, item, cold);
+            name_template(setup, item, cold);
+            /* A template's maker makes the disk itself. */
+            if (!item->template && !item->unmet)
+                prepare_disk(setup, item);
         } else if (g_error_matches(cause, MMRIG_ERROR, MMRIG_ERROR_UNMET)) {
             /* The others are not its affair. */
             item->unmet = g_strdup(cause->message);
@@ -157,18 +196,50 @@ static void hand_over(Member *member, MmrigResult *result)
         stop(member->batch, error);
 }
 
+/* QEMU did not load the template: it is made again, once, or else the machine is booted. */
+static void batch_refused(Member *member, const GError *error)
+{
+    Batch *batch = member->batch;
+    MmrigShare *share = member->item->share;
+
+    if (mmrig_shares_refused(&batch->shares, share, member->generation, error->message)) {
+        g_autofree char *store = g_path_get_dirname(member->template->folder);
+        g_autoptr(GError) cause = NULL;
+
+        mmrig_live_hide(mmrig_output_live(batch->output));
+        g_printerr("mmrig: the template of %s is made again: %s\n",
+                   member->item->scenario->name, error->message);
+        if (!mmrig_store_drop(store, share->name, &cause))
+            share->why = g_strdup(cause->message);
+    }
+    mmrig_shares_end(&batch->shares, share, g_steal_pointer(&member->template), FALSE);
+    g_queue_push_tail(batch->again, member);
+}
+
 static void on_finished(GObject *source G_GNUC_UNUSED, GAsyncResult *outcome, gpointer data)
 {
-    g_autoptr(Member) member = data;
+    Member *member = data;
     Batch *batch = member->batch;
+    MmrigShare *share = member->item->share;
     GError *error = NULL;
     MmrigResult *result = mmrig_run_finish(outcome, &error);
 
     mmrig_schedule_remove(&batch->running, &member->load);
+    if (member->template && g_error_matches(error, MMRIG_ERROR, MMRIG_ERROR_TEMPLATE)) {
+        batch_refused(member, error);
+        g_error_free(error);
+        start_what_fits(batch);
+        return;
+    }
+    if (member->template)
+        mmrig_shares_end(&batch->shares, share, g_steal_pointer(&member->template), TRUE);
+    else if (share)
+        mmrig_shares_skip(&batch->shares, share);
     if (result)
         hand_over(member, result);
     else
         stop(batch, error);
+    member_free(member);
     start_what_fits(batch);
 }
 
@@ -184,41 +255,38 @@ static void batch_begin(Member *member)
 {
     Batch *batch = member->batch;
     const MmrigScenario *scenario = member->options.scenario;
-    g_autofree char *title = mmrig_result_title(&(MmrigResult){
-        .scenario = scenario->name, .twin = scenario->twin, .repeat = member->options.repeat});
 
-    member->live = mmrig_live_begin(mmrig_output_live(batch->output), title);
+    if (!member->live) {
+        g_autofree char *title =
+            mmrig_result_title(&(MmrigResult){.scenario = scenario->name,
+                                              .twin = scenario->twin,
+                                              .repeat = member->options.repeat});
+        member->live = mmrig_live_begin(mmrig_output_live(batch->output), title);
+    }
     member->options.stage = mmrig_live_stage;
     member->options.stage_data = member->live;
     mmrig_schedule_add(&batch->running, &member->load);
     mmrig_run_async(&member->options, batch->cancellable, on_finished, member);
 }
 
-/* FALSE if the queue's first has to wait. */
-static gboolean start_first(Batch *batch)
+/* The item's next run, which is begun. */
+static Member *member_new(Batch *batch, guint index, GError **error)
 {
     const MmrigBatchOptions *options = batch->options;
     const MmrigSetup *setup = options->setup;
-    const MmrigBatchItem *item =
-        g_ptr_array_index(options->items, batch->next / options->repeat);
-    guint repeat = batch->next % options->repeat + 1;
-    MmrigLoad load =
-        mmrig_schedule_load(mmrig_scenario_machine(item->scenario, 0), setup->accel);
-    GError *error = NULL;
+    MmrigBatchItem *item = g_ptr_array_index(options->items, index);
+    Member *member = g_new0(Member, 1);
+    guint repeat = ++batch->begun[index];
 
-    if (item->missing ||
-        (!item->unmet && !mmrig_schedule_may_start(&batch->budget, &batch->running, &load)))
-        return FALSE;
-    g_autoptr(Member) member = g_new0(Member, 1);
     member->batch = batch;
-    member->number = batch->next++;
-    member->load = load;
-    member->folder = mmrig_output_folder(batch->output, item->scenario, repeat, &error);
+    member->item = item;
+    member->number = index * options->repeat + repeat - 1;
+    member->load = mmrig_schedule_load(mmrig_scenario_machine(item->scenario, 0), setup->accel);
+    member->folder = mmrig_output_folder(batch->output, item->scenario, repeat, error);
     member->inputs = mmrig_setup_inputs(setup, item->image, MMRIG_START_COLD);
     member->options = (MmrigRunOptions){
         .scenario = item->scenario,
         .inputs = &member->inputs,
-        .template = item->template,
         .timeout = options->timeout,
         .folder = member->folder,
         .kernel = setup->kernel->spec,
@@ -227,19 +295,37 @@ static gboolean start_first(Batch *batch)
         .kept = options->kept,
         .keep_name = options->keep_name,
     };
-    if (!member->folder)
-        stop(batch, error);
-    else if (item->unmet)
-        batch_skip(member, item->unmet);
-    else
-        batch_begin(g_steal_pointer(&member));
-    return TRUE;
+    return member;
 }
+
+/* Takes the member, whose template, if it forks one, is loaded. */
+static void member_start(Member *member)
+{
+    Batch *batch = member->batch;
+    MmrigBatchItem *item = member->item;
+    MmrigShare *share = item->share;
+
+    if (share && share->template) {
+        member->template = mmrig_shares_begin(&batch->shares, share);
+        member->generation = share->generation;
+    }
+    member->options.template = member->template;
+    if (!item->unmet) {
+        batch_begin(member);
+        return;
+    }
+    if (share)
+        mmrig_shares_skip(&batch->shares, share);
+    batch_skip(member, item->unmet);
+    member_free(member);
+}
+
+/* --- templates --- */
 
 /* A template in the making. */
 typedef struct {
     Batch *batch;
-    MmrigBatchItem *item;
+    MmrigShare *share;
     MmrigLoad load;
     MmrigLiveItem *live;
 } Making;
@@ -248,60 +334,144 @@ static void on_made(GObject *source G_GNUC_UNUSED, GAsyncResult *result, gpointe
 {
     g_autofree Making *making = data;
     Batch *batch = making->batch;
-    MmrigBatchItem *item = making->item;
-    MmrigLive *live = mmrig_output_live(batch->output);
+    MmrigShare *share = making->share;
     GError *error = NULL;
 
-    mmrig_live_end(live, making->live);
+    mmrig_live_end(mmrig_output_live(batch->output), making->live);
     mmrig_schedule_remove(&batch->running, &making->load);
-    item->missing = item->making = FALSE;
-    if (mmrig_template_child_finish(result, &error)) {
-        const MmrigBootInputs inputs = template_inputs(batch->options->setup, item->image);
-
-        g_autoptr(GPtrArray) words = g_ptr_array_new();
-        const MmrigForkable what = mmrig_setup_forkable(item->scenario, 0, words);
-
-        item->template = mmrig_template_obtain(&what, &inputs, &error);
-    }
-    if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED)) {
-        stop(batch, error);
-    } else if (error) {
-        mmrig_live_hide(live);
-        boot_instead(item, error->message);
-        g_error_free(error);
+    share->making = FALSE;
+    share->made = TRUE;
+    if (!mmrig_template_child_finish(result, &error)) {
+        if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED)) {
+            stop(batch, error);
+        } else {
+            share->why = g_strdup(error->message);
+            g_error_free(error);
+        }
     }
     start_what_fits(batch);
 }
 
-/*
- * Makes the next missing template of those that are soon needed, while others run; FALSE if
- * there is none, or it has to wait.
- */
-static gboolean batch_make_template(Batch *batch)
+/* Has the item's template made, while others run. */
+static void batch_make(Batch *batch, guint index)
 {
     const MmrigBatchOptions *options = batch->options;
-    guint first = batch->next / options->repeat;
+    MmrigBatchItem *item = g_ptr_array_index(options->items, index);
+    g_autofree char *title = g_strdup_printf("the template of %s", item->scenario->name);
+    Making *making = g_new0(Making, 1);
 
-    for (guint i = first; i < options->items->len && i - first < batch->budget.machines; i++) {
-        MmrigBatchItem *item = g_ptr_array_index(options->items, i);
-        MmrigLoad load = mmrig_schedule_load(mmrig_scenario_machine(item->scenario, 0),
-                                             options->setup->accel);
+    *making = (Making){
+        batch, item->share,
+        mmrig_schedule_load(mmrig_scenario_machine(item->scenario, 0), options->setup->accel),
+        mmrig_live_begin(mmrig_output_live(batch->output), title)};
+    item->share->making = TRUE;
+    mmrig_schedule_add(&batch->running, &making->load);
+    mmrig_template_child_async(options->words, index, item->share->name, batch->cancellable,
+                               on_made, making);
+}
 
-        if (!item->missing || item->making)
-            continue;
-        if (!mmrig_schedule_may_start(&batch->budget, &batch->running, &load))
+/* Loads the template if it is there; FALSE if it is to be made first. */
+static gboolean batch_load(Batch *batch, MmrigBatchItem *item)
+{
+    MmrigShare *share = item->share;
+    g_autoptr(GError) error = NULL;
+
+    if (!share->template && !share->why) {
+        const MmrigBootInputs inputs = template_inputs(batch->options->setup, item->image);
+        g_autoptr(GPtrArray) words = g_ptr_array_new();
+        const MmrigForkable what = mmrig_setup_forkable(item->scenario, 0, words);
+        MmrigTemplate *template = mmrig_template_find(&what, &inputs, &error);
+        if (template)
+            mmrig_shares_put(&batch->shares, share, template);
+        else if (error)
+            share->why = g_strdup(error->message);
+        else if (share->made)
+            share->why = g_strdup("its template is gone or damaged right after it was made");
+        else
             return FALSE;
-        g_autofree char *title = g_strdup_printf("the template of %s", item->scenario->name);
-        Making *making = g_new0(Making, 1);
-
-        *making = (Making){batch, item, load,
-                           mmrig_live_begin(mmrig_output_live(batch->output), title)};
-        item->making = TRUE;
-        mmrig_schedule_add(&batch->running, &load);
-        mmrig_template_child_async(options->words, i, batch->cancellable, on_made, making);
-        return TRUE;
     }
-    return FALSE;
+    if (share->why && !item->told) {
+        item->told = TRUE;
+        mmrig_live_hide(mmrig_output_live(batch->output));
+        boot_instead(item, share->why);
+    }
+    return TRUE;
+}
+
+/* --- what starts when --- */
+
+typedef enum {
+    TURN_PASSED, /* its template is in the making: the next one's turn */
+    TURN_BLOCKED,
+    TURN_MAKES, /* its template is made from now on */
+    TURN_STARTS,
+} Turn;
+
+/* What is to be done with an item whose turn it is; it was done for all but TURN_STARTS. */
+static Turn batch_turn(Batch *batch, guint index)
+{
+    const MmrigBatchOptions *options = batch->options;
+    MmrigBatchItem *item = g_ptr_array_index(options->items, index);
+    MmrigLoad load =
+        mmrig_schedule_load(mmrig_scenario_machine(item->scenario, 0), options->setup->accel);
+
+    if (item->unmet)
+        return TURN_STARTS;
+    if (item->share && item->share->making)
+        return TURN_PASSED;
+    if (!mmrig_schedule_may_start(&batch->budget, &batch->running, &load))
+        return TURN_BLOCKED;
+    if (!item->share || batch_load(batch, item))
+        return TURN_STARTS;
+    batch_make(batch, index);
+    return TURN_MAKES;
+}
+
+/* Members that start again; BLOCKED if one has to wait for a machine's end. */
+static Turn start_again(Batch *batch)
+{
+    for (GList *link = batch->again->head; link; link = link->next) {
+        Member *member = link->data;
+        Turn turn = batch_turn(batch, member->number / batch->options->repeat);
+
+        if (turn == TURN_STARTS) {
+            g_queue_delete_link(batch->again, link);
+            member_start(member);
+        }
+        if (turn != TURN_PASSED)
+            return turn;
+    }
+    return TURN_PASSED;
+}
+
+/*
+ * Starts one thing: the first in the queue that does not wait for a template in the making.
+ * FALSE if there is none, or it has to wait.
+ */
+static gboolean start_one(Batch *batch)
+{
+    const MmrigBatchOptions *options = batch->options;
+    Turn turn = start_again(batch);
+
+    for (guint i = batch->first; turn == TURN_PASSED && i < options->items->len; i++) {
+        GError *error = NULL;
+        if (batch->begun[i] == options->repeat) {
+            if (i == batch->first)
+                batch->first++;
+            continue;
+        }
+        turn = batch_turn(batch, i);
+        if (turn != TURN_STARTS)
+            continue;
+        Member *member = member_new(batch, i, &error);
+        if (member->folder) {
+            member_start(member);
+        } else {
+            stop(batch, error);
+            member_free(member);
+        }
+    }
+    return turn == TURN_STARTS || turn == TURN_MAKES;
 }
 
 /* Templates fill memory, and the host has other work: what there was at the start may be gone.
@@ -315,13 +485,14 @@ static void batch_look_again(Batch *batch)
 
 static void start_what_fits(Batch *batch)
 {
-    while (!batch->error && batch->next < batch->total) {
+    gboolean more = TRUE;
+
+    while (more && !batch->error) {
         GError *error = NULL;
         if (g_cancellable_set_error_if_cancelled(batch->cancellable, &error))
             stop(batch, error);
         batch_look_again(batch);
-        if (batch->error || (!start_first(batch) && !batch_make_template(batch)))
-            break;
+        more = !batch->error && start_one(batch);
     }
 }
 
@@ -329,13 +500,27 @@ static void start_what_fits(Batch *batch)
 static void allow_files(guint machines)
 {
     struct rlimit limit;
-    rlim_t wanted = (rlim_t)machines * MMRIG_FILES_PER_MACHINE;
+    /* Two more: for the templates that are held and not in use (share-private.h). */
+    rlim_t wanted = ((rlim_t)machines + 2) * MMRIG_FILES_PER_MACHINE;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
         return;
     limit.rlim_cur = MIN(wanted, limit.rlim_max);
     /* Where this is refused, it is told by the run that cannot open one. */
     setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static void batch_clear(Batch *batch)
+{
+    Member *member;
+
+    /* These were to start again when something else went wrong. */
+    while ((member = g_queue_pop_head(batch->again)))
+        member_free(member);
+    g_queue_free(batch->again);
+    mmrig_shares_clear(&batch->shares);
+    mmrig_host_limits_free(batch->limits);
+    g_free(batch->begun);
 }
 
 gboolean mmrig_batch_run(const MmrigBatchOptions *options, MmrigOutput *output,
@@ -346,15 +531,24 @@ gboolean mmrig_batch_run(const MmrigBatchOptions *options, MmrigOutput *output,
         .output = output,
         .cancellable = cancellable,
         .limits = mmrig_host_limits_read(""),
-        .total = options->items->len * options->repeat,
+        .begun = g_new0(guint, options->items->len),
+        .again = g_queue_new(),
     };
+    const guint total = options->items->len * options->repeat;
 
+    mmrig_shares_init(&batch.shares);
+    for (guint i = 0; i < options->items->len; i++) {
+        MmrigBatchItem *item = g_ptr_array_index(options->items, i);
+        item->share = item->template
+                          ? mmrig_shares_get(&batch.shares, item->template, options->repeat)
+                          : NULL;
+    }
     batch.budget = mmrig_schedule_budget(options->jobs, batch.limits);
-    allow_files(MIN(batch.budget.machines, batch.total));
+    allow_files(MIN(batch.budget.machines, total));
     start_what_fits(&batch);
     while (batch.running.machines > 0)
         g_main_context_iteration(NULL, TRUE);
-    mmrig_host_limits_free(batch.limits);
+    batch_clear(&batch);
     if (!batch.error)
         return TRUE;
     g_propagate_error(error, batch.error);

@@ -16,22 +16,26 @@ typedef struct {
     const MmrigScenario *scenario;
     char *unmet;              /* why it cannot run here, or NULL */
     char *image;              /* NULL if it cannot run */
-    MmrigTemplate *template;  /* to fork; NULL boots the machine */
-    gboolean missing, making; /* the template: it is made before the first run, or just now */
+    char *template;           /* the name of the one to fork; NULL boots the machine */
+    struct MmrigShare *share; /* the batch's own, of that name */
+    gboolean told;            /* that it is booted after all */
 } MmrigBatchItem;
 
 /*
- * Makes the images that the scenarios need and, unless cold is wanted, finds the templates that
- * there are. A machine that cannot be a template is booted, with a line on standard error, or,
- * if it is of use as a fork only, cannot run. An array of MmrigBatchItem, to be freed with
- * g_ptr_array_unref(); it borrows the scenarios.
+ * Makes the images and disks to boot from that the scenarios need and, unless cold is wanted,
+ * names the templates to fork. A machine that cannot be a template is booted, with a line on
+ * standard error, or, if it is of use as a fork only, cannot run. An array of MmrigBatchItem,
+ * to be freed with g_ptr_array_unref(); it borrows the scenarios.
  */
 GPtrArray *mmrig_batch_prepare(const MmrigSetup *setup, const GPtrArray *scenarios,
                                gboolean cold, GError **error);
 
-/* Makes the template of one scenario, and nothing else (template-child.h). */
+/*
+ * Makes the template of one scenario, and nothing else (template-child.h). name is what the
+ * caller's caller takes it to be called; INPUT error if by now it would be another one.
+ */
 gboolean mmrig_batch_make_template(const MmrigSetup *setup, const MmrigScenario *scenario,
-                                   GError **error);
+                                   const char *name, GError **error);
 
 typedef struct {
     const MmrigSetup *setup;

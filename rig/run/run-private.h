@@ -15,6 +15,7 @@ typedef struct {
     const char *name; /* borrowed; NULL if it is the only one */
     MmrigBootInputs inputs;
     const MmrigTemplate *template; /* to fork in the first boot, or NULL */
+    gboolean arrived;              /* the fork goes on from where the template was */
     MmrigPlan *plan;
     GArray *backings;     /* of int */
     guint64 stderr_bytes; /* that its test wrote in all boots, kept or not */

@@ -1,6 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A run for those who have nothing else to do meanwhile. */
+/* What is before and after a run, and a run for those who have nothing else to do meanwhile. */
 #include "run.h"
+
+MmrigResult *mmrig_run_result_new(const MmrigRunOptions *options)
+{
+    MmrigResult *result = mmrig_result_new();
+
+    result->scenario = g_strdup(options->scenario->name);
+    result->twin = g_strdup(options->scenario->twin);
+    result->area = g_strdup(options->scenario->area);
+    result->kernel = g_strdup(options->kernel);
+    result->accel = g_strdup(mmrig_accel_name(options->inputs->accel));
+    result->forked = options->template != NULL;
+    result->repeat = options->repeat;
+    result->folder = g_strdup(options->folder);
+    result->boot_us = -1;
+    return result;
+}
 
 static void run_keep_result(GObject *source G_GNUC_UNUSED, GAsyncResult *result, gpointer data)
 {

@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "base/error.h"
 #include "run-private.h"
 #include "template/arrival.h"
 #include "vm/backing.h"
@@ -254,6 +255,8 @@ static void run_on_arrived(GObject *source G_GNUC_UNUSED, GAsyncResult *result, 
     gboolean arrived = mmrig_arrival_finish(result, &error);
     MmrigRunMachine *machine = arrival->machine;
 
+    if (arrived && machine->generation == arrival->generation)
+        machine->arrived = TRUE;
     /* A lost connection means that QEMU is ending, and its end will be told. */
     if (!arrived && !g_task_get_completed(task) && machine->generation == arrival->generation &&
         !mmrig_instance_is_ending(machine->instance) &&
@@ -403,6 +406,24 @@ static gboolean should_boot_again(MmrigRun *run)
     return TRUE;
 }
 
+/*
+ * Why QEMU did not load the template of a machine, or NULL. The guest did not go on, so that
+ * nothing was tested.
+ */
+static const char *run_refused(MmrigRun *run)
+{
+    if (run->boot > 0 || run->result->settled || g_cancellable_is_cancelled(run->cancellable))
+        return NULL;
+    for (guint i = 0; i < run->machines->len; i++) {
+        const MmrigRunMachine *machine = run_machine(run, i);
+        const MmrigInstanceEvidence *seen = mmrig_instance_evidence(machine->instance);
+        if (machine->template && !machine->arrived && !machine->evidence.stopped &&
+            !machine->evidence.started && !seen->agent_ready && !seen->time_limit)
+            return seen->rig_error ? seen->rig_error : seen->end;
+    }
+    return NULL;
+}
+
 static void boot_again(MmrigRun *run)
 {
     g_autoptr(GError) error = NULL;
@@ -425,6 +446,14 @@ static void run_boot_ended(MmrigRun *run)
 
     if (should_boot_again(run)) {
         boot_again(run);
+        return;
+    }
+    const char *refused = kept ? NULL : run_refused(run);
+    if (refused) {
+        g_task_return_new_error(run->task, MMRIG_ERROR, MMRIG_ERROR_TEMPLATE,
+                                "QEMU did not load its state: %s", refused);
+        free_boot(run);
+        g_object_unref(run->task);
         return;
     }
     if (!kept)
@@ -507,22 +536,6 @@ static void start_boot(MmrigRun *run)
 static void on_cancelled(GCancellable *cancellable G_GNUC_UNUSED, MmrigRun *run)
 {
     run_end_boot(run);
-}
-
-MmrigResult *mmrig_run_result_new(const MmrigRunOptions *options)
-{
-    MmrigResult *result = mmrig_result_new();
-
-    result->scenario = g_strdup(options->scenario->name);
-    result->twin = g_strdup(options->scenario->twin);
-    result->area = g_strdup(options->scenario->area);
-    result->kernel = g_strdup(options->kernel);
-    result->accel = g_strdup(mmrig_accel_name(options->inputs->accel));
-    result->forked = options->template != NULL;
-    result->repeat = options->repeat;
-    result->folder = g_strdup(options->folder);
-    result->boot_us = -1;
-    return result;
 }
 
 static MmrigRunMachine *machine_new(MmrigRun *run, GError **error)

@@ -51,7 +51,8 @@ typedef struct {
 
 /*
  * The result's message and files tell of all that went wrong; the finish function fails only
- * if the run was cancelled (G_IO_ERROR_CANCELLED).
+ * if the run was cancelled (G_IO_ERROR_CANCELLED), or if QEMU did not load the template
+ * (TEMPLATE): then no guest ran, and the same can be tried with another template or none.
  */
 void mmrig_run_async(const MmrigRunOptions *options, GCancellable *cancellable,
                      GAsyncReadyCallback callback, gpointer data);

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The templates of many runs: one for each key, whatever number of scenarios fork it. It is loaded
- * for the first fork that needs it and let go after the last, so that what is held open is of the
- * runs under way and a few beside them. What makes a template is not here (batch.c).
+ * The templates of many runs: one for each key, whatever number of scenarios fork it. It is
+ * loaded for the first fork that needs it and let go after the last, so that what is held open
+ * is of the runs under way and a few beside them. What makes a template is not here (batch.c).
  */
 #pragma once
 
 #include "template/template.h"
 
-typedef struct {
+typedef struct MmrigShare {
     char *name;              /* the template's */
     MmrigTemplate *template; /* held open, or NULL */
     char *why;               /* it cannot be forked, or NULL */

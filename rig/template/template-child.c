@@ -41,7 +41,7 @@ static void template_child_on_ended(GObject *source, GAsyncResult *result, gpoin
     g_task_return_new_error(task, MMRIG_ERROR, MMRIG_ERROR_GUEST, "%s", words);
 }
 
-void mmrig_template_child_async(const char *const *words, guint scenario,
+void mmrig_template_child_async(const char *const *words, guint scenario, const char *name,
                                 GCancellable *cancellable, GAsyncReadyCallback callback,
                                 gpointer data)
 {
@@ -54,7 +54,7 @@ void mmrig_template_child_async(const char *const *words, guint scenario,
     g_ptr_array_add(argv, g_strdup("/proc/self/exe"));
     g_ptr_array_add(argv, g_strdup("run"));
     /* In front of the others, among which a "--" may be. */
-    g_ptr_array_add(argv, g_strdup_printf("--" MMRIG_MAKE_TEMPLATE "=%u", scenario));
+    g_ptr_array_add(argv, g_strdup_printf("--" MMRIG_MAKE_TEMPLATE "=%u:%s", scenario, name));
     for (words++; *words; words++)
         g_ptr_array_add(argv, g_strdup(*words));
     g_ptr_array_add(argv, NULL);

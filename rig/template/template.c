@@ -18,9 +18,15 @@
 #include "vm/instance.h"
 #include "vm/private-copy.h"
 
+MmrigTemplate *mmrig_template_ref(MmrigTemplate *template)
+{
+    template->references++;
+    return template;
+}
+
 void mmrig_template_free(MmrigTemplate *template)
 {
-    if (!template)
+    if (!template || --template->references > 0)
         return;
     g_free(template->folder);
     g_free(template->nonce);
@@ -159,6 +165,7 @@ static MmrigTemplate *load_held(const char *folder, const MmrigPlan *machine, GE
     if (!meta || !mmrig_template_meta_verify(meta, folder, error))
         return NULL;
     MmrigTemplate *template = g_new0(MmrigTemplate, 1);
+    template->references = 1;
     template->nonce = g_steal_pointer(&meta->nonce);
     template->files = g_steal_pointer(&files);
     return template;

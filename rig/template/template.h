@@ -19,6 +19,7 @@ typedef struct {
     char *folder;
     char *nonce;   /* MMRIG_NONCE_DIGITS hex digits */
     GArray *files; /* descriptors, in the order of the machine's backings */
+    guint references;
 } MmrigTemplate;
 
 /* A machine that is kept as it is once its test is started and held. Borrowed. */
@@ -43,7 +44,7 @@ void mmrig_template_add_cpu(MmrigKey *key, const char *cpuinfo);
 
 /*
  * The template for the machine if there is a whole one; NULL without error if there
- * is not.
+ * is not. It takes no boot, and iterates no main loop.
  */
 MmrigTemplate *mmrig_template_find(const MmrigForkable *what, const MmrigBootInputs *inputs,
                                    GError **error);
@@ -55,6 +56,9 @@ MmrigTemplate *mmrig_template_find(const MmrigForkable *what, const MmrigBootInp
  */
 MmrigTemplate *mmrig_template_obtain(const MmrigForkable *what, const MmrigBootInputs *inputs,
                                      GError **error);
+/* One more owner. Of the main thread only. */
+MmrigTemplate *mmrig_template_ref(MmrigTemplate *template);
+/* The last owner's closes its files. */
 void mmrig_template_free(MmrigTemplate *template);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(MmrigTemplate, mmrig_template_free)
 

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "esp.h"
+#include "esp-store.h"
 
 static void close_fd(gpointer fd)
 {
@@ -51,7 +51,7 @@ static gboolean copy_source(const MmrigBacking *backing, int fd, GError **error)
 gboolean mmrig_backing_empty(const MmrigBacking *backing, int fd, GError **error)
 {
     if (backing->esp)
-        return mmrig_esp_fill(backing->esp, fd, error);
+        return mmrig_esp_copy(backing->esp, fd, error);
     if (ftruncate(fd, 0) == 0 && ftruncate(fd, (off_t)backing->size) == 0)
         return !backing->source || copy_source(backing, fd, error);
     g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG,

@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 int mmrig_reflink(int to, int from)
@@ -63,6 +64,16 @@ static gboolean copy_sparse(int from, int to, off_t size)
         at = end;
     }
     return TRUE;
+}
+
+gboolean mmrig_copy_file(int from, int to, MmrigReflink reflink)
+{
+    struct stat status;
+
+    if (fstat(from, &status) != 0 || ftruncate(to, 0) != 0)
+        return FALSE;
+    return reflink(to, from) == 0 ||
+           (ftruncate(to, status.st_size) == 0 && copy_sparse(from, to, status.st_size));
 }
 
 static int copy_in_memory(int from, const char *name, guint64 size)

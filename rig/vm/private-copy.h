@@ -14,6 +14,12 @@ typedef int (*MmrigReflink)(int to, int from);
 int mmrig_reflink(int to, int from);
 
 /*
+ * Makes the file to, whatever it was, to a copy of the file from. FALSE with errno; holes stay
+ * holes, and where both can share their data nothing is copied.
+ */
+gboolean mmrig_copy_file(int from, int to, MmrigReflink reflink);
+
+/*
  * A descriptor for a copy of size bytes of the file from, or -1 with errno. Where the file
  * system of folder can share data between files and from is in it as well, nothing is copied
  * until one of the two is written to; elsewhere the copy is in memory, and holes stay holes.
