@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Tells the memory map as the guest sees it, in lines for `mmrig memmap` (rig/memmap/memmap.h), and
- * that it holds together.
+ * Tells the memory map as the guest sees it, in lines for `mmrig memmap`
+ * (rig/memmap/memmap.h), and that it holds together.
  */
 #include <errno.h>
 #include <inttypes.h>

@@ -87,7 +87,7 @@ static guint64 flash_volume_length(const Flash *flash)
 
 char *mmrig_firmware_misfit(const MmrigArch *arch, const char *code, const char *variables)
 {
-    Flash run, kept;
+    Flash run = {0}, kept = {0};
     char *misfit = flash_open(code, &run);
 
     if (!misfit)

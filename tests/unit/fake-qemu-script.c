@@ -7,8 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-extern char **environ;
-
 /* Of a line of the rig's. */
 #define LINE_SIZE 8192
 

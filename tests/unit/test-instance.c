@@ -324,6 +324,7 @@ static void test_freed_at_any_time(void)
     g_autoptr(Seen) early = start(UP "wait");
     g_autoptr(Seen) late = start(UP "wait");
 
+    g_assert_nonnull(early->instance);
     wait_for(&late->ready);
     pid_t pid = mmrig_instance_pid(late->instance);
     g_clear_pointer(&late->instance, mmrig_instance_free);
