@@ -483,11 +483,23 @@ static void batch_look_again(Batch *batch)
     batch->budget.memory = mmrig_schedule_memory(batch->limits, now, batch->running.memory);
 }
 
+/* Whether there are runs that were not begun, or are to begin again. */
+static gboolean batch_has_more(const Batch *batch)
+{
+    if (batch->again->length > 0)
+        return TRUE;
+    for (guint i = 0; i < batch->options->items->len; i++)
+        if (batch->begun[i] < batch->options->repeat)
+            return TRUE;
+    return FALSE;
+}
+
 static void start_what_fits(Batch *batch)
 {
     gboolean more = TRUE;
 
-    while (more && !batch->error) {
+    /* A cancellation that came when all had begun is theirs: a kept machine ends by one. */
+    while (more && !batch->error && batch_has_more(batch)) {
         GError *error = NULL;
         if (g_cancellable_set_error_if_cancelled(batch->cancellable, &error))
             stop(batch, error);

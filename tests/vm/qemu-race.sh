@@ -65,7 +65,7 @@ check forked "$(field forked "$work/template.json")" true
 
 rm -rf "$work/templates"
 noted=$(run template-twice 2 "$race")
-check template-only-once "$(grep -c 'is booted, not forked: no template: QEMU was killed' <<<"$noted")" 1
+check template-only-once "$(grep -c 'is booted, not forked: no template: QEMU crashed' <<<"$noted")" 1
 check booted-instead "$(field forked "$work/template-twice.json") $(field verdict "$work/template-twice.json")" \
     "false pass"
 finish
