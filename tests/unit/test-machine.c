@@ -88,6 +88,11 @@ static const Case cases[] = {
      BASE "[machine]\nmemory = 2G\nnodes = 2\nnode-memory = 512M 1536M\n"
           "[firmware]\ntype = ovmf\n",
      MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_START_FORK},
+    {"numa",
+     BASE "[machine]\ncpus = 3\nnodes = 3\nnode-memory = 256M 256M 0\nnode-cpus = 0-1 - 2\n"
+          "node-distances = 10,20,30 20,10,40 30,40,10\n"
+          "node-latency = 0-0=100 0-1=200\nnode-bandwidth = 0-1=5120M\n",
+     MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_START_COLD},
     {"fork-nodes", BASE "[machine]\nnodes = 2\n", MMRIG_ACCEL_TCG, "/boot/vmlinux",
      MMRIG_START_FORK},
 };
