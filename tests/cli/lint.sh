@@ -4,7 +4,7 @@
 # lint.sh SOURCE
 #
 # scripts/lint of the source tree SOURCE: ended by a signal it leaves no checker behind, and the
-# check of lengths finds what is too long, and nothing else.
+# checks of lengths and of rooms find what is wrong, and nothing else.
 set -euo pipefail
 
 source=$(realpath "${1:-$(dirname "$0")/../..}")
@@ -100,6 +100,47 @@ for bad in long.c:2 file.c long.sh:1; do
     [[ $said == "$work/$bad: "*lines,* && $said != *$'\n'* ]] || problem="it said: $said"
     result "lengths-$bad" "$problem"
 done
+
+# A house of two rooms; bad EDIT... breaks a copy of it.
+house=$work/house
+mkdir -p "$house"/{rig/low,rig/high,docs}
+printf 'add_subdirectory(%s)\n' low high >"$house/rig/CMakeLists.txt"
+printf 'mmrig_room(low\n  SOURCES low.c)\n' >"$house/rig/low/CMakeLists.txt"
+printf 'mmrig_room(high\n  USES low\n  SOURCES high.c)\n' >"$house/rig/high/CMakeLists.txt"
+printf '# low\n\n- May use: GLib.\n- Used by: high.\n' >"$house/rig/low/README.md"
+printf '# high\n\n- May use: low.\n- Used by: the user.\n' >"$house/rig/high/README.md"
+printf '%s\n' '```rooms' '  high' '   low' '```' '| low | a |' '| high | b |' \
+    >"$house/docs/architecture.md"
+touch "$house"/rig/low/{low.h,low-private.h}
+echo >"$house/rig/low/low.c"
+printf '#include "low/low.h"\n' >"$house/rig/high/high.c"
+rooms() {
+    (cd "$1" && awk -f "$source/scripts/lint-rooms" rig/CMakeLists.txt rig/*/CMakeLists.txt \
+        rig/*/README.md docs/architecture.md rig/*/*.[ch])
+}
+result rooms-good "$(rooms "$house" 2>&1 || :)"
+# rooms_bad NAME SAID EDIT FILE: the check says SAID (a pattern) once sed has done EDIT to FILE.
+rooms_bad() {
+    local problem="" said
+    rm -rf "$work/bad"
+    cp -R "$house" "$work/bad"
+    sed -i "$3" "$work/bad/$4"
+    ! said=$(rooms "$work/bad" 2>&1) || problem="it passed"
+    # shellcheck disable=SC2053 # a pattern is what it is
+    [[ $said == $2 ]] || problem="it said: $said"
+    result "rooms-$1" "$problem"
+}
+rooms_bad upwards 'rig/low/low.c:1: low does not name high in its USES' '1i #include "high/high.h"' rig/low/low.c
+rooms_bad private '*this header does not leave its room' 's/low\.h/low-private.h/' rig/high/high.c
+rooms_bad unused '*nothing includes a header of low' d rig/high/high.c
+rooms_bad readme-uses 'rig/high/README.md:3: not so; CMake says: low' 's/low/high/' rig/high/README.md
+rooms_bad readme-used 'rig/low/README.md:4: not so; CMake says: high' 's/: high/: low/' \
+    rig/low/README.md
+rooms_bad table-order '*it is low that stands here*' '5{h;d};6G' docs/architecture.md
+rooms_bad table-short '*the table has 1 rooms of 2' '6d' docs/architecture.md
+rooms_bad picture-lacks '*the picture lacks low' '3d' docs/architecture.md
+rooms_bad picture-upside-down '*does not have high above low' '2{h;d};3G' docs/architecture.md
+rooms_bad picture-unknown '*has attic twice*' '2s/$/ attic/' docs/architecture.md
 
 echo "1..$number"
 echo "# $failed failed"
