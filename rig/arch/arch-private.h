@@ -9,4 +9,6 @@
     "install " package " 10.0 or newer (Debian 12 has it in bookworm-backports: "              \
     "apt-get install -t bookworm-backports " package "), or name another QEMU in MMRIG_QEMU"
 
-extern const MmrigArch mmrig_arch_x86_64;
+#define MMRIG_ARCH(name) extern const MmrigArch mmrig_arch_##name;
+#include "arch-tables-private.h"
+#undef MMRIG_ARCH

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "arch-private.h"
 
-/* The registry: a line for each table. */
 static const MmrigArch *const architectures[] = {
-    &mmrig_arch_x86_64,
+#define MMRIG_ARCH(name) &mmrig_arch_##name,
+#include "arch-tables-private.h"
+#undef MMRIG_ARCH
     NULL,
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One mmrig command: a row in the table of main.c, a cmd-NAME.c, a man page. */
+/* One mmrig command: a row in commands-private.h, a cmd-NAME.c, a man page. */
 #pragma once
 
 #include "base/error.h"
@@ -29,14 +29,6 @@ gboolean mmrig_command_options(const char *command, GOptionContext *context,
 /* Prints "mmrig: passed over: REASON" for each (char *) on standard error. */
 void mmrig_command_passed_over(const GPtrArray *reasons);
 
-MmrigExit mmrig_cmd_bench(int argc, char **argv);
-MmrigExit mmrig_cmd_cache(int argc, char **argv);
-MmrigExit mmrig_cmd_devices(int argc, char **argv);
-MmrigExit mmrig_cmd_doctor(int argc, char **argv);
-MmrigExit mmrig_cmd_image(int argc, char **argv);
-MmrigExit mmrig_cmd_inject(int argc, char **argv);
-MmrigExit mmrig_cmd_kernel(int argc, char **argv);
-MmrigExit mmrig_cmd_list(int argc, char **argv);
-MmrigExit mmrig_cmd_memmap(int argc, char **argv);
-MmrigExit mmrig_cmd_run(int argc, char **argv);
-MmrigExit mmrig_cmd_shell(int argc, char **argv);
+#define MMRIG_COMMAND(name, summary) MmrigExit mmrig_cmd_##name(int argc, char **argv);
+#include "commands-private.h"
+#undef MMRIG_COMMAND

@@ -8,19 +8,10 @@
 
 #include "command-private.h"
 
-/* Every command, in the order of `mmrig --help`. */
 static const MmrigCommand commands[] = {
-    {"run", "run scenarios and give a verdict on each", mmrig_cmd_run},
-    {"list", "show the scenarios there are", mmrig_cmd_list},
-    {"shell", "open a shell, or run one command, in a scenario's machine", mmrig_cmd_shell},
-    {"inject", "break the memory of a machine that is kept", mmrig_cmd_inject},
-    {"memmap", "show the memory map that a scenario's guest sees", mmrig_cmd_memmap},
-    {"doctor", "check this host, and say how to mend what is wrong", mmrig_cmd_doctor},
-    {"devices", "list the devices that mmrig adds to QEMU", mmrig_cmd_devices},
-    {"kernel", "fetch, build and list guest kernels", mmrig_cmd_kernel},
-    {"image", "make the initramfs of a guest", mmrig_cmd_image},
-    {"cache", "show, check and clear what the rig has kept", mmrig_cmd_cache},
-    {"bench", "measure how fast the rig itself is", mmrig_cmd_bench},
+#define MMRIG_COMMAND(name, summary) {#name, summary, mmrig_cmd_##name},
+#include "commands-private.h"
+#undef MMRIG_COMMAND
 };
 
 static void print_help(void)

@@ -7,6 +7,7 @@
 #include "arch/arch.h"
 #include "doctor-checks-private.h"
 #include "doctor-tools-private.h"
+#include "machine/spec.h"
 
 #define GIB (G_GUINT64_CONSTANT(1) << 30)
 
@@ -77,21 +78,16 @@ static void check_qemu(const MmrigHost *host, MmrigFinding *finding)
 
 static void check_devices(const MmrigHost *host, MmrigFinding *finding)
 {
-    /* What scenarios build machines from. */
-    static const char *const types[] = {"virtio-serial-pci",    "virtserialport",
-                                        "pvpanic-pci",          "nvdimm",
-                                        "memory-backend-file",  "memory-backend-ram",
-                                        "virtio-mem-pci",       "virtio-balloon-pci",
-                                        "memory-backend-memfd", NULL};
+    g_auto(GStrv) types = mmrig_spec_all_types();
     g_autoptr(GString) missing = g_string_new(NULL);
 
     if (!host->qemu) {
         mmrig_doctor_say(finding, MMRIG_CHECK_INFO, NULL, "not known without QEMU");
         return;
     }
-    for (gsize i = 0; types[i]; i++)
-        if (!g_hash_table_contains(host->qemu->types, types[i]))
-            g_string_append_printf(missing, " %s", types[i]);
+    for (char **type = types; *type; type++)
+        if (!g_hash_table_contains(host->qemu->types, *type))
+            g_string_append_printf(missing, " %s", *type);
     if (missing->len == 0) {
         mmrig_doctor_say(finding, MMRIG_CHECK_OK, NULL,
                          "QEMU has all devices that scenarios use");

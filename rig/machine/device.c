@@ -3,24 +3,12 @@
 
 #include <string.h>
 
-/* QEMU's -machine takes what they say in this order. */
 const MmrigDeviceClass *const mmrig_device_classes[] = {
-    &mmrig_device_nvdimm,
-    &mmrig_device_virtio_mem,
-    &mmrig_device_balloon,
-    &mmrig_device_disk,
-    &mmrig_device_cxl,
-    &mmrig_device_pack,
+#define MMRIG_DEVICE_KIND(kind) &mmrig_device_##kind,
+#include "device-kinds.h"
+#undef MMRIG_DEVICE_KIND
     NULL,
 };
-
-const MmrigDeviceClass *mmrig_device_class(const char *section)
-{
-    for (const MmrigDeviceClass *const *class = mmrig_device_classes; *class; class ++)
-        if (strcmp((*class)->section.name, section) == 0)
-            return *class;
-    return NULL;
-}
 
 MmrigDevice *mmrig_device_new(const MmrigDeviceClass *class, const char *id)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Devices of a machine. Each kind is a class: one file with one table of all that the rig knows
- * of it, and a line in the registry (device.c).
+ * of it, and a line in the registry (device-kinds.h).
  */
 #pragma once
 
@@ -73,11 +73,8 @@ struct MmrigDeviceClass {
     void (*qemu)(const MmrigDevice *device, const MmrigPlan *plan, GPtrArray *argv);
 };
 
-/* The registry, NULL-terminated. */
+/* All that there are, NULL-terminated. */
 extern const MmrigDeviceClass *const mmrig_device_classes[];
-
-/* The class whose section this is, or NULL. */
-const MmrigDeviceClass *mmrig_device_class(const char *section);
 
 /* With all fields empty; id is copied. */
 MmrigDevice *mmrig_device_new(const MmrigDeviceClass *class, const char *id);
@@ -87,9 +84,6 @@ void mmrig_device_free(MmrigDevice *device);
 guint64 mmrig_device_memory(const MmrigDevice *device);
 gboolean mmrig_device_keeps(const MmrigDevice *device);
 
-extern const MmrigDeviceClass mmrig_device_balloon;
-extern const MmrigDeviceClass mmrig_device_cxl;
-extern const MmrigDeviceClass mmrig_device_disk;
-extern const MmrigDeviceClass mmrig_device_nvdimm;
-extern const MmrigDeviceClass mmrig_device_pack;
-extern const MmrigDeviceClass mmrig_device_virtio_mem;
+#define MMRIG_DEVICE_KIND(kind) extern const MmrigDeviceClass mmrig_device_##kind;
+#include "device-kinds.h"
+#undef MMRIG_DEVICE_KIND

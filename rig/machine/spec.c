@@ -273,6 +273,21 @@ GStrv mmrig_spec_types(const MmrigMachineSpec *spec)
     return spec_sorted(names);
 }
 
+GStrv mmrig_spec_all_types(void)
+{
+    g_autoptr(MmrigMachineSpec) spec = mmrig_spec_new(NULL, "all");
+
+    for (const MmrigDeviceClass *const *class = mmrig_device_classes; *class; class ++)
+        g_ptr_array_add(spec->devices, mmrig_device_new(*class, "all"));
+    spec->nodes = 1;
+    g_auto(GStrv) types = mmrig_spec_types(spec);
+    g_autoptr(GPtrArray) names = g_ptr_array_new();
+    for (char **type = types; *type; type++)
+        g_ptr_array_add(names, *type);
+    g_ptr_array_add(names, (gpointer) "memory-backend-file");
+    return spec_sorted(names);
+}
+
 GStrv mmrig_spec_commands(const MmrigMachineSpec *spec)
 {
     g_autoptr(GPtrArray) names = g_ptr_array_new();

@@ -85,6 +85,8 @@ const char *mmrig_spec_unforkable(const MmrigMachineSpec *spec);
  */
 GStrv mmrig_spec_types(const MmrigMachineSpec *spec);
 GStrv mmrig_spec_commands(const MmrigMachineSpec *spec);
+/* The types of a machine with a device of every kind, and of its forks; sorted. */
+GStrv mmrig_spec_all_types(void);
 /* Whether it has devices that the device pack adds to QEMU; they are no types above. */
 gboolean mmrig_spec_needs_pack(const MmrigMachineSpec *spec);
 

@@ -13,6 +13,7 @@
 #include "base/term.h"
 #include "doctor/doctor-probe-private.h"
 #include "doctor/doctor.h"
+#include "machine/spec.h"
 #include "qemu/qemu-probe.h"
 
 #define MIB (G_GUINT64_CONSTANT(1) << 20)
@@ -65,18 +66,15 @@ static void put_program(const Place *place, const char *path, gboolean dynamic)
 
 static MmrigQemu *make_qemu(void)
 {
-    static const char *const types[] = {
-        "virtio-serial-pci",   "virtserialport",     "pvpanic-pci",          "nvdimm",
-        "memory-backend-file", "memory-backend-ram", "memory-backend-memfd", "virtio-mem-pci",
-        "virtio-balloon-pci"};
+    g_auto(GStrv) types = mmrig_spec_all_types();
     MmrigQemu *qemu = g_new0(MmrigQemu, 1);
 
     qemu->path = g_strdup("/usr/bin/qemu-system-x86_64");
     qemu->version = g_strdup("10.0.2 (made up)");
     qemu->kvm_built = TRUE;
     qemu->types = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    for (gsize i = 0; i < G_N_ELEMENTS(types); i++)
-        g_hash_table_add(qemu->types, g_strdup(types[i]));
+    for (char **type = types; *type; type++)
+        g_hash_table_add(qemu->types, g_strdup(*type));
     return qemu;
 }
 

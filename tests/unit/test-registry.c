@@ -171,6 +171,18 @@ static void test_requests(void)
     g_assert_cmpuint(g_hash_table_size(verbs), >, 0);
 }
 
+/* A kind of QEMU's devices is a file and a line; a file without one is never compiled. */
+static void test_device_kinds(void)
+{
+    g_autoptr(GHashTable) kinds = words("");
+    g_autoptr(GHashTable) present = files("rig/machine", "device-", ".c");
+
+    for (const MmrigDeviceClass *const *class = mmrig_device_classes; *class; class ++)
+        g_hash_table_add(kinds, g_strdup((*class)->section.name));
+    assert_within(present, kinds, "kind of device that rig/machine/device-kinds.h lacks");
+    assert_within(kinds, present, "kind of device without rig/machine/device-NAME.c");
+}
+
 /* A device is five things; the build made the one, and the folders have the others. */
 static void test_devices(void)
 {
@@ -283,6 +295,7 @@ int main(int argc, char **argv)
     g_test_add_func("/registry/guest-tests", test_guest_tests);
     g_test_add_func("/registry/scenarios", test_scenarios);
     g_test_add_func("/registry/requests", test_requests);
+    g_test_add_func("/registry/device-kinds", test_device_kinds);
     g_test_add_func("/registry/devices", test_devices);
     g_test_add_func("/registry/device-files", test_device_files);
     g_test_add_func("/registry/commands", test_commands);

@@ -6,7 +6,6 @@
 #include "base/error.h"
 #include "machine/device-virtio-mem.h"
 #include "scenario-refused.h"
-#include "scenario/scenario-keys.h"
 #include "scenario/scenario.h"
 
 static const char good[] = "# A comment.\n"
@@ -375,38 +374,6 @@ static void test_sizes(void)
     }
 }
 
-static void check_documented(const char *guide, const char *manual, const char *section,
-                             const MmrigIniKey *key)
-{
-    g_autofree char *values = key->type->describe(key);
-    g_autofree char *row = g_strdup_printf(
-        "| `%s` | `%s` | %s | %s | %s |\n", section, key->name, values,
-        key->required ? "required" : (key->fallback ? key->fallback : ""), key->meaning);
-    g_autofree char *item = g_strdup_printf(".It Cm %s\n", key->name);
-    g_autofree char *title = g_strdup_printf(".Ss Section %s", section);
-
-    if (!strstr(guide, row))
-        g_error("docs/adding-a-scenario.md lacks the line: %s", row);
-    const char *at = strstr(manual, title);
-    const char *end = at ? strstr(at + 1, "\n.S") : NULL;
-    if (!end || !g_strstr_len(at, end - at, item))
-        g_error("docs/man/mmrig-scenario.5 lacks in %s: %s", title, item);
-}
-
-/* Every key, its values, default and meaning stand in both documents as the table has them. */
-static void test_documented(void)
-{
-    g_autofree char *guide = NULL, *manual = NULL;
-
-    g_assert_true(g_file_get_contents(MMRIG_TEST_SOURCE "/../docs/adding-a-scenario.md", &guide,
-                                      NULL, NULL));
-    g_assert_true(g_file_get_contents(MMRIG_TEST_SOURCE "/../docs/man/mmrig-scenario.5",
-                                      &manual, NULL, NULL));
-    for (const MmrigScenarioSection *one = mmrig_scenario_sections(); one->section; one++)
-        for (gsize i = 0; i < one->section->count; i++)
-            check_documented(guide, manual, one->section->name, &one->section->keys[i]);
-}
-
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -422,6 +389,5 @@ int main(int argc, char **argv)
     g_test_add_func("/scenario/folder", test_folder);
     g_test_add_func("/scenario/sizes", test_sizes);
     g_test_add_func("/scenario/ways-to-start", test_ways_to_start);
-    g_test_add_func("/scenario/documented", test_documented);
     return g_test_run();
 }
