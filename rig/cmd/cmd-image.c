@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "image/guest-image.h"
 #include "image/initramfs.h"
 
@@ -100,14 +101,8 @@ static gboolean image_command_copy_data(const char *from_path, int from, const c
             return image_command_failed(error, MMRIG_ERROR_RIG, from_path, errno);
         if (got == 0)
             return TRUE;
-        for (gssize done = 0; done < got;) {
-            gssize wrote = write(to, buffer + done, (gsize)(got - done));
-            if (wrote < 0 && errno == EINTR)
-                continue;
-            if (wrote < 0)
-                return image_command_failed(error, MMRIG_ERROR_RIG, to_path, errno);
-            done += wrote;
-        }
+        if (!mmrig_io_write_all(to, buffer, (gsize)got))
+            return image_command_failed(error, MMRIG_ERROR_RIG, to_path, errno);
     }
 }
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/io.h"
 #include "base/text.h"
 
 /* What is kept for mmrig_tap_tail(). */
@@ -26,20 +27,6 @@ struct MmrigTap {
     gpointer data;
 };
 
-static gboolean tap_write_all(int fd, const char *bytes, gsize size)
-{
-    while (size > 0) {
-        ssize_t written = write(fd, bytes, size);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written < 0)
-            return FALSE;
-        bytes += written;
-        size -= (gsize)written;
-    }
-    return TRUE;
-}
-
 static void tap_save(MmrigTap *tap, const char *bytes, gsize size)
 {
     static const char cut[] = "\n[mmrig: the rest was cut off]\n";
@@ -47,10 +34,10 @@ static void tap_save(MmrigTap *tap, const char *bytes, gsize size)
 
     if (tap->file < 0)
         return;
-    gboolean done = tap_write_all(tap->file, bytes, take);
+    gboolean done = mmrig_io_write_all(tap->file, bytes, take);
     tap->room -= take;
     if (done && take < size)
-        done = tap_write_all(tap->file, cut, sizeof(cut) - 1);
+        done = mmrig_io_write_all(tap->file, cut, sizeof(cut) - 1);
     if (!done)
         g_set_error(&tap->error, MMRIG_ERROR, MMRIG_ERROR_RIG, "cannot write %s: %s", tap->path,
                     g_strerror(errno));

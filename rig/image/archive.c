@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/io.h"
 
 #define COPY_SIZE (1024 * 1024)
 
@@ -43,13 +44,8 @@ static la_ssize_t write_block(G_GNUC_UNUSED Archive *archive, void *data, const 
 {
     Writer *writer = data;
 
-    for (size_t done = 0; done < size && writer->failure == 0;) {
-        ssize_t wrote = write(writer->fd, (const char *)block + done, size - done);
-        if (wrote >= 0)
-            done += (size_t)wrote;
-        else if (errno != EINTR)
-            writer->failure = errno;
-    }
+    if (writer->failure == 0 && !mmrig_io_write_all(writer->fd, block, size))
+        writer->failure = errno;
     return (la_ssize_t)size;
 }
 

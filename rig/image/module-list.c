@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/io.h"
 #include "base/paths.h"
 #include "base/store.h"
 #include "mmrig-guest-protocol.h"
@@ -59,19 +60,10 @@ typedef struct {
 
 static gboolean module_list_write_bytes(int fd, const char *bytes, gsize size, GError **error)
 {
-    while (size > 0) {
-        ssize_t written = write(fd, bytes, size);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written < 0) {
-            g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG, "cannot write: %s",
-                        g_strerror(errno));
-            return FALSE;
-        }
-        bytes += written;
-        size -= (gsize)written;
-    }
-    return TRUE;
+    if (mmrig_io_write_all(fd, bytes, size))
+        return TRUE;
+    g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG, "cannot write: %s", g_strerror(errno));
+    return FALSE;
 }
 
 static gboolean module_list_write_answer(int fd, gpointer data, GError **error)

@@ -23,6 +23,7 @@
 #include "arch/arch.h"
 #include "base/child.h"
 #include "base/error.h"
+#include "base/io.h"
 #include "base/paths.h"
 #include "base/store.h"
 #include "guest-image.h"
@@ -175,19 +176,11 @@ static gboolean ask_loader(int fd, gpointer data, GError **error)
         g_strdelimit(g_strstrip(problem), "\n", ' ');
         return programs_refuse(context->program, problem, error);
     }
-    for (gsize done = 0; done < paths->len;) {
-        gssize wrote = write(fd, paths->str + done, paths->len - done);
-        if (wrote < 0 && errno == EINTR)
-            continue;
-        if (wrote < 0) {
-            g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG,
-                        "cannot keep the libraries of %s: %s", context->program,
-                        g_strerror(errno));
-            return FALSE;
-        }
-        done += (gsize)wrote;
-    }
-    return TRUE;
+    if (mmrig_io_write_all(fd, paths->str, paths->len))
+        return TRUE;
+    g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG, "cannot keep the libraries of %s: %s",
+                context->program, g_strerror(errno));
+    return FALSE;
 }
 
 /* The paths of the libraries that the program loads, the loader's own among them. */

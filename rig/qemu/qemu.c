@@ -11,6 +11,7 @@
 
 #include "arch/arch.h"
 #include "base/error.h"
+#include "base/io.h"
 #include "base/paths.h"
 #include "base/store.h"
 #include "qemu-files.h"
@@ -63,18 +64,10 @@ static gboolean qemu_write_answer(int fd, gpointer data, GError **error)
     if (!node)
         return FALSE;
     text = json_to_string(node, TRUE);
-    for (gsize at = 0, size = strlen(text); at < size;) {
-        ssize_t written = write(fd, text + at, size - at);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written < 0) {
-            g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG, "cannot write: %s",
-                        g_strerror(errno));
-            return FALSE;
-        }
-        at += (gsize)written;
-    }
-    return TRUE;
+    if (mmrig_io_write_all(fd, text, strlen(text)))
+        return TRUE;
+    g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG, "cannot write: %s", g_strerror(errno));
+    return FALSE;
 }
 
 static gboolean read_names(JsonObject *object, const char *name, GHashTable **set)
