@@ -57,3 +57,8 @@ void mmrig_text_clean_in_place(char *bytes, gsize size)
         at += bad;
     }
 }
+
+int mmrig_text_compare(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}

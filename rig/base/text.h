@@ -18,3 +18,7 @@ char *mmrig_text_clean(const char *bytes, gsize size);
 char *mmrig_text_clean_lines(const char *bytes, gsize size);
 /* The same of one line, within its size: '?' for each byte that is not good. */
 void mmrig_text_clean_in_place(char *bytes, gsize size);
+
+/* For g_ptr_array_sort() and qsort(): the order of two texts, by their bytes; of elements that
+ * are char *. */
+int mmrig_text_compare(gconstpointer a, gconstpointer b);

@@ -5,13 +5,9 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "keeper-private.h"
 #include "mmrig-line.h"
-
-static int ask_compare(gconstpointer a, gconstpointer b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
 
 /* In /proc/net/unix (Linux net/unix/af_unix.c, unix_seq_show): one that listens has this flag.
  */
@@ -77,7 +73,7 @@ GStrv mmrig_keeper_list(uid_t user)
                 g_ptr_array_add(runs, g_steal_pointer(&run));
         }
     }
-    g_ptr_array_sort(runs, ask_compare);
+    g_ptr_array_sort(runs, mmrig_text_compare);
     g_ptr_array_add(runs, NULL);
     return (GStrv)g_ptr_array_free(g_steal_pointer(&runs), FALSE);
 }

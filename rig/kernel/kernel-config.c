@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/input.h"
+#include "base/text.h"
 #include "kernel-private.h"
 
 /* A configuration is some 300 KiB; a bigger file is something else. */
@@ -121,11 +122,6 @@ gboolean mmrig_kernel_config_verify(const char *wanted, GHashTable *config, GErr
     return FALSE;
 }
 
-static int config_compare_names(gconstpointer a, gconstpointer b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 char *mmrig_kernel_fragments(const char *folder, GError **error)
 {
     g_autoptr(GError) cause = NULL;
@@ -144,7 +140,7 @@ char *mmrig_kernel_fragments(const char *folder, GError **error)
                     cause ? ": " : "", cause ? cause->message : "");
         return NULL;
     }
-    g_ptr_array_sort(names, config_compare_names);
+    g_ptr_array_sort(names, mmrig_text_compare);
     for (guint i = 0; i < names->len; i++) {
         g_autofree char *path = g_build_filename(folder, g_ptr_array_index(names, i), NULL);
         g_autofree char *text = mmrig_input_read(path, "the kernel configuration fragment",

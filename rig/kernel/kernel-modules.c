@@ -15,6 +15,7 @@
 #include "base/child.h"
 #include "base/error.h"
 #include "base/paths.h"
+#include "base/text.h"
 #include "kernel-private.h"
 
 /* Where the sources are, below the data folder: the modules, and the registers they share. */
@@ -36,11 +37,6 @@ gboolean mmrig_kernel_module_is_ours(const char *name)
                                              g_strdelimit(plain, "_", '-'), KBUILD, NULL);
 
     return *plain && g_file_test(file, G_FILE_TEST_IS_REGULAR);
-}
-
-static int kernel_modules_compare_names(gconstpointer a, gconstpointer b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
 /* Not what a build by hand left there, and of the headers only those that modules share. */
@@ -83,7 +79,7 @@ static GPtrArray *all_sources(GError **error)
         g_prefix_error(error, "the sources of mmrig's kernel modules are not there: ");
         return NULL;
     }
-    g_ptr_array_sort(paths, kernel_modules_compare_names);
+    g_ptr_array_sort(paths, mmrig_text_compare);
     return g_steal_pointer(&paths);
 }
 

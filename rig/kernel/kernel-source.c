@@ -15,6 +15,7 @@
 #include "base/input.h"
 #include "base/io.h"
 #include "base/paths.h"
+#include "base/text.h"
 #include "kernel-private.h"
 
 typedef struct {
@@ -112,11 +113,6 @@ static int walk_one(const char *path, const struct stat *status, int type, struc
     return FTW_CONTINUE;
 }
 
-static int compare_text(gconstpointer a, gconstpointer b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 static gboolean walk_tree(const char *tree, MmrigKey *key, GError **error)
 {
     g_autoptr(GPtrArray) lines = g_ptr_array_new_with_free_func(g_free);
@@ -127,7 +123,7 @@ static gboolean walk_tree(const char *tree, MmrigKey *key, GError **error)
                     g_strerror(errno));
         return FALSE;
     }
-    g_ptr_array_sort(lines, compare_text);
+    g_ptr_array_sort(lines, mmrig_text_compare);
     for (guint i = 0; i < lines->len; i++)
         mmrig_key_add(key, g_ptr_array_index(lines, i));
     return TRUE;

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "numa-private.h"
 #include "plan-private.h"
 
@@ -233,17 +234,12 @@ gboolean mmrig_spec_check(const MmrigMachineSpec *spec, MmrigSpecProblem *proble
 
 /* ---- What QEMU must be able to do ------------------------------------------------------ */
 
-static int spec_compare_names(gconstpointer a, gconstpointer b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 /* The names sorted and without doubles. */
 static GStrv spec_sorted(GPtrArray *names)
 {
     g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
 
-    g_ptr_array_sort(names, spec_compare_names);
+    g_ptr_array_sort(names, mmrig_text_compare);
     for (guint i = 0; i < names->len; i++) {
         const char *name = g_ptr_array_index(names, i);
         if (i == 0 || strcmp(name, g_ptr_array_index(names, i - 1)) != 0)

@@ -7,6 +7,7 @@
 #include "base/child.h"
 #include "base/error.h"
 #include "base/store.h"
+#include "base/text.h"
 
 /* The fields of a line of /proc/PID/maps before the path (proc_pid_maps(5)). */
 #define MAPS_FIELDS 5
@@ -43,11 +44,6 @@ GStrv mmrig_qemu_mapped(const char *maps)
     return g_strv_builder_end(builder);
 }
 
-static int qemu_files_compare(gconstpointer a, gconstpointer b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 /* Adds the firmware and option ROMs of one of QEMU's own folders, in the order of their names.
  */
 static void qemu_files_add_folder(GPtrArray *files, const char *folder)
@@ -63,7 +59,7 @@ static void qemu_files_add_folder(GPtrArray *files, const char *folder)
             g_ptr_array_add(files, g_steal_pointer(&path));
     }
     if (files->len > first)
-        qsort(files->pdata + first, files->len - first, sizeof(gpointer), qemu_files_compare);
+        qsort(files->pdata + first, files->len - first, sizeof(gpointer), mmrig_text_compare);
 }
 
 GStrv mmrig_qemu_files(pid_t pid, const char *path, GError **error)
@@ -84,7 +80,7 @@ GStrv mmrig_qemu_files(pid_t pid, const char *path, GError **error)
         if (qemu_files_is_regular(*file))
             g_ptr_array_add(files, g_strdup(*file));
     /* They are mapped in an order that chance has a part in. */
-    g_ptr_array_sort(files, qemu_files_compare);
+    g_ptr_array_sort(files, mmrig_text_compare);
     /* A QEMU that does not tell its folders has none that we could watch. */
     if (mmrig_child_run(help, NULL, &folders, &cause)) {
         g_auto(GStrv) lines = g_strsplit(folders, "\n", -1);

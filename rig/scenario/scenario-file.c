@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "scenario.h"
 
 /* "PATH: problem". */
@@ -83,11 +84,6 @@ MmrigScenario *mmrig_scenario_load(const char *folder, const char *name, const c
     return text ? mmrig_scenario_parse(text, size, name, path, twin, error) : NULL;
 }
 
-static int scenario_file_compare_names(gconstpointer a, gconstpointer b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 GStrv mmrig_scenario_names(const char *folder, GError **error)
 {
     g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
@@ -109,7 +105,7 @@ GStrv mmrig_scenario_names(const char *folder, GError **error)
         }
         g_ptr_array_add(names, g_steal_pointer(&name));
     }
-    g_ptr_array_sort(names, scenario_file_compare_names);
+    g_ptr_array_sort(names, mmrig_text_compare);
     g_ptr_array_add(names, NULL);
     return (GStrv)g_ptr_array_free(g_steal_pointer(&names), FALSE);
 }

@@ -10,6 +10,7 @@
 #include "arch/arch.h"
 #include "base/error.h"
 #include "base/store.h"
+#include "base/text.h"
 #include "mmrig-guest-protocol.h"
 #include "template-cache.h"
 #include "template-maker-private.h"
@@ -71,11 +72,6 @@ static gboolean template_add_disk(MmrigKey *key, const MmrigPlan *machine, GErro
     return TRUE;
 }
 
-static int template_compare_names(gconstpointer a, gconstpointer b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 /*
  * The pack and what its devices load from beside it: option ROMs, which are built on their own,
  * so that the pack's own file says nothing of them.
@@ -92,7 +88,7 @@ static gboolean template_add_pack(MmrigKey *key, const char *pack, GError **erro
     while ((name = g_dir_read_name(dir)))
         if (g_str_has_suffix(name, ".rom"))
             g_ptr_array_add(roms, g_build_filename(folder, name, NULL));
-    g_ptr_array_sort(roms, template_compare_names);
+    g_ptr_array_sort(roms, mmrig_text_compare);
     for (guint i = 0; i < roms->len; i++)
         if (!mmrig_key_add_stat(key, g_ptr_array_index(roms, i), error))
             return FALSE;
