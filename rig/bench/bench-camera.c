@@ -158,8 +158,7 @@ static gboolean make_firmware(Machine *machine, GError **error)
 
 static gboolean camera_start(Machine *machine, const MmrigSetup *setup, GError **error)
 {
-    g_auto(GStrv) halves = g_strsplit(mmrig_path_pack(), ",", -1);
-    g_autofree char *escaped = g_strjoinv(",,", halves);
+    g_autofree char *escaped = mmrig_argv_escape(mmrig_path_pack());
     g_autofree char *plugin = g_strconcat("file=", escaped, NULL);
     g_autofree char *bios = NULL;
     /* By TCG, whatever the rig uses: nothing runs on the processor. */

@@ -36,5 +36,3 @@ void mmrig_argv_word(GPtrArray *argv, const char *word);
 void mmrig_argv_pair(GPtrArray *argv, const char *option, const char *value);
 void mmrig_argv_format(GPtrArray *argv, const char *option, const char *format, ...)
     G_GNUC_PRINTF(3, 4);
-/* value as it stands between commas in one of QEMU's options. g_free(). */
-char *mmrig_argv_escape(const char *value);

@@ -128,6 +128,9 @@ MmrigPlan *mmrig_plan_make(const MmrigMachineSpec *spec, const MmrigBootInputs *
 void mmrig_plan_free(MmrigPlan *plan);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(MmrigPlan, mmrig_plan_free)
 
+/* value as it stands between commas in one of QEMU's options. Free with g_free(). */
+char *mmrig_argv_escape(const char *value);
+
 /* The command as a user would type it, one option a line (for --dry-run). Free with g_free().
  */
 char *mmrig_plan_quote(const MmrigPlan *plan);

@@ -258,9 +258,7 @@ static void pack_explain(MmrigSession *session, const char *path, const GError *
 
 MmrigPack *mmrig_pack_load(const MmrigQemu *qemu, const char *path, GError **error)
 {
-    g_auto(GStrv) halves = g_strsplit(path, ",", -1);
-    /* As in all of QEMU's options, a comma in a value is doubled. */
-    g_autofree char *escaped = g_strjoinv(",,", halves);
+    g_autofree char *escaped = mmrig_argv_escape(path);
     g_autofree char *plugin = g_strconcat("file=", escaped, NULL);
     const char *const arguments[] = {"-machine", "none", "-S", "-plugin", plugin, NULL};
     g_autoptr(MmrigPack) pack = NULL;
