@@ -8,3 +8,7 @@
  * may have sent, is replaced (JSON has nothing else).
  */
 void mmrig_json_set_text(JsonObject *object, const char *member, const char *text);
+
+/* The same of what is being built, and a number as a member of it. */
+void mmrig_json_add_text(JsonBuilder *builder, const char *member, const char *text);
+void mmrig_json_add_number(JsonBuilder *builder, const char *member, gint64 number);

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/json-text.h"
 #include "base/term.h"
 #include "bench/bench.h"
 #include "bench/stats.h"
@@ -107,12 +108,9 @@ static void bench_print_json(const MmrigBenchCase *bench, const MmrigSetup *setu
     g_autofree char *baseline = g_strconcat("baseline-", bench->unit_name, NULL);
 
     json_builder_begin_object(builder);
-    json_builder_set_member_name(builder, "schema");
-    json_builder_add_int_value(builder, 1);
-    json_builder_set_member_name(builder, "bench");
-    json_builder_add_string_value(builder, bench->name);
-    json_builder_set_member_name(builder, "pairs");
-    json_builder_add_int_value(builder, figures->ratio.count);
+    mmrig_json_add_number(builder, "schema", 1);
+    mmrig_json_add_text(builder, "bench", bench->name);
+    mmrig_json_add_number(builder, "pairs", figures->ratio.count);
     add_stats(builder, subject, &figures->subject);
     add_stats(builder, baseline, &figures->baseline);
     add_stats(builder, "ratio", &figures->ratio);
@@ -120,8 +118,7 @@ static void bench_print_json(const MmrigBenchCase *bench, const MmrigSetup *setu
     json_builder_add_value(builder, mmrig_setup_environment(setup));
     json_builder_end_object(builder);
     g_autoptr(JsonNode) root = json_builder_get_root(builder);
-    g_autofree char *text = json_to_string(root, TRUE);
-    mmrig_print("%s\n", text);
+    mmrig_command_print_json(root);
 }
 
 MmrigExit mmrig_cmd_bench(int argc, char **argv)

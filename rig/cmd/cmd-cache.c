@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/json-text.h"
 #include "base/paths.h"
 #include "command-private.h"
 #include "kernel/kernel-cache.h"
@@ -71,21 +72,6 @@ static GPtrArray *find_templates(GError **error)
 
 /* ---- JSON ----------------------------------------------------------------------------- */
 
-static void cache_add_string(JsonBuilder *builder, const char *name, const char *value)
-{
-    json_builder_set_member_name(builder, name);
-    if (value)
-        json_builder_add_string_value(builder, value);
-    else
-        json_builder_add_null_value(builder);
-}
-
-static void cache_add_int(JsonBuilder *builder, const char *name, gint64 value)
-{
-    json_builder_set_member_name(builder, name);
-    json_builder_add_int_value(builder, value);
-}
-
 /* null for 0, which stands for "not known". */
 static void add_time(JsonBuilder *builder, const char *name, gint64 value)
 {
@@ -101,7 +87,7 @@ static JsonBuilder *begin_json(void)
     JsonBuilder *builder = json_builder_new();
 
     json_builder_begin_object(builder);
-    cache_add_int(builder, "schema", 1);
+    mmrig_json_add_number(builder, "schema", 1);
     return builder;
 }
 
@@ -109,17 +95,16 @@ static void end_json(JsonBuilder *builder)
 {
     json_builder_end_object(builder);
     g_autoptr(JsonNode) root = json_builder_get_root(builder);
-    g_autofree char *text = json_to_string(root, TRUE);
-    mmrig_print("%s\n", text);
+    mmrig_command_print_json(root);
 }
 
 /* Left open, for members to be added. */
 static void begin_template(JsonBuilder *builder, const MmrigTemplateEntry *entry)
 {
     json_builder_begin_object(builder);
-    cache_add_string(builder, "folder", entry->folder);
-    cache_add_string(builder, "title", entry->title);
-    cache_add_int(builder, "size", (gint64)entry->size);
+    mmrig_json_add_text(builder, "folder", entry->folder);
+    mmrig_json_add_text(builder, "title", entry->title);
+    mmrig_json_add_number(builder, "size", (gint64)entry->size);
     add_time(builder, "made", entry->made);
     add_time(builder, "used", entry->used);
 }
@@ -139,9 +124,9 @@ static void add_images(JsonBuilder *builder, const char *name, const Images *ima
 {
     json_builder_set_member_name(builder, name);
     json_builder_begin_object(builder);
-    cache_add_string(builder, "folder", images->folder);
-    cache_add_int(builder, "count", images->paths->len);
-    cache_add_int(builder, "size", (gint64)images->size);
+    mmrig_json_add_text(builder, "folder", images->folder);
+    mmrig_json_add_number(builder, "count", images->paths->len);
+    mmrig_json_add_number(builder, "size", (gint64)images->size);
     add_time(builder, "used", images->used);
     json_builder_end_object(builder);
 }
@@ -159,10 +144,10 @@ static void cache_list_json(const GPtrArray *templates, const GPtrArray *kernels
     for (guint i = 0; i < kernels->len; i++) {
         const MmrigKernelInfo *info = g_ptr_array_index(kernels, i);
         json_builder_begin_object(builder);
-        cache_add_string(builder, "folder", info->folder);
-        cache_add_string(builder, "source", info->source);
-        cache_add_string(builder, "release", info->release);
-        cache_add_int(builder, "size", (gint64)info->size);
+        mmrig_json_add_text(builder, "folder", info->folder);
+        mmrig_json_add_text(builder, "source", info->source);
+        mmrig_json_add_text(builder, "release", info->release);
+        mmrig_json_add_number(builder, "size", (gint64)info->size);
         json_builder_end_object(builder);
     }
     json_builder_end_array(builder);
@@ -314,7 +299,7 @@ static gboolean do_verify(const Options *options, MmrigExit *status, GError **er
         gboolean whole = mmrig_template_verify(entry, &cause);
 
         begin_template(builder, entry);
-        cache_add_string(builder, "damage", whole ? NULL : cause->message);
+        mmrig_json_add_text(builder, "damage", whole ? NULL : cause->message);
         json_builder_end_object(builder);
         damaged += !whole;
         if (!whole && !options->json)

@@ -92,8 +92,7 @@ static void devices_print_json(const MmrigQemu *qemu, const MmrigPack *pack)
     mmrig_json_set_text(object, "qemu", qemu->version);
     json_object_set_array_member(object, "devices", devices);
     json_node_take_object(node, object);
-    g_autofree char *text = json_to_string(node, TRUE);
-    mmrig_print("%s\n", text);
+    mmrig_command_print_json(node);
 }
 
 MmrigExit mmrig_cmd_devices(int argc, char **argv)

@@ -33,16 +33,15 @@ MmrigExit mmrig_cmd_doctor(int argc, char **argv)
         return mmrig_error_report(error);
     g_autoptr(MmrigHost) host = mmrig_host_gather(!no_boot);
     g_autoptr(GPtrArray) findings = mmrig_doctor_examine(host);
-    g_autofree char *text = NULL;
 
     if (json) {
         g_autoptr(JsonNode) node = mmrig_doctor_json(findings);
-        text = json_to_string(node, TRUE);
-        mmrig_print("%s\n", text);
+        mmrig_command_print_json(node);
     } else {
         gboolean terminal = mmrig_term_is_terminal(STDOUT_FILENO);
-        text = mmrig_doctor_text(findings, mmrig_term_colours(STDOUT_FILENO),
-                                 terminal ? mmrig_term_width(STDOUT_FILENO) : 0);
+        g_autofree char *text =
+            mmrig_doctor_text(findings, mmrig_term_colours(STDOUT_FILENO),
+                              terminal ? mmrig_term_width(STDOUT_FILENO) : 0);
         mmrig_print("%s", text);
     }
     return mmrig_doctor_worst(findings) == MMRIG_CHECK_FAIL ? MMRIG_EXIT_FAIL : MMRIG_EXIT_PASS;

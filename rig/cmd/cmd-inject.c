@@ -195,16 +195,6 @@ static void print_list(JsonObject *answer)
     }
 }
 
-static void inject_command_print_json(JsonNode *answer)
-{
-    g_autoptr(JsonGenerator) generator = json_generator_new();
-
-    json_generator_set_pretty(generator, TRUE);
-    json_generator_set_root(generator, answer);
-    g_autofree char *text = json_generator_to_data(generator, NULL);
-    mmrig_print("%s\n", text);
-}
-
 static void print_done(MmrigInjectVerb verb, JsonObject *answer)
 {
     const char *target = json_object_get_string_member_with_default(answer, "target", "all");
@@ -245,7 +235,7 @@ MmrigExit mmrig_cmd_inject(int argc, char **argv)
     if (!answer)
         return mmrig_error_report(error);
     if (arguments.json)
-        inject_command_print_json(answer);
+        mmrig_command_print_json(answer);
     else if (inject.verb == MMRIG_INJECT_LIST)
         print_list(json_node_get_object(answer));
     else

@@ -3,6 +3,7 @@
 #include <json-glib/json-glib.h>
 #include <string.h>
 
+#include "base/json-text.h"
 #include "command-private.h"
 #include "kernel/kernel-cache.h"
 
@@ -15,25 +16,12 @@ static const char summary[] =
     "\n"
     "'mmrig kernel ACTION --help' tells the options of each.";
 
+/* Prints what was built. */
 static void kernel_command_print_json(JsonBuilder *builder)
 {
-    g_autoptr(JsonGenerator) generator = json_generator_new();
     g_autoptr(JsonNode) root = json_builder_get_root(builder);
-    g_autofree char *text = NULL;
 
-    json_generator_set_pretty(generator, TRUE);
-    json_generator_set_root(generator, root);
-    text = json_generator_to_data(generator, NULL);
-    mmrig_print("%s\n", text);
-}
-
-static void kernel_command_add_string(JsonBuilder *builder, const char *name, const char *value)
-{
-    json_builder_set_member_name(builder, name);
-    if (value)
-        json_builder_add_string_value(builder, value);
-    else
-        json_builder_add_null_value(builder);
+    mmrig_command_print_json(root);
 }
 
 /* Parses the options of one action; FALSE if the exit status is to be returned at once. */
@@ -67,13 +55,12 @@ static void kernel_command_list_json(const GPtrArray *infos)
         g_autofree char *image = g_build_filename(info->folder, info->image, NULL);
 
         json_builder_begin_object(builder);
-        kernel_command_add_string(builder, "source", info->source);
-        kernel_command_add_string(builder, "release", info->release);
-        kernel_command_add_string(builder, "origin", info->origin);
-        kernel_command_add_string(builder, "image", image);
-        kernel_command_add_string(builder, "id", info->id);
-        json_builder_set_member_name(builder, "size");
-        json_builder_add_int_value(builder, (gint64)info->size);
+        mmrig_json_add_text(builder, "source", info->source);
+        mmrig_json_add_text(builder, "release", info->release);
+        mmrig_json_add_text(builder, "origin", info->origin);
+        mmrig_json_add_text(builder, "image", image);
+        mmrig_json_add_text(builder, "id", info->id);
+        mmrig_json_add_number(builder, "size", (gint64)info->size);
         json_builder_end_object(builder);
     }
     json_builder_end_array(builder);
@@ -216,11 +203,11 @@ static MmrigExit do_path(int argc, char **argv)
     mmrig_kernel_tell(kernel);
     builder = json_builder_new();
     json_builder_begin_object(builder);
-    kernel_command_add_string(builder, "kernel", kernel->spec);
-    kernel_command_add_string(builder, "image", kernel->image);
-    kernel_command_add_string(builder, "modules", kernel->modules);
-    kernel_command_add_string(builder, "release", kernel->release);
-    kernel_command_add_string(builder, "id", kernel->id);
+    mmrig_json_add_text(builder, "kernel", kernel->spec);
+    mmrig_json_add_text(builder, "image", kernel->image);
+    mmrig_json_add_text(builder, "modules", kernel->modules);
+    mmrig_json_add_text(builder, "release", kernel->release);
+    mmrig_json_add_text(builder, "id", kernel->id);
     json_builder_set_member_name(builder, "config");
     if (kernel->config) {
         g_autoptr(GList) names = g_list_sort(g_hash_table_get_keys(kernel->config),
@@ -228,8 +215,8 @@ static MmrigExit do_path(int argc, char **argv)
 
         json_builder_begin_object(builder);
         for (GList *link = names; link; link = link->next)
-            kernel_command_add_string(builder, link->data,
-                                      g_hash_table_lookup(kernel->config, link->data));
+            mmrig_json_add_text(builder, link->data,
+                                g_hash_table_lookup(kernel->config, link->data));
         json_builder_end_object(builder);
     } else {
         json_builder_add_null_value(builder);

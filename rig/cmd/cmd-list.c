@@ -233,8 +233,7 @@ static void list_print_json(const GPtrArray *scenarios)
     json_object_set_int_member(object, "schema", 1);
     json_object_set_array_member(object, "scenarios", array);
     json_node_take_object(node, object);
-    g_autofree char *text = json_to_string(node, TRUE);
-    mmrig_print("%s\n", text);
+    mmrig_command_print_json(node);
 }
 
 MmrigExit mmrig_cmd_list(int argc, char **argv)

@@ -2,6 +2,8 @@
 /* One mmrig command: a row in commands-private.h, a cmd-NAME.c, a man page. */
 #pragma once
 
+#include <json-glib/json-glib.h>
+
 #include "base/error.h"
 #include "base/print.h"
 
@@ -28,6 +30,9 @@ gboolean mmrig_command_options(const char *command, GOptionContext *context,
 
 /* Prints "mmrig: passed over: REASON" for each (char *) on standard error. */
 void mmrig_command_passed_over(const GPtrArray *reasons);
+
+/* Prints the value over several lines. */
+void mmrig_command_print_json(JsonNode *node);
 
 #define MMRIG_COMMAND(name, summary) MmrigExit mmrig_cmd_##name(int argc, char **argv);
 #include "commands-private.h"

@@ -158,3 +158,10 @@ void mmrig_command_passed_over(const GPtrArray *reasons)
     for (guint i = 0; i < reasons->len; i++)
         g_printerr("mmrig: passed over: %s\n", (const char *)g_ptr_array_index(reasons, i));
 }
+
+void mmrig_command_print_json(JsonNode *node)
+{
+    g_autofree char *text = json_to_string(node, TRUE);
+
+    mmrig_print("%s\n", text);
+}

@@ -2,6 +2,7 @@
 /* The findings in the forms that people and machines read. */
 #include <string.h>
 
+#include "base/json-text.h"
 #include "base/term.h"
 #include "doctor.h"
 
@@ -105,8 +106,7 @@ JsonNode *mmrig_doctor_json(const GPtrArray *findings)
     g_autoptr(JsonBuilder) builder = json_builder_new();
 
     json_builder_begin_object(builder);
-    json_builder_set_member_name(builder, "schema");
-    json_builder_add_int_value(builder, 1);
+    mmrig_json_add_number(builder, "schema", 1);
     json_builder_set_member_name(builder, "usable");
     json_builder_add_boolean_value(builder, mmrig_doctor_worst(findings) < MMRIG_CHECK_FAIL);
     json_builder_set_member_name(builder, "checks");
@@ -114,17 +114,10 @@ JsonNode *mmrig_doctor_json(const GPtrArray *findings)
     for (guint i = 0; i < findings->len; i++) {
         const MmrigFinding *finding = g_ptr_array_index(findings, i);
         json_builder_begin_object(builder);
-        json_builder_set_member_name(builder, "name");
-        json_builder_add_string_value(builder, finding->name);
-        json_builder_set_member_name(builder, "state");
-        json_builder_add_string_value(builder, mmrig_check_state_name(finding->state));
-        json_builder_set_member_name(builder, "text");
-        json_builder_add_string_value(builder, finding->text);
-        json_builder_set_member_name(builder, "mend");
-        if (finding->mend)
-            json_builder_add_string_value(builder, finding->mend);
-        else
-            json_builder_add_null_value(builder);
+        mmrig_json_add_text(builder, "name", finding->name);
+        mmrig_json_add_text(builder, "state", mmrig_check_state_name(finding->state));
+        mmrig_json_add_text(builder, "text", finding->text);
+        mmrig_json_add_text(builder, "mend", finding->mend);
         json_builder_end_object(builder);
     }
     json_builder_end_array(builder);

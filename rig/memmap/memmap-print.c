@@ -2,6 +2,7 @@
 /* A memory map as a table, and as JSON. */
 #include <json-glib/json-glib.h>
 
+#include "base/json-text.h"
 #include "memmap.h"
 
 #define HEX "0x%" G_GINT64_MODIFIER "x"
@@ -73,25 +74,12 @@ char *mmrig_memmap_table(const MmrigMemmap *map, const char *title)
     return g_string_free(text, FALSE);
 }
 
-static void member_int(JsonBuilder *builder, const char *name, guint64 value)
-{
-    json_builder_set_member_name(builder, name);
-    json_builder_add_int_value(builder, (gint64)value);
-}
-
 /* JSON's numbers lose digits in many readers; addresses are text. */
 static void member_hex(JsonBuilder *builder, const char *name, guint64 value)
 {
     g_autofree char *text = g_strdup_printf(HEX, value);
 
-    json_builder_set_member_name(builder, name);
-    json_builder_add_string_value(builder, text);
-}
-
-static void memmap_print_member_text(JsonBuilder *builder, const char *name, const char *value)
-{
-    json_builder_set_member_name(builder, name);
-    json_builder_add_string_value(builder, value);
+    mmrig_json_add_text(builder, name, text);
 }
 
 static void memmap_print_add_entry(JsonBuilder *builder, const MmrigMemmapEntry *entry)
@@ -110,15 +98,15 @@ static void memmap_print_add_entry(JsonBuilder *builder, const MmrigMemmapEntry 
     json_builder_add_boolean_value(builder, entry->specific);
     json_builder_set_member_name(builder, "usable");
     json_builder_add_boolean_value(builder, entry->usable);
-    memmap_print_member_text(builder, "type", entry->type);
+    mmrig_json_add_text(builder, "type", entry->type);
     json_builder_end_object(builder);
 }
 
 static void memmap_print_add_zone(JsonBuilder *builder, const MmrigMemmapZone *zone)
 {
     json_builder_begin_object(builder);
-    member_int(builder, "node", zone->node);
-    memmap_print_member_text(builder, "zone", zone->name);
+    mmrig_json_add_number(builder, "node", zone->node);
+    mmrig_json_add_text(builder, "zone", zone->name);
     member_hex(builder, "start", zone->start);
     member_hex(builder, "spanned", zone->spanned);
     member_hex(builder, "present", zone->present);
@@ -131,8 +119,8 @@ char *mmrig_memmap_json(const MmrigMemmap *map, const char *title)
     g_autoptr(JsonBuilder) builder = json_builder_new();
 
     json_builder_begin_object(builder);
-    member_int(builder, "schema", 1);
-    memmap_print_member_text(builder, "scenario", title);
+    mmrig_json_add_number(builder, "schema", 1);
+    mmrig_json_add_text(builder, "scenario", title);
     json_builder_set_member_name(builder, "efi");
     json_builder_begin_array(builder);
     for (guint i = 0; i < map->entries->len; i++)
@@ -150,7 +138,7 @@ char *mmrig_memmap_json(const MmrigMemmap *map, const char *title)
         json_builder_begin_object(builder);
         member_hex(builder, "base", entry->base);
         member_hex(builder, "size", entry->size);
-        memmap_print_member_text(builder, "name", entry->type);
+        mmrig_json_add_text(builder, "name", entry->type);
         json_builder_end_object(builder);
     }
     json_builder_end_array(builder);

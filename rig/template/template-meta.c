@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/error.h"
+#include "base/json-text.h"
 #include "machine/plan.h"
 #include "mmrig-guest-protocol.h"
 
@@ -33,18 +34,6 @@ static char *state_digest(const char *folder, GError **error)
     return g_compute_checksum_for_data(G_CHECKSUM_SHA256, (const guchar *)bytes, size);
 }
 
-static void template_meta_add_string(JsonBuilder *builder, const char *name, const char *value)
-{
-    json_builder_set_member_name(builder, name);
-    json_builder_add_string_value(builder, value);
-}
-
-static void template_meta_add_int(JsonBuilder *builder, const char *name, gint64 value)
-{
-    json_builder_set_member_name(builder, name);
-    json_builder_add_int_value(builder, value);
-}
-
 gboolean mmrig_template_meta_write(const char *folder, const char *title, const char *nonce,
                                    guint64 memory, GError **error)
 {
@@ -55,12 +44,12 @@ gboolean mmrig_template_meta_write(const char *folder, const char *title, const 
     if (!digest)
         return FALSE;
     json_builder_begin_object(builder);
-    template_meta_add_int(builder, "schema", SCHEMA);
-    template_meta_add_string(builder, "title", title);
-    template_meta_add_int(builder, "made", g_get_real_time() / G_USEC_PER_SEC);
-    template_meta_add_string(builder, "nonce", nonce);
-    template_meta_add_int(builder, "memory", (gint64)memory);
-    template_meta_add_string(builder, "state-sha256", digest);
+    mmrig_json_add_number(builder, "schema", SCHEMA);
+    mmrig_json_add_text(builder, "title", title);
+    mmrig_json_add_number(builder, "made", g_get_real_time() / G_USEC_PER_SEC);
+    mmrig_json_add_text(builder, "nonce", nonce);
+    mmrig_json_add_number(builder, "memory", (gint64)memory);
+    mmrig_json_add_text(builder, "state-sha256", digest);
     json_builder_end_object(builder);
     g_autoptr(JsonNode) root = json_builder_get_root(builder);
     g_autofree char *text = json_to_string(root, TRUE);
