@@ -131,10 +131,8 @@ MmrigExit mmrig_cmd_bench(int argc, char **argv)
     const GOptionEntry entries[] = {
         {"runs", 'r', 0, G_OPTION_ARG_INT, &runs, "How many pairs to measure (default 10)",
          "N"},
-        {"kernel", 'k', 0, G_OPTION_ARG_STRING, &kernel,
-         "Guest kernel: distro, tree, tree:DIR or path:FILE", "KERNEL"},
-        {"accel", 0, 0, G_OPTION_ARG_STRING, &accel,
-         "auto (KVM if it is proved to work), kvm or tcg", "ACCEL"},
+        MMRIG_OPTION_KERNEL(&kernel),
+        MMRIG_OPTION_ACCEL(&accel),
         {"json", 0, 0, G_OPTION_ARG_NONE, &json, "Print the figures as JSON", NULL},
         {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &names, NULL, NULL},
         {NULL, 0, 0, 0, NULL, NULL, NULL},

@@ -115,14 +115,11 @@ MmrigExit mmrig_cmd_memmap(int argc, char **argv)
     g_autoptr(GError) error = NULL;
     gboolean json = FALSE;
     const GOptionEntry entries[] = {
-        {"kernel", 'k', 0, G_OPTION_ARG_STRING, &kernel,
-         "Guest kernel: distro, tree, tree:DIR or path:FILE", "KERNEL"},
-        {"accel", 0, 0, G_OPTION_ARG_STRING, &accel,
-         "auto (KVM if it is proved to work), kvm or tcg", "ACCEL"},
+        MMRIG_OPTION_KERNEL(&kernel),
+        MMRIG_OPTION_ACCEL(&accel),
         {"json", 0, 0, G_OPTION_ARG_NONE, &json, "Print the map as JSON", NULL},
         {"svg", 0, 0, G_OPTION_ARG_FILENAME, &svg, "Also draw the map, into this file", "FILE"},
-        {"scenarios", 0, 0, G_OPTION_ARG_FILENAME, &scenarios,
-         "Folder with the scenarios (default: those that came with mmrig)", "DIR"},
+        MMRIG_OPTION_SCENARIOS(&scenarios),
         {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &names, NULL, NULL},
         {NULL, 0, 0, 0, NULL, NULL, NULL},
     };

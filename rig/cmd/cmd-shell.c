@@ -358,17 +358,12 @@ MmrigExit mmrig_cmd_shell(int argc, char **argv)
     g_auto(GStrv) rest = NULL, devices = NULL;
     g_autoptr(GError) error = NULL;
     const GOptionEntry entries[] = {
-        {"kernel", 'k', 0, G_OPTION_ARG_STRING, &kernel,
-         "Guest kernel: distro, tree, tree:DIR or path:FILE", "KERNEL"},
-        {"accel", 0, 0, G_OPTION_ARG_STRING, &accel,
-         "auto (KVM if it is proved to work), kvm or tcg", "ACCEL"},
-        {"scenarios", 0, 0, G_OPTION_ARG_FILENAME, &scenarios,
-         "Folder with the scenarios (default: those that came with mmrig)", "DIR"},
+        MMRIG_OPTION_KERNEL(&kernel),
+        MMRIG_OPTION_ACCEL(&accel),
+        MMRIG_OPTION_SCENARIOS(&scenarios),
         {"name", 0, 0, G_OPTION_ARG_STRING, &name,
          "What `mmrig inject` is to know the machine by (default: its scenario's name)", "RUN"},
-        {"device", 0, 0, G_OPTION_ARG_STRING_ARRAY, &devices,
-         "Add a device of mmrig's pack, such as mmrig-ras (may be given several times)",
-         "TYPE[,KEY=VALUE...]"},
+        MMRIG_OPTION_DEVICES(&devices),
         {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &rest, NULL, NULL},
         {NULL, 0, 0, 0, NULL, NULL, NULL},
     };

@@ -14,6 +14,29 @@ typedef struct {
     MmrigExit (*run)(int argc, char **argv);
 } MmrigCommand;
 
+/* Options that several commands have: rows of their tables; place is where the value goes. */
+#define MMRIG_OPTION_KERNEL(place)                                                             \
+    {                                                                                          \
+        "kernel", 'k', 0, G_OPTION_ARG_STRING, (place),                                        \
+            "Guest kernel: distro, tree, tree:DIR or path:FILE", "KERNEL"                      \
+    }
+#define MMRIG_OPTION_ACCEL(place)                                                              \
+    {                                                                                          \
+        "accel", 0, 0, G_OPTION_ARG_STRING, (place),                                           \
+            "auto (KVM if it is proved to work), kvm or tcg", "ACCEL"                          \
+    }
+#define MMRIG_OPTION_SCENARIOS(place)                                                          \
+    {                                                                                          \
+        "scenarios", 0, 0, G_OPTION_ARG_FILENAME, (place),                                     \
+            "Folder with the scenarios (default: those that came with mmrig)", "DIR"           \
+    }
+#define MMRIG_OPTION_DEVICES(place)                                                            \
+    {                                                                                          \
+        "device", 0, 0, G_OPTION_ARG_STRING_ARRAY, (place),                                    \
+            "Add a device of mmrig's pack, such as mmrig-ras (may be given several times)",    \
+            "TYPE[,KEY=VALUE...]"                                                              \
+    }
+
 /*
  * Parses a command's options by GOption, and adds --help: that is printed, and ends the
  * process. FALSE with an INPUT or a GOption error; beyond what GOption refuses, an option that
