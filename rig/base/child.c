@@ -57,9 +57,11 @@ GSubprocessLauncher *mmrig_child_launcher(GSubprocessFlags flags)
     return launcher;
 }
 
+const char *const mmrig_child_root_folders[] = {"/usr/sbin", "/sbin", NULL};
+
 char *mmrig_child_find(const char *program, const char *package, GError **error)
 {
-    static const char *const folders[] = {"/usr/sbin", "/sbin", NULL};
+    const char *const *folders = mmrig_child_root_folders;
     g_autofree char *path = g_find_program_in_path(program);
 
     for (guint i = 0; !path && folders[i] && !strchr(program, '/'); i++) {

@@ -55,6 +55,8 @@ gboolean mmrig_child_follow(const char *const *argv, const char *folder, MmrigCh
  * (package may be NULL). Free with g_free().
  */
 char *mmrig_child_find(const char *program, const char *package, GError **error);
+/* Where it looks besides PATH, NULL-terminated. */
+extern const char *const mmrig_child_root_folders[];
 
 /*
  * A descriptor that the processes which watch over commands of this thread hold open, for

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "doctor-tools-private.h"
 
-#include <elf.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "arch/arch.h"
+#include "base/child.h"
 #include "image/guest-image.h"
 #include "vm/esp.h"
 
@@ -53,7 +52,6 @@ static const Tool tools[] = {
 /* Where a run looks for it: for commands in PATH, and where only root's PATH leads. */
 static GStrv tools_folders(const Tool *tool)
 {
-    static const char *const root_folders[] = {"/usr/sbin", "/sbin", NULL};
     const char *path = g_getenv("PATH");
     g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
     g_auto(GStrv) own = g_strsplit(path ? path : "/usr/bin:/bin", ":", -1);
@@ -61,31 +59,8 @@ static GStrv tools_folders(const Tool *tool)
     if (tool->use == MMRIG_TOOL_IMAGE)
         return g_strdupv((char **)mmrig_image_program_folders);
     g_strv_builder_addv(builder, (const char **)own);
-    g_strv_builder_addv(builder, (const char **)root_folders);
+    g_strv_builder_addv(builder, (const char **)mmrig_child_root_folders);
     return g_strv_builder_end(builder);
-}
-
-/* Whether it is an ELF program without an interpreter (the dynamic loader). */
-static gboolean is_static(const char *path)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    Elf64_Ehdr header;
-    gboolean good = FALSE;
-
-    if (fd < 0)
-        return FALSE;
-    if (pread(fd, &header, sizeof header, 0) == sizeof header &&
-        memcmp(header.e_ident, ELFMAG, SELFMAG) == 0 &&
-        header.e_ident[EI_CLASS] == ELFCLASS64) {
-        good = TRUE;
-        for (guint i = 0; good && i < header.e_phnum; i++) {
-            Elf64_Phdr part;
-            off_t at = (off_t)(header.e_phoff + (guint64)i * sizeof part);
-            good = pread(fd, &part, sizeof part, at) == sizeof part && part.p_type != PT_INTERP;
-        }
-    }
-    close(fd);
-    return good;
 }
 
 static gboolean is_there(const char *root, const Tool *tool)
@@ -99,7 +74,7 @@ static gboolean is_there(const char *root, const Tool *tool)
     for (char **folder = folders; *folder; folder++) {
         g_autofree char *path = g_strconcat(root, *folder, "/", tool->program, NULL);
         if (g_file_test(path, G_FILE_TEST_IS_REGULAR) && access(path, X_OK) == 0)
-            return !tool->is_static || is_static(path);
+            return !tool->is_static || mmrig_image_is_static(path);
     }
     return FALSE;
 }

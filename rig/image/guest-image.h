@@ -7,6 +7,9 @@
 /* Where the programs that go into images are looked for (NULL-terminated). */
 extern const char *const mmrig_image_program_folders[];
 
+/* Whether the file is a program for the guest that needs no dynamic loader. */
+gboolean mmrig_image_is_static(const char *program);
+
 /*
  * Returns the path of the initrd in the cache, made if it is not there: images/base.manifest,
  * the agent as /init, each of tests under MMRIG_GUEST_TESTS, each of manifests (names of

@@ -111,6 +111,13 @@ static gboolean find_linkage(const char *program, Linkage *linkage, GError **err
     return ok;
 }
 
+gboolean mmrig_image_is_static(const char *program)
+{
+    Linkage linkage;
+
+    return find_linkage(program, &linkage, NULL) && linkage == LINKED_STATICALLY;
+}
+
 /* ---- What the loader says ------------------------------------------------------------- */
 
 /*

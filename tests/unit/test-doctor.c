@@ -56,10 +56,13 @@ static void put_program(const Place *place, const char *path, gboolean dynamic)
     struct {
         Elf64_Ehdr header;
         Elf64_Phdr parts[2];
-    } elf = {.header = {.e_ident = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64},
-                        .e_phoff = sizeof(Elf64_Ehdr),
-                        .e_phnum = 2},
-             .parts = {{.p_type = PT_LOAD}, {.p_type = dynamic ? PT_INTERP : PT_LOAD}}};
+    } elf = {
+        .header = {.e_ident = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB},
+                   .e_machine = mmrig_arch_default()->elf_machine,
+                   .e_phentsize = sizeof(Elf64_Phdr),
+                   .e_phoff = sizeof(Elf64_Ehdr),
+                   .e_phnum = 2},
+        .parts = {{.p_type = PT_LOAD}, {.p_type = dynamic ? PT_INTERP : PT_LOAD}}};
 
     put(place, path, &elf, sizeof elf, 0755);
 }
