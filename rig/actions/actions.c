@@ -233,6 +233,14 @@ static gboolean sort_arguments(const MmrigAction *action, const char *const *arg
     return TRUE;
 }
 
+GHashTable *mmrig_action_arguments(const char *verb, const char *const *args, GError **error)
+{
+    g_autoptr(GHashTable) values = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, g_free);
+
+    return sort_arguments(find_action(verb), args, values, error) ? g_steal_pointer(&values)
+                                                                  : NULL;
+}
+
 typedef struct {
     const MmrigAction *action;
     MmrigRequest request;

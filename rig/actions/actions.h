@@ -66,5 +66,10 @@ const char *mmrig_action_nearest(const char *verb);
 gboolean mmrig_action_has_address(const char *verb);
 /* and whether it is about several machines; such a one is carried out by who has them all. */
 gboolean mmrig_action_joins_machines(const char *verb);
+/*
+ * For who carries it out: the values of the request's arguments by their keys, all of which the
+ * verb takes. GUEST error. There must be such a verb.
+ */
+GHashTable *mmrig_action_arguments(const char *verb, const char *const *args, GError **error);
 /* The QMP commands the verb needs, NULL-terminated; NULL if there is no such verb. */
 const char *const *mmrig_action_commands(const char *verb);

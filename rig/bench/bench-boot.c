@@ -75,7 +75,7 @@ static gboolean measure_baseline(const MmrigScenario *scenario, const MmrigBootI
     bare.initrd = image;
     g_autoptr(MmrigPlan) plan =
         mmrig_plan_make(mmrig_scenario_machine(scenario, 0), &bare, error);
-    g_autoptr(GArray) backings = plan ? mmrig_backings_new(plan, error) : NULL;
+    g_autoptr(GArray) backings = plan ? mmrig_backings_new(plan, NULL, error) : NULL;
     if (!backings)
         return FALSE;
     gint64 start = g_get_monotonic_time();

@@ -111,12 +111,15 @@ static gboolean memmap_command_draw(const char *path, const char *picture, GErro
 MmrigExit mmrig_cmd_memmap(int argc, char **argv)
 {
     g_autofree char *kernel = NULL, *accel = NULL, *scenarios = NULL, *svg = NULL;
+    g_autofree char *machine = NULL;
     g_auto(GStrv) names = NULL;
     g_autoptr(GError) error = NULL;
     gboolean json = FALSE;
     const GOptionEntry entries[] = {
         MMRIG_OPTION_KERNEL(&kernel),
         MMRIG_OPTION_ACCEL(&accel),
+        {"machine", 0, 0, G_OPTION_ARG_STRING, &machine,
+         "Which machine, in a scenario of several; the others are not started", "MACHINE"},
         {"json", 0, 0, G_OPTION_ARG_NONE, &json, "Print the map as JSON", NULL},
         {"svg", 0, 0, G_OPTION_ARG_FILENAME, &svg, "Also draw the map, into this file", "FILE"},
         MMRIG_OPTION_SCENARIOS(&scenarios),
@@ -138,8 +141,10 @@ MmrigExit mmrig_cmd_memmap(int argc, char **argv)
     MmrigSelection selection = {.folder = scenarios ? scenarios : installed,
                                 .names = (const char *const *)names};
     g_autoptr(GPtrArray) chosen = mmrig_setup_select(&selection, &error);
-    g_autoptr(MmrigSetup) setup =
-        chosen ? mmrig_setup_open(kernel, accel ? accel : "auto", &error) : NULL;
+    if (!chosen ||
+        !mmrig_scenario_choose_machine(g_ptr_array_index(chosen, 0), machine, &error))
+        return mmrig_error_report(error);
+    g_autoptr(MmrigSetup) setup = mmrig_setup_open(kernel, accel ? accel : "auto", &error);
     mmrig_setup_say_note(setup);
     g_autoptr(MmrigMemmap) map =
         setup ? memmap_command_obtain(setup, g_ptr_array_index(chosen, 0), &error) : NULL;

@@ -127,9 +127,12 @@ static gboolean run_command_parse_arguments(int argc, char **argv, RunArguments 
 static gboolean run_command_add_devices(const RunArguments *arguments,
                                         const GPtrArray *scenarios, GError **error)
 {
-    if (arguments->keep && (scenarios->len != 1 || arguments->repeat != 1)) {
+    if (arguments->keep &&
+        (scenarios->len != 1 || arguments->repeat != 1 ||
+         ((const MmrigScenario *)g_ptr_array_index(scenarios, 0))->machines->len != 1)) {
         g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
-                    "--keep keeps one machine: name one scenario, and do not repeat it");
+                    "--keep keeps one machine: name one scenario that has one, and do not "
+                    "repeat it");
         return FALSE;
     }
     if ((guint64)scenarios->len * (guint64)arguments->repeat > G_MAXINT) {

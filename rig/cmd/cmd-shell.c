@@ -318,7 +318,7 @@ static int run_shell(const MmrigSetup *setup, const MmrigScenario *scenario,
     MmrigBootInputs inputs = mmrig_setup_inputs(setup, image, MMRIG_START_COLD);
     g_autoptr(MmrigPlan) plan =
         mmrig_plan_make(mmrig_scenario_machine(scenario, 0), &inputs, error);
-    g_autoptr(GArray) backings = plan ? mmrig_backings_new(plan, error) : NULL;
+    g_autoptr(GArray) backings = plan ? mmrig_backings_new(plan, NULL, error) : NULL;
     if (!backings)
         return -1;
     const MmrigInstanceOptions start = {
@@ -355,12 +355,15 @@ static int run_shell(const MmrigSetup *setup, const MmrigScenario *scenario,
 MmrigExit mmrig_cmd_shell(int argc, char **argv)
 {
     g_autofree char *kernel = NULL, *accel = NULL, *scenarios = NULL, *name = NULL;
+    g_autofree char *machine = NULL;
     g_auto(GStrv) rest = NULL, devices = NULL;
     g_autoptr(GError) error = NULL;
     const GOptionEntry entries[] = {
         MMRIG_OPTION_KERNEL(&kernel),
         MMRIG_OPTION_ACCEL(&accel),
         MMRIG_OPTION_SCENARIOS(&scenarios),
+        {"machine", 0, 0, G_OPTION_ARG_STRING, &machine,
+         "Which machine, in a scenario of several; the others are not started", "MACHINE"},
         {"name", 0, 0, G_OPTION_ARG_STRING, &name,
          "What `mmrig inject` is to know the machine by (default: its scenario's name)", "RUN"},
         MMRIG_OPTION_DEVICES(&devices),
@@ -386,7 +389,8 @@ MmrigExit mmrig_cmd_shell(int argc, char **argv)
     g_autoptr(GPtrArray) chosen = mmrig_setup_select(&selection, &error);
     if (!chosen)
         return mmrig_error_report(error);
-    if (name && !mmrig_keeper_name_free(name, &error))
+    if ((name && !mmrig_keeper_name_free(name, &error)) ||
+        !mmrig_scenario_choose_machine(g_ptr_array_index(chosen, 0), machine, &error))
         return mmrig_error_report(error);
     for (char **device = devices; device && *device; device++) {
         if (!mmrig_scenario_add_pack_device(g_ptr_array_index(chosen, 0), *device, &error))

@@ -51,6 +51,8 @@ struct MmrigDeviceClass {
     const char *const *commands;
     /* Whether it is one that the device pack adds to QEMU. */
     gboolean of_pack;
+    /* Whether two machines have one each of the same id, which are joined. */
+    gboolean joins_machines;
 
     /* Bytes of memory that it has: what the guest can address in it, and the host sets aside.
      */

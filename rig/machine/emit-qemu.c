@@ -200,7 +200,18 @@ static void emit_firmware(GPtrArray *argv, const MmrigPlan *plan)
         mmrig_plan_fd(plan, MMRIG_BACKING_VARIABLES));
 }
 
-static void emit_channels(GPtrArray *argv)
+static guint channels_count_links(const MmrigPlan *plan)
+{
+    guint links = 0;
+
+    for (guint i = 0; i < plan->devices->len; i++) {
+        const MmrigDevice *device = g_ptr_array_index(plan->devices, i);
+        links += device->class == &mmrig_device_link;
+    }
+    return links;
+}
+
+static void emit_channels(GPtrArray *argv, const MmrigPlan *plan)
 {
     static const struct {
         const char *name;
@@ -218,7 +229,8 @@ static void emit_channels(GPtrArray *argv)
     mmrig_argv_pair(argv, "-mon", "chardev=rig.qmp,mode=control");
     mmrig_argv_pair(argv, "-serial", "chardev:rig.console");
     /* Port 0 of a virtio-serial device is for consoles; generic ports count from 1. */
-    mmrig_argv_pair(argv, "-device", "virtio-serial-pci,id=rig.serial,max_ports=3");
+    mmrig_argv_format(argv, "-device", "virtio-serial-pci,id=rig.serial,max_ports=%u",
+                      1 + MMRIG_PORTS + channels_count_links(plan));
     mmrig_argv_pair(argv, "-device",
                     "virtserialport,bus=rig.serial.0,nr=1,chardev=rig.control,"
                     "name=" MMRIG_PORT_CONTROL);
@@ -279,7 +291,7 @@ GStrv mmrig_plan_emit_qemu(const MmrigPlan *plan)
     emit_memory(argv, plan);
     if (plan->boot.firmware)
         emit_firmware(argv, plan);
-    emit_channels(argv);
+    emit_channels(argv, plan);
     /* Each QEMU picks a new number for it, and a kernel that sees it change was forked. */
     if (plan->spec->vmgenid)
         mmrig_argv_pair(argv, "-device", "vmgenid,id=rig.vmgenid,guid=auto");

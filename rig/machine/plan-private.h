@@ -16,6 +16,10 @@ gboolean mmrig_spec_problem(MmrigSpecProblem *problem, const char *section, cons
 gboolean mmrig_device_check_node(const MmrigMachineSpec *spec, const MmrigDevice *device,
                                  guint node, MmrigSpecProblem *problem);
 
+/* The ports of virtio-serial that are the rig's own: the console's, which is left out, and two.
+ */
+#define MMRIG_PORTS 2
+
 /* Adds a backing, whose size may be 0. It is the plan's. */
 MmrigBacking *mmrig_plan_add_backing(MmrigPlan *plan, const char *device, guint64 size);
 /* The number that the backing of this name has in QEMU; there must be one. */

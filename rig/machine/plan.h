@@ -85,7 +85,7 @@ typedef struct {
 
 void mmrig_esp_free(MmrigEsp *esp);
 
-/* A file that QEMU maps as a device's memory. */
+/* A file that QEMU maps as a device's memory, or another descriptor that it inherits. */
 typedef struct {
     char *device; /* the device's id, or one of MMRIG_BACKING_* */
     guint64 size;
@@ -93,6 +93,7 @@ typedef struct {
     char
         *source; /* the file that it begins as a copy of, whose size counts; NULL: all zeroes */
     MmrigEsp *esp; /* or what it is made to hold; its size is what that takes. NULL: as above */
+    gboolean link; /* no file: the end of a link to another machine (vm/link.h) */
 } MmrigBacking;
 
 /* What starts the kernel, and what it is given. */

@@ -37,7 +37,7 @@ typedef struct {
     MmrigLoad load;
     char *folder;
     MmrigLiveItem *live;
-    MmrigBootInputs inputs;
+    MmrigBootInputs inputs[MMRIG_SCENARIO_MACHINES_MAX]; /* of each machine */
     MmrigRunOptions options;
 } Member;
 
@@ -48,9 +48,21 @@ static void batch_item_free(gpointer data)
     MmrigBatchItem *item = data;
 
     g_free(item->unmet);
-    g_free(item->image);
+    g_strfreev(item->images);
     g_free(item->template);
     g_free(item);
+}
+
+/* What all machines of the scenario take. */
+static MmrigLoad batch_item_load(const MmrigBatchItem *item, MmrigAccel accel)
+{
+    MmrigLoad all = {0};
+
+    for (guint i = 0; i < item->scenario->machines->len; i++) {
+        MmrigLoad load = mmrig_schedule_load(mmrig_scenario_machine(item->scenario, i), accel);
+        mmrig_schedule_add(&all, &load);
+    }
+    return all;
 }
 
 static MmrigBootInputs template_inputs(const MmrigSetup *setup, const char *image)
@@ -83,7 +95,7 @@ static void name_template(const MmrigSetup *setup, MmrigBatchItem *item, gboolea
         return;
     }
     if (!why) {
-        const MmrigBootInputs inputs = template_inputs(setup, item->image);
+        const MmrigBootInputs inputs = template_inputs(setup, item->images[0]);
 
         g_autoptr(GPtrArray) words = g_ptr_array_new();
         const MmrigForkable what = mmrig_setup_forkable(scenario, 0, words);
@@ -120,20 +132,38 @@ gboolean mmrig_batch_make_template(const MmrigSetup *setup, const MmrigScenario 
     return template != NULL;
 }
 
+/* The images of the scenario's machines, NULL-terminated, or NULL with error. */
+static GStrv prepare_images(const MmrigSetup *setup, const MmrigScenario *scenario,
+                            GError **error)
+{
+    g_autoptr(GStrvBuilder) images = g_strv_builder_new();
+
+    for (guint i = 0; i < scenario->machines->len; i++) {
+        g_autofree char *image = mmrig_setup_image(setup, scenario, i, NULL, error);
+        if (!image)
+            return NULL;
+        g_strv_builder_add(images, image);
+    }
+    return g_strv_builder_end(images);
+}
+
 /*
- * Makes the disk that a machine boots from, if it has one, as long as no machine runs that
+ * Makes the disks that machines boot from, if they have one, as long as no machine runs that
  * would have to wait. What is wrong is told by the run, which needs it.
  */
-static void prepare_disk(const MmrigSetup *setup, const MmrigBatchItem *item)
+static void prepare_disks(const MmrigSetup *setup, const MmrigBatchItem *item)
 {
-    const MmrigBootInputs inputs = mmrig_setup_inputs(setup, item->image, MMRIG_START_COLD);
-    g_autoptr(MmrigPlan) plan =
-        mmrig_plan_make(mmrig_scenario_machine(item->scenario, 0), &inputs, NULL);
+    for (guint i = 0; i < item->scenario->machines->len; i++) {
+        const MmrigBootInputs inputs =
+            mmrig_setup_inputs(setup, item->images[i], MMRIG_START_COLD);
+        g_autoptr(MmrigPlan) plan =
+            mmrig_plan_make(mmrig_scenario_machine(item->scenario, i), &inputs, NULL);
 
-    for (guint i = 0; plan && i < plan->backings->len; i++) {
-        const MmrigBacking *backing = g_ptr_array_index(plan->backings, i);
-        if (backing->esp)
-            g_free(mmrig_esp_ensure(backing->esp, NULL));
+        for (guint k = 0; plan && k < plan->backings->len; k++) {
+            const MmrigBacking *backing = g_ptr_array_index(plan->backings, k);
+            if (backing->esp)
+                g_free(mmrig_esp_ensure(backing->esp, NULL));
+        }
     }
 }
 
@@ -151,12 +181,12 @@ GPtrArray *mmrig_batch_prepare(const MmrigSetup *setup, const GPtrArray *scenari
         item->unmet = mmrig_setup_unmet(setup, item->scenario);
         if (item->unmet)
             continue;
-        item->image = mmrig_setup_image(setup, item->scenario, 0, NULL, &cause);
-        if (item->image) {
+        item->images = prepare_images(setup, item->scenario, &cause);
+        if (item->images) {
             name_template(setup, item, cold);
             /* A template's maker makes the disk itself. */
             if (!item->template && !item->unmet)
-                prepare_disk(setup, item);
+                prepare_disks(setup, item);
         } else if (g_error_matches(cause, MMRIG_ERROR, MMRIG_ERROR_UNMET)) {
             /* The others are not its affair. */
             item->unmet = g_strdup(cause->message);
@@ -281,12 +311,14 @@ static Member *member_new(Batch *batch, guint index, GError **error)
     member->batch = batch;
     member->item = item;
     member->number = index * options->repeat + repeat - 1;
-    member->load = mmrig_schedule_load(mmrig_scenario_machine(item->scenario, 0), setup->accel);
+    member->load = batch_item_load(item, setup->accel);
     member->folder = mmrig_output_folder(batch->output, item->scenario, repeat, error);
-    member->inputs = mmrig_setup_inputs(setup, item->image, MMRIG_START_COLD);
+    for (guint i = 0; i < item->scenario->machines->len; i++)
+        member->inputs[i] =
+            mmrig_setup_inputs(setup, item->images ? item->images[i] : NULL, MMRIG_START_COLD);
     member->options = (MmrigRunOptions){
         .scenario = item->scenario,
-        .inputs = &member->inputs,
+        .inputs = member->inputs,
         .timeout = options->timeout,
         .folder = member->folder,
         .kernel = setup->kernel->spec,
@@ -360,10 +392,8 @@ static void batch_make(Batch *batch, guint index)
     g_autofree char *title = g_strdup_printf("the template of %s", item->scenario->name);
     Making *making = g_new0(Making, 1);
 
-    *making = (Making){
-        batch, item->share,
-        mmrig_schedule_load(mmrig_scenario_machine(item->scenario, 0), options->setup->accel),
-        mmrig_live_begin(mmrig_output_live(batch->output), title)};
+    *making = (Making){batch, item->share, batch_item_load(item, options->setup->accel),
+                       mmrig_live_begin(mmrig_output_live(batch->output), title)};
     item->share->making = TRUE;
     mmrig_schedule_add(&batch->running, &making->load);
     mmrig_template_child_async(options->words, index, item->share->name, batch->cancellable,
@@ -377,7 +407,7 @@ static gboolean batch_load(Batch *batch, MmrigBatchItem *item)
     g_autoptr(GError) error = NULL;
 
     if (!share->template && !share->why) {
-        const MmrigBootInputs inputs = template_inputs(batch->options->setup, item->image);
+        const MmrigBootInputs inputs = template_inputs(batch->options->setup, item->images[0]);
         g_autoptr(GPtrArray) words = g_ptr_array_new();
         const MmrigForkable what = mmrig_setup_forkable(item->scenario, 0, words);
         MmrigTemplate *template = mmrig_template_find(&what, &inputs, &error);
@@ -412,8 +442,7 @@ static Turn batch_turn(Batch *batch, guint index)
 {
     const MmrigBatchOptions *options = batch->options;
     MmrigBatchItem *item = g_ptr_array_index(options->items, index);
-    MmrigLoad load =
-        mmrig_schedule_load(mmrig_scenario_machine(item->scenario, 0), options->setup->accel);
+    MmrigLoad load = batch_item_load(item, options->setup->accel);
 
     if (item->unmet)
         return TURN_STARTS;

@@ -15,7 +15,7 @@
 typedef struct {
     const MmrigScenario *scenario;
     char *unmet;              /* why it cannot run here, or NULL */
-    char *image;              /* NULL if it cannot run */
+    GStrv images;             /* of each machine; NULL if it cannot run */
     char *template;           /* the name of the one to fork; NULL boots the machine */
     struct MmrigShare *share; /* the batch's own, of that name */
     gboolean told;            /* that it is booted after all */

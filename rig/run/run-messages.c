@@ -18,6 +18,24 @@ typedef struct {
     guint64 seq;
 } Request;
 
+/* Answers a request: with fields (NULL-terminated, maybe none), or with the problem. */
+static void run_message_reply(MmrigRunMachine *machine, guint64 seq, const char *const *fields,
+                              const char *problem)
+{
+    g_autofree char *number = g_strdup_printf("%" G_GUINT64_FORMAT, seq);
+    g_autoptr(GPtrArray) words = g_ptr_array_new();
+
+    g_ptr_array_add(words, (gpointer) "reply");
+    g_ptr_array_add(words, number);
+    g_ptr_array_add(words, (gpointer)(problem ? "error" : "ok"));
+    if (problem)
+        g_ptr_array_add(words, (gpointer)problem);
+    for (; !problem && fields && *fields; fields++)
+        g_ptr_array_add(words, (gpointer)*fields);
+    g_ptr_array_add(words, NULL);
+    mmrig_instance_send(machine->instance, (const char *const *)words->pdata);
+}
+
 static void on_action_done(GObject *source G_GNUC_UNUSED, GAsyncResult *result, gpointer data)
 {
     g_autofree Request *request = data;
@@ -25,51 +43,71 @@ static void on_action_done(GObject *source G_GNUC_UNUSED, GAsyncResult *result, 
     MmrigRunMachine *machine = request->machine;
     g_autoptr(GError) error = NULL;
     g_auto(GStrv) reply = mmrig_action_perform_finish(result, &error);
-    g_autofree char *seq = g_strdup_printf("%" G_GUINT64_FORMAT, request->seq);
-    g_autoptr(GPtrArray) words = g_ptr_array_new();
 
     if (g_task_get_completed(task) || machine->generation != request->generation ||
         mmrig_instance_is_ending(machine->instance))
         return;
     machine->requests--;
-    g_ptr_array_add(words, (gpointer) "reply");
-    g_ptr_array_add(words, seq);
-    g_ptr_array_add(words, (gpointer)(reply ? "ok" : "error"));
-    if (!reply)
-        g_ptr_array_add(words, error->message);
-    for (char **word = reply; word && *word; word++)
-        g_ptr_array_add(words, *word);
-    g_ptr_array_add(words, NULL);
-    mmrig_instance_send(machine->instance, (const char *const *)words->pdata);
+    run_message_reply(machine, request->seq, (const char *const *)reply,
+                      reply ? NULL : error->message);
 }
 
-static void run_message_refuse(MmrigRunMachine *machine, guint64 seq, const char *why)
+void mmrig_run_answer_meeting(guint machine, guint64 request, const char *const *fields,
+                              const char *problem, gpointer data)
 {
-    g_autofree char *number = g_strdup_printf("%" G_GUINT64_FORMAT, seq);
+    MmrigRun *run = data;
+    MmrigRunMachine *one = g_ptr_array_index(run->machines, machine);
 
-    mmrig_instance_send(machine->instance,
-                        (const char *const[]){"reply", number, "error", why, NULL});
+    if (mmrig_instance_is_ending(one->instance))
+        return;
+    one->requests--;
+    run_message_reply(one, request, fields, problem);
+}
+
+/* A request that is about all machines of the run. There is one: meet. */
+static void on_joint_request(MmrigRunMachine *machine, const MmrigGuestMessage *message)
+{
+    MmrigRun *run = machine->run;
+    const char *verb = message->request.verb;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GHashTable) values = mmrig_action_arguments(verb, message->request.args, &error);
+
+    if (!run->meeting) {
+        run_message_reply(machine, message->number, NULL, "there is no other machine");
+    } else if (!values) {
+        run_message_reply(machine, message->number, NULL, error->message);
+    } else if (g_strcmp0(run->options.scenario->fault.request.drop, verb) == 0) {
+        run_message_reply(machine, message->number, NULL, NULL);
+    } else {
+        machine->requests++;
+        mmrig_meeting_ask(run->meeting, machine->number, message->number,
+                          g_hash_table_lookup(values, "name"),
+                          g_hash_table_lookup(values, "value"));
+    }
 }
 
 static void on_request(MmrigRunMachine *machine, const MmrigGuestMessage *message)
 {
     MmrigInstance *instance = machine->instance;
-    const MmrigScenario *scenario = machine->run->options.scenario;
     const char *verb = message->request.verb;
     MmrigActionContext context = {mmrig_instance_qmp(instance), mmrig_instance_pid(instance),
-                                  mmrig_scenario_machine(scenario, 0),
-                                  &scenario->fault.request};
+                                  machine->spec,
+                                  &machine->run->options.scenario->fault.request};
 
     if (!machine->evidence.started || mmrig_instance_is_ending(instance))
         return;
-    if (!mmrig_test_may(mmrig_scenario_test(scenario, 0), verb)) {
+    if (!mmrig_test_may(machine->test, verb)) {
         g_autofree char *why =
             g_strdup_printf("the scenario's [test] requests do not allow \"%s\"", verb);
-        run_message_refuse(machine, message->number, why);
+        run_message_reply(machine, message->number, NULL, why);
         return;
     }
     if (machine->requests >= REQUESTS_MAX) {
-        run_message_refuse(machine, message->number, "too many requests at once");
+        run_message_reply(machine, message->number, NULL, "too many requests at once");
+        return;
+    }
+    if (mmrig_action_joins_machines(verb)) {
+        on_joint_request(machine, message);
         return;
     }
     machine->requests++;
@@ -108,7 +146,7 @@ static void add_point(MmrigRun *run, const MmrigGuestMessage *message)
 
 static void save_stderr(MmrigRunMachine *machine, const MmrigGuestMessage *message)
 {
-    const char *folder = machine->run->options.folder;
+    const char *folder = machine->folder;
 
     if (!folder || machine->stderr_bytes >= STDERR_LIMIT)
         return;
@@ -141,6 +179,8 @@ static void on_done(MmrigRunMachine *machine, const MmrigGuestMessage *message)
     evidence->how = message->done.how;
     evidence->number = message->done.number;
     machine->output_bytes = message->done.output_bytes;
+    if (machine->run->meeting)
+        mmrig_meeting_leave(machine->run->meeting, machine->number);
     mmrig_run_end_if_whole(machine->run);
 }
 

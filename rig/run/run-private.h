@@ -1,18 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A run under way, for the two files that drive it: run.c and run-messages.c. */
+/* A run under way, for the files that drive it: run.c and run-*.c. */
 #pragma once
 
 #include "judge-private.h"
 #include "keeper/keeper.h"
+#include "meeting-private.h"
 #include "run.h"
 #include "vm/instance.h"
+#include "vm/link.h"
 
 typedef struct MmrigRun MmrigRun;
 
 /* One machine of the run, and what is seen of it in one boot. */
 typedef struct {
     MmrigRun *run;
-    const char *name; /* borrowed; NULL if it is the only one */
+    guint number;                 /* in the scenario */
+    const char *name;             /* borrowed; NULL if it is the only one */
+    const MmrigMachineSpec *spec; /* the scenario's */
+    const MmrigTest *test;        /* likewise */
+    char *folder;                 /* for its files, or NULL for none */
     MmrigBootInputs inputs;
     const MmrigTemplate *template; /* to fork in the first boot, or NULL */
     gboolean arrived;              /* the fork goes on from where the template was */
@@ -25,10 +31,11 @@ typedef struct {
     MmrigKtap *ktap;
     guint requests;       /* under way */
     guint64 output_bytes; /* what "done" said */
-    gboolean ended;
+    gboolean ready, ended;
     guint generation; /* grows with each boot, so that a late callback knows its own */
     MmrigEvidence evidence;
-    GPtrArray *texts; /* owns what evidence points to */
+    MmrigResult *alone; /* the verdict on this machine, once it is made */
+    GPtrArray *texts;   /* owns what evidence points to */
 } MmrigRunMachine;
 
 struct MmrigRun {
@@ -36,6 +43,7 @@ struct MmrigRun {
     MmrigResult *result;
     GTask *task;               /* owns the run, and is owed a result */
     GPtrArray *machines;       /* of MmrigRunMachine */
+    MmrigLinks *links;         /* between them */
     GCancellable *cancellable; /* the caller's, or NULL */
     gulong cancel_handler;
     guint boots, boot;
@@ -43,16 +51,38 @@ struct MmrigRun {
     gint64 start_us;
 
     /* Of this boot. */
-    MmrigKeeper *keeper; /* once the test is over, and the machine is kept */
-    gboolean kept;       /* and judged */
+    MmrigMeeting *meeting; /* of the tests of several machines, or NULL */
+    MmrigKeeper *keeper;   /* once the test is over, and the machine is kept */
+    gboolean kept;         /* and judged */
 };
 
 /* Remembers the first text of its kind, which lives as long as the boot. */
 void mmrig_run_record(MmrigRunMachine *machine, const char **field, const char *format, ...)
     G_GNUC_PRINTF(3, 4);
-/* "done" counts once every byte that it announces has come. */
+/* A test counts as done once every byte that "done" announces has come. */
 void mmrig_run_end_if_whole(MmrigRun *run);
 
 /* What a machine says while its test is under way. */
 void mmrig_run_on_message(MmrigInstance *instance, const MmrigGuestMessage *message,
                           gpointer machine);
+/* The run's meeting answers a machine's request. data is the run. */
+void mmrig_run_answer_meeting(guint machine, guint64 request, const char *const *fields,
+                              const char *problem, gpointer data);
+
+/* With what it takes to start it; inputs and links are those of the run. */
+MmrigRunMachine *mmrig_run_machine_new(MmrigRun *run, guint number, GError **error);
+void mmrig_run_machine_free(MmrigRunMachine *machine);
+/* The machine is gone, and nothing of this boot counts any more. */
+void mmrig_run_machine_end_boot(MmrigRunMachine *machine);
+/* A first boot that is started again begins with what it began with. */
+gboolean mmrig_run_machine_renew(MmrigRunMachine *machine, GError **error);
+/* What the next boot begins with: what this one has left, but for faults. */
+gboolean mmrig_run_machine_next_boot(MmrigRunMachine *machine, GError **error);
+
+/*
+ * The verdict on one machine in this boot, unsettled if all is well so far; made once. It is
+ * the machine's.
+ */
+const MmrigResult *mmrig_run_judge_machine(MmrigRunMachine *machine);
+/* The verdict on all of them, into the run's result. Their KTAP goes there too. */
+void mmrig_run_judge_boot(MmrigRun *run);

@@ -1,46 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Theory of operation. A run goes through its boots one by one. In each, its machines
- * (vm/instance.h) become ready, are told to run the test, and end; the first that ends takes
- * the others along. Whatever happens meanwhile is only written down as evidence. The one place
- * where a boot is judged is after all of its machines are gone and what they had said is read.
- * A machine that is kept is judged when its test is done, as it goes on.
+ * (vm/instance.h) become ready, are told to run their tests once all are, and end; the first
+ * that ends takes the others along, unless that is how it is to end. Whatever happens meanwhile
+ * is only written down as evidence. The one place where a boot is judged is after all of its
+ * machines are gone and what they had said is read. A machine that is kept is judged when its
+ * test is done, as it goes on.
  */
 #include "run.h"
-
-#include <string.h>
 
 #include "base/error.h"
 #include "run-private.h"
 #include "template/arrival.h"
-#include "vm/backing.h"
-
-#define CONSOLE_TAIL 20
 
 static void start_boot(MmrigRun *run);
-
-static void machine_end_boot(MmrigRunMachine *machine)
-{
-    g_clear_pointer(&machine->instance, mmrig_instance_free);
-    g_clear_pointer(&machine->ktap, mmrig_ktap_free);
-    g_ptr_array_set_size(machine->texts, 0);
-    memset(&machine->evidence, 0, sizeof(machine->evidence));
-    machine->requests = 0;
-    machine->output_bytes = 0;
-    machine->ended = FALSE;
-    machine->generation++;
-}
-
-static void machine_free(gpointer data)
-{
-    MmrigRunMachine *machine = data;
-
-    machine_end_boot(machine);
-    g_clear_pointer(&machine->backings, g_array_unref);
-    g_ptr_array_unref(machine->texts);
-    mmrig_plan_free(machine->plan);
-    g_free(machine);
-}
 
 static MmrigRunMachine *run_machine(const MmrigRun *run, guint number)
 {
@@ -50,8 +23,9 @@ static MmrigRunMachine *run_machine(const MmrigRun *run, guint number)
 static void free_boot(MmrigRun *run)
 {
     g_clear_pointer(&run->keeper, mmrig_keeper_free);
+    g_clear_pointer(&run->meeting, mmrig_meeting_free);
     for (guint i = 0; i < run->machines->len; i++)
-        machine_end_boot(run_machine(run, i));
+        mmrig_run_machine_end_boot(run_machine(run, i));
     run->kept = FALSE;
 }
 
@@ -63,6 +37,7 @@ static void run_free(gpointer data)
     g_cancellable_disconnect(run->cancellable, run->cancel_handler);
     g_clear_object(&run->cancellable);
     g_ptr_array_unref(run->machines);
+    mmrig_links_free(run->links);
     mmrig_result_free(run->result);
     g_free(run);
 }
@@ -103,40 +78,6 @@ static void run_end_boot(MmrigRun *run)
         set_stage(run, MMRIG_STAGE_ENDING);
 }
 
-static void judge_machine(MmrigRunMachine *machine)
-{
-    MmrigRun *run = machine->run;
-    MmrigResult *result = run->result;
-    MmrigEvidence *evidence = &machine->evidence;
-    const MmrigInstanceEvidence *seen = mmrig_instance_evidence(machine->instance);
-    gboolean open = !result->settled;
-
-    evidence->panic = seen->panic;
-    evidence->agent_failure = seen->agent_failure;
-    evidence->protocol_error = seen->protocol_error;
-    evidence->time_limit = seen->time_limit;
-    if (!evidence->rig_error)
-        evidence->rig_error = seen->rig_error;
-    evidence->obituary = seen->end;
-    evidence->guest_end = seen->guest_end;
-    evidence->silent = seen->silent;
-    evidence->ktap = machine->ktap;
-    mmrig_ktap_end(machine->ktap, &evidence->ktap_problem);
-    mmrig_judge(mmrig_scenario_test(run->options.scenario, 0), evidence, result);
-    if (open && result->settled && result->verdict != MMRIG_PASS &&
-        result->verdict != MMRIG_SKIP && !result->console_tail)
-        result->console_tail = mmrig_instance_console(machine->instance, CONSOLE_TAIL);
-    if (evidence->started)
-        mmrig_result_add_ktap(result, machine->name, run->boots > 1 ? run->boot + 1 : 0,
-                              g_steal_pointer(&machine->ktap));
-}
-
-static void judge_boot(MmrigRun *run)
-{
-    for (guint i = 0; i < run->machines->len; i++)
-        judge_machine(run_machine(run, i));
-}
-
 /* The verdict is final. */
 static void run_settle(MmrigRun *run)
 {
@@ -159,7 +100,7 @@ static void keep_machine(MmrigRun *run)
         mmrig_instance_blame_rig(instance, error);
         return;
     }
-    judge_boot(run);
+    mmrig_run_judge_boot(run);
     run_settle(run);
     run->kept = TRUE;
     set_stage(run, MMRIG_STAGE_KEPT);
@@ -167,14 +108,24 @@ static void keep_machine(MmrigRun *run)
         run->options.kept(run->result, mmrig_keeper_name(run->keeper));
 }
 
+/* A machine that has ended is complete if that is how it was to end: by a panic. */
+static gboolean is_complete(MmrigRunMachine *machine)
+{
+    if (machine->ended) {
+        const MmrigResult *alone = mmrig_run_judge_machine(machine);
+        return alone->settled && alone->verdict == MMRIG_PASS;
+    }
+    return machine->evidence.done &&
+           mmrig_instance_output_total(machine->instance) >= machine->output_bytes;
+}
+
 void mmrig_run_end_if_whole(MmrigRun *run)
 {
     if (run->kept)
         return;
     for (guint i = 0; i < run->machines->len; i++) {
-        const MmrigRunMachine *machine = run_machine(run, i);
-        if (!machine->evidence.done ||
-            mmrig_instance_output_total(machine->instance) < machine->output_bytes)
+        MmrigRunMachine *machine = run_machine(run, i);
+        if (!is_complete(machine))
             return;
     }
     if (run->options.keep && run->boot + 1 == run->boots &&
@@ -205,8 +156,9 @@ static guint test_limit(const MmrigRun *run)
 }
 
 /* The line by which the agent starts the test. Free with g_strfreev(). */
-static GStrv test_line(const MmrigRun *run)
+static GStrv test_line(const MmrigRunMachine *machine)
 {
+    const MmrigRun *run = machine->run;
     g_autoptr(GPtrArray) words = g_ptr_array_new();
     g_autofree char *id = g_strdup_printf("%u", run->boot + 1);
     g_autofree char *limit_ms = g_strdup_printf("%u000", test_limit(run));
@@ -214,30 +166,45 @@ static GStrv test_line(const MmrigRun *run)
     g_ptr_array_add(words, (gpointer) "run");
     g_ptr_array_add(words, id);
     g_ptr_array_add(words, limit_ms);
-    mmrig_test_words(mmrig_scenario_test(run->options.scenario, 0), run->boot, words);
+    mmrig_test_words(machine->test, run->boot, words);
     return g_strdupv((GStrv)words->pdata);
 }
 
 /* What happens from here on is the test's doing. A fork was told of it on its arrival. */
-static void run_on_ready(MmrigInstance *instance, const char *boot_id, gpointer data)
+static void begin_test(MmrigRunMachine *machine)
+{
+    guint limit = test_limit(machine->run);
+
+    if (mmrig_instance_is_ending(machine->instance))
+        return;
+    machine->evidence.started = TRUE;
+    mmrig_instance_limit(machine->instance, limit + MMRIG_GRACE,
+                         "the test did not end within %u s and the guest did not end it either",
+                         limit);
+    if (!machine->template) {
+        g_auto(GStrv) line = test_line(machine);
+        mmrig_instance_send(machine->instance, (const char *const *)line);
+    }
+}
+
+/* Tests of several machines begin together, so that the time limit of each is its own. */
+static void run_on_ready(MmrigInstance *instance G_GNUC_UNUSED, const char *boot_id,
+                         gpointer data)
 {
     MmrigRunMachine *machine = data;
     MmrigRun *run = machine->run;
-    guint limit = test_limit(run);
 
+    machine->ready = TRUE;
     g_free(run->result->boot_id);
     run->result->boot_id = g_strdup(boot_id);
+    for (guint i = 0; i < run->machines->len; i++)
+        if (!run_machine(run, i)->ready)
+            return;
     if (run->result->boot_us < 0)
         run->result->boot_us = g_get_monotonic_time() - run->start_us;
-    machine->evidence.started = TRUE;
-    mmrig_instance_limit(instance, limit + MMRIG_GRACE,
-                         "the test did not end within %u s and the guest did not end it either",
-                         limit);
     set_stage(run, MMRIG_STAGE_TESTING);
-    if (!machine->template) {
-        g_auto(GStrv) line = test_line(run);
-        mmrig_instance_send(instance, (const char *const *)line);
-    }
+    for (guint i = 0; i < run->machines->len; i++)
+        begin_test(run_machine(run, i));
 }
 
 /* A fork on its way, in a callback that may come when its boot is over. */
@@ -271,7 +238,7 @@ static void run_on_connected(MmrigInstance *instance, gpointer data)
 
     if (!machine->template)
         return;
-    g_auto(GStrv) line = test_line(machine->run);
+    g_auto(GStrv) line = test_line(machine);
     ForkArrival *arrival = g_new0(ForkArrival, 1);
     arrival->machine = machine;
     arrival->task = g_object_ref(machine->run->task);
@@ -287,55 +254,6 @@ static void judge_rig_error(MmrigRun *run, const GError *error)
     const MmrigEvidence evidence = {.rig_error = error->message};
 
     mmrig_judge(mmrig_scenario_test(run->options.scenario, 0), &evidence, run->result);
-}
-
-/* Makes the machine's backing of this number what it was at first. */
-static gboolean machine_renew(MmrigRunMachine *machine, guint number, GError **error)
-{
-    return mmrig_backing_empty(g_ptr_array_index(machine->plan->backings, number),
-                               g_array_index(machine->backings, int, number), error);
-}
-
-/* The same for the backing of this device, which may be NULL. */
-static gboolean renew_device(MmrigRunMachine *machine, const char *device, GError **error)
-{
-    for (guint i = 0; device && i < machine->plan->backings->len; i++) {
-        const MmrigBacking *backing = g_ptr_array_index(machine->plan->backings, i);
-        if (strcmp(backing->device, device) == 0 && !machine_renew(machine, i, error))
-            return FALSE;
-    }
-    return TRUE;
-}
-
-/* A first boot that is started again begins with what it began with. */
-static gboolean renew_all(MmrigRunMachine *machine, GError **error)
-{
-    for (guint i = 0; i < machine->backings->len; i++)
-        if (!machine_renew(machine, i, error))
-            return FALSE;
-    return TRUE;
-}
-
-/* A fork's next boot is a boot: of the same machine, with the memory of its own. */
-static gboolean leave_template(MmrigRunMachine *machine, GError **error)
-{
-    if (!machine->template)
-        return TRUE;
-    machine->inputs.kind = MMRIG_START_COLD;
-    MmrigPlan *plan = mmrig_plan_make(mmrig_scenario_machine(machine->run->options.scenario, 0),
-                                      &machine->inputs, error);
-    GArray *backings =
-        plan ? mmrig_backings_inherit(plan, machine->plan, machine->backings, error) : NULL;
-    if (!backings) {
-        mmrig_plan_free(plan);
-        return FALSE;
-    }
-    g_array_unref(machine->backings);
-    mmrig_plan_free(machine->plan);
-    machine->backings = backings;
-    machine->plan = plan;
-    machine->template = NULL;
-    return TRUE;
 }
 
 /* Gives the result away; the run may be gone after this. */
@@ -355,22 +273,12 @@ static void run_break(MmrigRun *run, const GError *error)
     run_finish(run);
 }
 
-static gboolean prepare_next_boot(MmrigRunMachine *machine, GError **error)
-{
-    const MmrigScenario *scenario = machine->run->options.scenario;
-
-    return leave_template(machine, error) &&
-           renew_device(machine, scenario->fault.truncate, error) &&
-           (mmrig_scenario_machine(scenario, 0)->keep_variables ||
-            renew_device(machine, MMRIG_BACKING_VARIABLES, error));
-}
-
 static void start_next_boot(MmrigRun *run)
 {
     g_autoptr(GError) error = NULL;
 
     for (guint i = 0; i < run->machines->len; i++) {
-        if (!prepare_next_boot(run_machine(run, i), &error)) {
+        if (!mmrig_run_machine_next_boot(run_machine(run, i), &error)) {
             run_break(run, error);
             return;
         }
@@ -431,7 +339,7 @@ static void boot_again(MmrigRun *run)
     free_boot(run);
     /* A later boot is one as if the power was cut. */
     for (guint i = 0; run->boot == 0 && i < run->machines->len; i++) {
-        if (!renew_all(run_machine(run, i), &error)) {
+        if (!mmrig_run_machine_renew(run_machine(run, i), &error)) {
             run_break(run, error);
             return;
         }
@@ -457,7 +365,7 @@ static void run_boot_ended(MmrigRun *run)
         return;
     }
     if (!kept)
-        judge_boot(run);
+        mmrig_run_judge_boot(run);
     free_boot(run);
     if (kept) {
         /* Ending it is what the cancellation was for. */
@@ -484,15 +392,22 @@ static void run_on_ended(MmrigInstance *instance G_GNUC_UNUSED, gpointer data)
 {
     MmrigRunMachine *machine = data;
     MmrigRun *run = machine->run;
+    gboolean all = TRUE;
 
     machine->ended = TRUE;
-    for (guint i = 0; i < run->machines->len; i++) {
-        if (!run_machine(run, i)->ended) {
-            run_end_boot(run);
-            return;
-        }
+    for (guint i = 0; i < run->machines->len; i++)
+        all = all && run_machine(run, i)->ended;
+    if (all) {
+        run_boot_ended(run);
+        return;
     }
-    run_boot_ended(run);
+    if (!is_complete(machine)) {
+        run_end_boot(run);
+        return;
+    }
+    if (run->meeting)
+        mmrig_meeting_leave(run->meeting, machine->number);
+    mmrig_run_end_if_whole(run);
 }
 
 static gboolean machine_start(MmrigRunMachine *machine, GError **error)
@@ -504,14 +419,13 @@ static gboolean machine_start(MmrigRunMachine *machine, GError **error)
         .output = run_on_output,
         .ended = run_on_ended,
     };
-    const MmrigRunOptions *options = &machine->run->options;
     const MmrigInstanceOptions start = {
         .plan = machine->plan,
         .backings = machine->backings,
         .kind = machine->inputs.kind,
         .nonce = machine->template ? machine->template->nonce : NULL,
-        .folder = options->folder,
-        .boot_timeout = options->boot_timeout,
+        .folder = machine->folder,
+        .boot_timeout = machine->run->options.boot_timeout,
     };
 
     machine->ktap = mmrig_ktap_new(NULL, NULL);
@@ -519,10 +433,24 @@ static gboolean machine_start(MmrigRunMachine *machine, GError **error)
     return machine->instance != NULL;
 }
 
+/* Where the tests of several machines wait for each other; NULL for one. */
+static MmrigMeeting *meeting_of_run(MmrigRun *run)
+{
+    g_autoptr(GPtrArray) names = g_ptr_array_new();
+
+    if (run->machines->len < 2)
+        return NULL;
+    for (guint i = 0; i < run->machines->len; i++)
+        g_ptr_array_add(names, (gpointer)run_machine(run, i)->name);
+    g_ptr_array_add(names, NULL);
+    return mmrig_meeting_new((const char *const *)names->pdata, mmrig_run_answer_meeting, run);
+}
+
 static void start_boot(MmrigRun *run)
 {
     g_autoptr(GError) error = NULL;
 
+    run->meeting = meeting_of_run(run);
     for (guint i = 0; i < run->machines->len; i++) {
         if (!machine_start(run_machine(run, i), &error)) {
             free_boot(run);
@@ -538,28 +466,6 @@ static void on_cancelled(GCancellable *cancellable G_GNUC_UNUSED, MmrigRun *run)
     run_end_boot(run);
 }
 
-static MmrigRunMachine *machine_new(MmrigRun *run, GError **error)
-{
-    const MmrigRunOptions *options = &run->options;
-    MmrigRunMachine *machine = g_new0(MmrigRunMachine, 1);
-
-    machine->run = run;
-    machine->texts = g_ptr_array_new_with_free_func(g_free);
-    machine->template = options->template;
-    machine->inputs = *options->inputs;
-    machine->inputs.kind = options->template ? MMRIG_START_FORK : MMRIG_START_COLD;
-    machine->plan =
-        mmrig_plan_make(mmrig_scenario_machine(options->scenario, 0), &machine->inputs, error);
-    if (machine->plan)
-        machine->backings =
-            options->template ? mmrig_template_backings(options->template, machine->plan, error)
-                              : mmrig_backings_new(machine->plan, error);
-    if (machine->backings)
-        return machine;
-    machine_free(machine);
-    return NULL;
-}
-
 void mmrig_run_async(const MmrigRunOptions *options, GCancellable *cancellable,
                      GAsyncReadyCallback callback, gpointer data)
 {
@@ -571,15 +477,18 @@ void mmrig_run_async(const MmrigRunOptions *options, GCancellable *cancellable,
     run->task = task;
     run->options = *options;
     run->result = mmrig_run_result_new(options);
-    run->machines = g_ptr_array_new_with_free_func(machine_free);
+    run->machines = g_ptr_array_new_with_free_func((GDestroyNotify)mmrig_run_machine_free);
+    run->links = mmrig_links_new(options->scenario->fault.cut);
     run->boots = mmrig_scenario_boots(options->scenario);
     run->start_us = g_get_monotonic_time();
-    MmrigRunMachine *machine = machine_new(run, &error);
-    if (!machine) {
-        run_break(run, error);
-        return;
+    for (guint i = 0; i < options->scenario->machines->len; i++) {
+        MmrigRunMachine *machine = mmrig_run_machine_new(run, i, &error);
+        if (!machine) {
+            run_break(run, error);
+            return;
+        }
+        g_ptr_array_add(run->machines, machine);
     }
-    g_ptr_array_add(run->machines, machine);
     if (g_task_return_error_if_cancelled(task)) {
         g_object_unref(task);
         return;

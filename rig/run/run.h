@@ -23,8 +23,8 @@ typedef enum {
 /* Borrowed until the run is finished. */
 typedef struct {
     const MmrigScenario *scenario;
-    const MmrigBootInputs *inputs;
-    const MmrigTemplate *template; /* to fork; NULL boots the machine */
+    const MmrigBootInputs *inputs; /* one for each of its machines */
+    const MmrigTemplate *template; /* of the only machine, to fork; NULL boots the machines */
     guint timeout;                 /* seconds; 0: the scenario's own */
     guint boot_timeout;            /* seconds; 0: MMRIG_BOOT_TIMEOUT */
     const char *folder;            /* an existing folder for its files, or NULL for none */

@@ -17,7 +17,7 @@ void mmrig_schedule_add(MmrigLoad *running, const MmrigLoad *load)
 {
     running->machines += load->machines;
     running->cpus += load->cpus;
-    running->memory += load->memory;
+    running->memory = schedule_sum(running->memory, load->memory);
 }
 
 void mmrig_schedule_remove(MmrigLoad *running, const MmrigLoad *load)

@@ -245,12 +245,7 @@ static gboolean add_one(GPtrArray *chosen, const char *folder, const char *name,
     if (!scenario)
         return FALSE;
     g_ptr_array_add(chosen, scenario);
-    if (scenario->machines->len == 1)
-        return TRUE;
-    g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
-                "%s: scenarios of several machines are read, but cannot be run yet",
-                scenario->path);
-    return FALSE;
+    return TRUE;
 }
 
 /* Adds the scenario, and its twins if they are wanted; skips it if areas, or NULL, lack its

@@ -18,6 +18,21 @@ static gboolean check_fault_verb(MmrigParser *parser, const char *key, const cha
                "'%s' is not among the requests that the test may make ([test] requests)", verb);
 }
 
+/* A link that a fault cuts must be one that there is. */
+static gboolean check_fault_cut(MmrigParser *parser, GError **error)
+{
+    const char *id = parser->scenario->fault.cut;
+
+    for (guint i = 0; id && i < parser->scenario->machines->len; i++) {
+        const MmrigDevice *device =
+            mmrig_spec_device(mmrig_scenario_machine(parser->scenario, i), id);
+        if (device && device->class->joins_machines)
+            return TRUE;
+    }
+    return !id ||
+           mmrig_parser_wrong(parser, error, "fault", "cut", "there is no [link %s]", id);
+}
+
 static gboolean check_fault_truncate(MmrigParser *parser, GError **error)
 {
     const char *id = parser->scenario->fault.truncate;
@@ -125,5 +140,6 @@ gboolean mmrig_parser_check(MmrigParser *parser, GError **error)
             return FALSE;
     return check_fault_verb(parser, "drop", scenario->fault.request.drop, error) &&
            check_fault_verb(parser, "shift", scenario->fault.request.shift, error) &&
-           check_fault_shift(parser, error) && check_fault_truncate(parser, error);
+           check_fault_shift(parser, error) && check_fault_truncate(parser, error) &&
+           check_fault_cut(parser, error);
 }

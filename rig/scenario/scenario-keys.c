@@ -131,6 +131,8 @@ static const MmrigIniKey fault_keys[] = {
      "answer this request with ok and do nothing", NULL, NULL},
     {"shift", &shift_type, IN_SCENARIO(fault.request.shift), 0, 0, 0, NULL, FALSE,
      "move every address in this request by so many bytes", NULL, NULL},
+    {"cut", &mmrig_ini_name, IN_SCENARIO(fault.cut), 0, 0, 0, NULL, FALSE,
+     "this link joins nothing: what is written into it goes nowhere", NULL, NULL},
     {"truncate", &mmrig_ini_name, IN_SCENARIO(fault.truncate), 0, 0, 0, NULL, FALSE,
      "empty the backing file of this device between two boots", NULL, NULL},
 };
@@ -140,7 +142,7 @@ static const MmrigIniKey twin_keys[] = {
      "why the twin must fail", NULL, NULL},
 };
 
-const MmrigIniKey mmrig_scenario_machine_key = {
+static const MmrigIniKey scenario_machine_key = {
     "machine",
     &mmrig_ini_name,
     0,
@@ -152,6 +154,18 @@ const MmrigIniKey mmrig_scenario_machine_key = {
     "whose device it is, in a scenario of several machines",
     NULL,
     NULL};
+
+static const MmrigIniKey scenario_machines_key = {"machines",
+                                                  &mmrig_ini_names,
+                                                  0,
+                                                  0,
+                                                  2,
+                                                  0,
+                                                  NULL,
+                                                  TRUE,
+                                                  "the names of the two that it joins",
+                                                  NULL,
+                                                  NULL};
 
 static const MmrigIniSection scenario_section = MMRIG_INI_SECTION("scenario", scenario_keys);
 static const MmrigIniSection test_section = MMRIG_INI_SECTION("test", test_keys);
@@ -208,10 +222,18 @@ const char *mmrig_scenario_section_nearest(const char *name)
     return mmrig_nearest((const char *const *)names->pdata, name);
 }
 
+const MmrigIniKey *mmrig_scenario_owner_key(const MmrigScenarioSection *section)
+{
+    if (section->owner != MMRIG_OWNER_DEVICE)
+        return NULL;
+    return section->class->joins_machines ? &scenario_machines_key : &scenario_machine_key;
+}
+
 const MmrigIniKey *mmrig_scenario_key(const MmrigScenarioSection *section, const char *key)
 {
-    if (section->owner == MMRIG_OWNER_DEVICE &&
-        strcmp(key, mmrig_scenario_machine_key.name) == 0)
-        return &mmrig_scenario_machine_key;
+    const MmrigIniKey *owner = mmrig_scenario_owner_key(section);
+
+    if (owner && strcmp(key, owner->name) == 0)
+        return owner;
     return mmrig_ini_find(section->section, key);
 }

@@ -31,8 +31,12 @@ const MmrigScenarioSection *mmrig_scenario_section(const char *name);
 /* The section nearest to a misspelt one, or NULL. */
 const char *mmrig_scenario_section_nearest(const char *name);
 
-/* NULL if the section has no such key. Any device's section has "machine" as well. */
+/* NULL if the section has no such key. A device's section has that of its owner as well. */
 const MmrigIniKey *mmrig_scenario_key(const MmrigScenarioSection *section, const char *key);
 
-/* The one key that every device's section has: its offset is that in a char *. */
-extern const MmrigIniKey mmrig_scenario_machine_key;
+/*
+ * The key that says whose device it is, in a scenario of several machines: "machine", or
+ * "machines" for what joins two of them. NULL if the section is no device's. Its value is read
+ * into a char *, or a GStrv.
+ */
+const MmrigIniKey *mmrig_scenario_owner_key(const MmrigScenarioSection *section);

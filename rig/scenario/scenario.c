@@ -23,6 +23,48 @@ MmrigTest *mmrig_scenario_test(const MmrigScenario *scenario, guint number)
     return g_ptr_array_index(scenario->tests, number);
 }
 
+/* Removes all but the one of this number. */
+static void scenario_keep_machine(MmrigScenario *scenario, guint number)
+{
+    for (guint i = scenario->machines->len; i-- > 0;) {
+        if (i == number)
+            continue;
+        g_ptr_array_remove_index(scenario->machines, i);
+        g_ptr_array_remove_index(scenario->tests, i);
+    }
+    g_clear_pointer(&mmrig_scenario_machine(scenario, 0)->name, g_free);
+}
+
+gboolean mmrig_scenario_choose_machine(MmrigScenario *scenario, const char *name,
+                                       GError **error)
+{
+    g_autoptr(GString) names = g_string_new(NULL);
+
+    if (scenario->machines->len == 1 && !name)
+        return TRUE;
+    for (guint i = 0; i < scenario->machines->len; i++) {
+        const char *one = mmrig_scenario_machine(scenario, i)->name;
+        if (name && g_strcmp0(one, name) == 0) {
+            scenario_keep_machine(scenario, i);
+            return TRUE;
+        }
+        g_string_append_printf(names, "%s%s", i ? ", " : "", one ? one : "");
+    }
+    if (scenario->machines->len == 1)
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
+                    "--machine %s: %s has one machine, which needs no name", name,
+                    scenario->name);
+    else if (name)
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
+                    "--machine %s: %s has no such machine; it has %s", name, scenario->name,
+                    names->str);
+    else
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
+                    "%s has several machines; say which one with --machine: %s", scenario->name,
+                    names->str);
+    return FALSE;
+}
+
 guint mmrig_scenario_boots(const MmrigScenario *scenario)
 {
     const MmrigTest *test = mmrig_scenario_test(scenario, 0);
@@ -179,28 +221,74 @@ static gboolean scenario_read_machine(MmrigParser *parser, const char *name, GEr
     return TRUE;
 }
 
-/* The machine that the device's section names; the only one needs no name. */
-static MmrigMachineSpec *scenario_device_machine(MmrigParser *parser, const char *group,
-                                                 GError **error)
+static MmrigMachineSpec *scenario_find_machine(const MmrigParser *parser, const char *name)
 {
-    const char *key = mmrig_scenario_machine_key.name;
-    g_autofree char *name = g_key_file_get_value(parser->file, group, key, NULL);
-
-    if (!*parser->machines) {
-        if (!name)
-            return mmrig_scenario_machine(parser->scenario, 0);
-        mmrig_parser_wrong(parser, error, group, key, "there is one machine only; remove this");
-        return NULL;
-    }
-    for (guint i = 0; name && i < parser->scenario->machines->len; i++) {
+    for (guint i = 0; i < parser->scenario->machines->len; i++) {
         MmrigMachineSpec *spec = mmrig_scenario_machine(parser->scenario, i);
-        if (strcmp(spec->name, g_strstrip(name)) == 0)
+        if (g_strcmp0(spec->name, name) == 0)
             return spec;
     }
-    g_autofree char *all = g_strjoinv(", ", parser->machines);
-    mmrig_parser_wrong(parser, error, group, key, "%s; write one of %s",
-                       name ? "there is no such machine" : "missing", all);
     return NULL;
+}
+
+/* "no such machine", or what else is wrong with the names of a device's machines. */
+static gboolean scenario_blame_owner(MmrigParser *parser, const char *group, const char *key,
+                                     const char *problem, GError **error)
+{
+    g_autofree char *all = g_strjoinv(", ", parser->machines);
+
+    return mmrig_parser_wrong(parser, error, group, key, "%s; write %s of %s", problem,
+                              strcmp(key, "machine") == 0 ? "one" : "two", all);
+}
+
+/* Adds the machines that the device's section names; the only one needs no name. */
+static gboolean scenario_find_owners(MmrigParser *parser, const MmrigScenarioSection *section,
+                                     const char *group, GPtrArray *specs, GError **error)
+{
+    const char *key = mmrig_scenario_owner_key(section)->name;
+    gboolean joins = section->class->joins_machines;
+    g_autofree char *value = g_key_file_get_value(parser->file, group, key, NULL);
+    g_auto(GStrv) names = g_strsplit_set(value ? g_strstrip(value) : "", " \t", -1);
+
+    if (!*parser->machines && joins)
+        return mmrig_parser_wrong(parser, error, group, NULL,
+                                  "it joins two machines, and there is one; add [machine NAME] "
+                                  "sections");
+    if (!*parser->machines && value)
+        return mmrig_parser_wrong(parser, error, group, key,
+                                  "there is one machine only; remove this");
+    if (!*parser->machines) {
+        g_ptr_array_add(specs, mmrig_scenario_machine(parser->scenario, 0));
+        return TRUE;
+    }
+    if (!value || !*value)
+        return scenario_blame_owner(parser, group, key, "missing", error);
+    for (char **name = names; *name; name++) {
+        MmrigMachineSpec *spec = scenario_find_machine(parser, *name);
+        if (**name && !spec)
+            return scenario_blame_owner(parser, group, key, "there is no such machine", error);
+        if (**name && !g_ptr_array_find(specs, spec, NULL))
+            g_ptr_array_add(specs, spec);
+    }
+    if (specs->len != (joins ? 2 : 1))
+        return scenario_blame_owner(
+            parser, group, key,
+            joins ? "these are not two machines" : "a device has one machine", error);
+    return TRUE;
+}
+
+static gboolean scenario_read_device(MmrigParser *parser, const MmrigScenarioSection *section,
+                                     const char *group, const char *id, MmrigMachineSpec *spec,
+                                     GError **error)
+{
+    const MmrigIniSection own = {group, section->section->keys, section->section->count};
+
+    if (spec->devices->len == MMRIG_DEVICES_MAX)
+        return mmrig_parser_complain(error, parser->path, group, NULL,
+                                     "too many devices; at most %d", MMRIG_DEVICES_MAX);
+    MmrigDevice *device = mmrig_device_new(section->class, id);
+    g_ptr_array_add(spec->devices, device);
+    return scenario_read_section(parser, &own, NULL, device, error);
 }
 
 static gboolean scenario_read_devices(MmrigParser *parser, GError **error)
@@ -211,21 +299,16 @@ static gboolean scenario_read_devices(MmrigParser *parser, GError **error)
         const char *id;
         g_autofree char *name = mmrig_parser_split(*group, &id);
         const MmrigScenarioSection *section = mmrig_scenario_section(name);
-        MmrigMachineSpec *spec;
+        g_autoptr(GPtrArray) specs = g_ptr_array_new();
 
         if (section->owner != MMRIG_OWNER_DEVICE)
             continue;
-        spec = scenario_device_machine(parser, *group, error);
-        if (!spec)
+        if (!scenario_find_owners(parser, section, *group, specs, error))
             return FALSE;
-        if (spec->devices->len == MMRIG_DEVICES_MAX)
-            return mmrig_parser_complain(error, parser->path, *group, NULL,
-                                         "too many devices; at most %d", MMRIG_DEVICES_MAX);
-        MmrigDevice *device = mmrig_device_new(section->class, id);
-        g_ptr_array_add(spec->devices, device);
-        const MmrigIniSection own = {*group, section->section->keys, section->section->count};
-        if (!scenario_read_section(parser, &own, NULL, device, error))
-            return FALSE;
+        for (guint i = 0; i < specs->len; i++)
+            if (!scenario_read_device(parser, section, *group, id, g_ptr_array_index(specs, i),
+                                      error))
+                return FALSE;
     }
     return TRUE;
 }

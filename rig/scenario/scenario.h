@@ -25,6 +25,7 @@ typedef enum {
 /* What the rig does wrong on purpose ([fault]); set by twins. */
 typedef struct {
     MmrigActionFault request;
+    char *cut;      /* this link is in both machines, and joins nothing; or NULL */
     char *truncate; /* the backing file of this device is emptied between boots, or NULL */
 } MmrigFault;
 
@@ -61,6 +62,12 @@ typedef struct {
 /* The machine of this number (from 0), and the test that runs on it. The scenario's. */
 MmrigMachineSpec *mmrig_scenario_machine(const MmrigScenario *scenario, guint number);
 MmrigTest *mmrig_scenario_test(const MmrigScenario *scenario, guint number);
+/*
+ * Makes it a scenario of one machine, the one of this name; NULL is right if there is one only.
+ * INPUT error.
+ */
+gboolean mmrig_scenario_choose_machine(MmrigScenario *scenario, const char *name,
+                                       GError **error);
 /* How many times its machines are booted, one after the other. */
 guint mmrig_scenario_boots(const MmrigScenario *scenario);
 /* Why its machines are booted and never forked, or NULL. The scenario's, or static text. */

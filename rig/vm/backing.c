@@ -50,6 +50,10 @@ static gboolean copy_source(const MmrigBacking *backing, int fd, GError **error)
 
 gboolean mmrig_backing_empty(const MmrigBacking *backing, int fd, GError **error)
 {
+    if (backing->link) {
+        mmrig_link_drain(fd);
+        return TRUE;
+    }
     if (backing->esp)
         return mmrig_esp_copy(backing->esp, fd, error);
     if (ftruncate(fd, 0) == 0 && ftruncate(fd, (off_t)backing->size) == 0)
@@ -60,19 +64,28 @@ gboolean mmrig_backing_empty(const MmrigBacking *backing, int fd, GError **error
     return FALSE;
 }
 
-GArray *mmrig_backings_new(const MmrigPlan *machine, GError **error)
+/* A file without a name, or -1. */
+static int backing_make(const MmrigBacking *backing, GError **error)
+{
+    g_autofree char *name = g_strconcat("mmrig-", backing->device, NULL);
+    int fd = memfd_create(name, MFD_CLOEXEC);
+
+    if (fd < 0)
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG, "cannot make a backing for %s: %s",
+                    backing->device, g_strerror(errno));
+    return fd;
+}
+
+GArray *mmrig_backings_new(const MmrigPlan *machine, MmrigLinks *links, GError **error)
 {
     g_autoptr(GArray) fds = mmrig_backing_array();
 
     for (guint i = 0; i < machine->backings->len; i++) {
         const MmrigBacking *backing = g_ptr_array_index(machine->backings, i);
-        g_autofree char *name = g_strconcat("mmrig-", backing->device, NULL);
-        int fd = memfd_create(name, MFD_CLOEXEC);
-        if (fd < 0) {
-            g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG, "cannot make a backing for %s: %s",
-                        backing->device, g_strerror(errno));
+        int fd = backing->link ? mmrig_links_take(links, backing->device, error)
+                               : backing_make(backing, error);
+        if (fd < 0)
             return NULL;
-        }
         g_array_append_val(fds, fd);
         if (!mmrig_backing_empty(backing, fd, error))
             return NULL;

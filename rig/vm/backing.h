@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "link.h"
 #include "machine/plan.h"
 
 /* An empty array of descriptors (int), which are closed when it is freed. */
@@ -13,9 +14,10 @@ GArray *mmrig_backing_array(void);
 
 /*
  * One descriptor for each of machine->backings, in their order, as they are at first. Closed
- * when the array is freed (g_array_unref()).
+ * when the array is freed (g_array_unref()). links joins it to other machines of its run; NULL:
+ * it stands alone.
  */
-GArray *mmrig_backings_new(const MmrigPlan *machine, GError **error);
+GArray *mmrig_backings_new(const MmrigPlan *machine, MmrigLinks *links, GError **error);
 
 /*
  * The same for a machine that goes on with what another one had: the descriptors of backings of
@@ -24,7 +26,8 @@ GArray *mmrig_backings_new(const MmrigPlan *machine, GError **error);
 GArray *mmrig_backings_inherit(const MmrigPlan *machine, const MmrigPlan *other,
                                const GArray *fds, GError **error);
 
-/* Makes the file what it was at first: all zeroes, a copy of its source, or a disk to boot
- * from.
+/*
+ * Makes the file what it was at first: all zeroes, a copy of its source, or a disk to boot
+ * from. A link is as new when nothing is under way on it.
  */
 gboolean mmrig_backing_empty(const MmrigBacking *backing, int fd, GError **error);

@@ -133,7 +133,7 @@ static gboolean kvm_boot(Proof *proof, const MmrigBootInputs *inputs, guint seco
     const MmrigMachineSpec spec = {
         .title = (char *)NAME, .cpus = 1, .memory = MEMORY, .devices = devices};
     g_autoptr(MmrigPlan) plan = mmrig_plan_make(&spec, inputs, error);
-    g_autoptr(GArray) backings = plan ? mmrig_backings_new(plan, error) : NULL;
+    g_autoptr(GArray) backings = plan ? mmrig_backings_new(plan, NULL, error) : NULL;
 
     if (!backings)
         return FALSE;

@@ -2,6 +2,7 @@
 #include "fake-qemu-script.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,7 +42,8 @@ static const char *play_word(char **text)
 
 static int play_fd(const char *name)
 {
-    static const char *const names[] = {"", "", "stderr", "qmp", "control", "ktap", "console"};
+    static const char *const names[] = {"",        "",     "stderr",  "qmp",
+                                        "control", "ktap", "console", "link"};
 
     for (int fd = 2; fd < (int)(sizeof names / sizeof *names); fd++)
         if (strcmp(names[fd], name) == 0)
@@ -100,6 +102,21 @@ static void play_hear(const char *word)
     }
 }
 
+static void play_find(char *text)
+{
+    char found[LINE_SIZE];
+    size_t size = play_unescape(text);
+
+    for (size_t used = 0; used < size;) {
+        ssize_t got = read(play_fd("link"), found + used, size - used);
+        if (got <= 0)
+            play_fail("nothing comes over the link");
+        used += (size_t)got;
+    }
+    if (memcmp(found, text, size) != 0)
+        play_fail("something else comes over the link");
+}
+
 static void play_stray(void)
 {
     char byte;
@@ -140,6 +157,8 @@ static void play_step(char *step, FILE *qmp, FakeAnswer answer)
         play_flood(rest);
     } else if (strcmp(verb, "hear") == 0) {
         play_hear(rest);
+    } else if (strcmp(verb, "find") == 0) {
+        play_find(rest);
     } else if (strcmp(verb, "command") == 0) {
         do {
             if (!answer(qmp, name))
@@ -152,6 +171,13 @@ static void play_step(char *step, FILE *qmp, FakeAnswer answer)
         play_stray();
     } else if (strcmp(verb, "show") == 0) {
         play_show();
+    } else if (strcmp(verb, "pause") == 0) {
+        usleep((useconds_t)atoi(rest) * 1000);
+    } else if (strcmp(verb, "touch") == 0) {
+        close(open(rest, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+    } else if (strcmp(verb, "there") == 0) {
+        if (access(rest, F_OK) != 0)
+            play_fail("there is no such file");
     } else if (strcmp(verb, "exit") == 0) {
         exit(atoi(rest));
     } else if (strcmp(verb, "kill") == 0) {

@@ -2,13 +2,17 @@
 /*
  * A machine as a script, for the tests of what the rig does with one. One step a line:
  *
- *   say qmp|control|ktap|console|stderr TEXT   with C's escapes in octal, \n, \r and \\
+ *   say qmp|control|ktap|console|stderr|link TEXT   with C's escapes in octal, \n, \r and \\
  *   flood qmp|... SIZE TEXT                    TEXT again and again, SIZE bytes of it at least
  *   hear WORD      reads the agent's lines until one begins with WORD
+ *   find TEXT      reads the link, and fails if that is not what comes
  *   command NAME   reads and answers QMP's commands up to this one
  *   event TEXT     an event of QMP's; TEXT is JSON
  *   stray          leaves a process behind, in a session of its own, that holds all open
  *   show           prints environment and open descriptors
+ *   pause MS       does nothing for so long
+ *   touch FILE     makes the file
+ *   there FILE     fails if there is no such file
  *   exit STATUS, kill SIGNAL
  *   serve          answers QMP until its end, and ends
  *   wait           until it is killed

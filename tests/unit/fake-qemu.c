@@ -20,7 +20,8 @@
  *     dies       prints an error and ends with status 1
  *     stops      tells of a guest that was stopped
  *   MMRIG_FAKE_QEMU_SCRIPT  a file that says what it does from its greeting on
- *                           (fake-qemu-script.h)
+ *                           (fake-qemu-script.h); with ".NAME" behind its own name it is that
+ * of the machine NAME only
  */
 #include <fcntl.h>
 #include <stdbool.h>
@@ -159,10 +160,27 @@ static bool answer_next(FILE *in, char *name)
     return more;
 }
 
+/* The script of this machine of several, by its -name "mmrig-SCENARIO.MACHINE"; else the one.
+ */
+static const char *script_of(const char *script, int argc, char **argv)
+{
+    static char own[4096];
+
+    for (int i = 1; script && i + 1 < argc; i++) {
+        const char *dot = strcmp(argv[i], "-name") == 0 ? strchr(argv[i + 1], '.') : NULL;
+        if (!dot)
+            continue;
+        snprintf(own, sizeof(own), "%s%s", script, dot);
+        if (access(own, R_OK) == 0)
+            return own;
+    }
+    return script;
+}
+
 int main(int argc, char **argv)
 {
     const char *starts = getenv("MMRIG_FAKE_QEMU_STARTS");
-    const char *script = getenv("MMRIG_FAKE_QEMU_SCRIPT");
+    const char *script = script_of(getenv("MMRIG_FAKE_QEMU_SCRIPT"), argc, argv);
     FILE *in;
 
     if (argc == 3 && strcmp(argv[1], "-L") == 0 && strcmp(argv[2], "help") == 0) {

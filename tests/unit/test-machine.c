@@ -93,6 +93,10 @@ static const Case cases[] = {
           "node-distances = 10,20,30 20,10,40 30,40,10\n"
           "node-latency = 0-0=100 0-1=200\nnode-bandwidth = 0-1=5120M\n",
      MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_START_COLD},
+    {"link",
+     BASE "[machine left]\n[machine right]\n[link a]\nmachines = left right\n"
+          "[disk d0]\nmachine = left\nsize = 1M\n[link b]\nmachines = right left\n",
+     MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_START_COLD},
     {"fork-nodes", BASE "[machine]\nnodes = 2\n", MMRIG_ACCEL_TCG, "/boot/vmlinux",
      MMRIG_START_FORK},
 };

@@ -30,20 +30,27 @@ static void docs_write(const char *path, const char *text)
     g_test_fail_printf("wrote %s; run again without MMRIG_DOCS_UPDATE", path);
 }
 
-/* The rows of the guide's table, one a line. */
+static void docs_add_row(GString *rows, const char *section, const MmrigIniKey *key)
+{
+    g_autofree char *values = key->type->describe(key);
+
+    g_string_append_printf(rows, "| `%s` | `%s` | %s | %s | %s |\n", section, key->name, values,
+                           key->required ? "required" : (key->fallback ? key->fallback : ""),
+                           key->meaning);
+}
+
+/* The rows of the guide's table, one a line. That all devices have "machine" is told in words.
+ */
 static char *docs_table(void)
 {
     g_autoptr(GString) rows = g_string_new(NULL);
 
-    for (const MmrigScenarioSection *one = mmrig_scenario_sections(); one->section; one++)
-        for (gsize i = 0; i < one->section->count; i++) {
-            const MmrigIniKey *key = &one->section->keys[i];
-            g_autofree char *values = key->type->describe(key);
-            g_string_append_printf(
-                rows, "| `%s` | `%s` | %s | %s | %s |\n", one->section->name, key->name, values,
-                key->required ? "required" : (key->fallback ? key->fallback : ""),
-                key->meaning);
-        }
+    for (const MmrigScenarioSection *one = mmrig_scenario_sections(); one->section; one++) {
+        for (gsize i = 0; i < one->section->count; i++)
+            docs_add_row(rows, one->section->name, &one->section->keys[i]);
+        if (one->owner == MMRIG_OWNER_DEVICE && one->class->joins_machines)
+            docs_add_row(rows, one->section->name, mmrig_scenario_owner_key(one));
+    }
     return g_string_free(g_steal_pointer(&rows), FALSE);
 }
 

@@ -374,6 +374,38 @@ static void test_sizes(void)
     }
 }
 
+/* What `mmrig shell` and `mmrig memmap` start of a scenario of several machines. */
+static void test_choose_machine(void)
+{
+    static const char text[] = BASE "[machine a]\ncpus = 2\n[machine b]\ncpus = 3\n"
+                                    "[link l]\nmachines = a b\n[test b]\ntest = other\n";
+    static const struct {
+        const char *text, *name, *problem;
+    } wrong[] = {
+        {text, NULL, "x has several machines; say which one with --machine: a, b"},
+        {text, "c", "--machine c: x has no such machine; it has a, b"},
+        {BASE, "a", "--machine a: x has one machine, which needs no name"},
+    };
+    g_autoptr(GError) error = NULL;
+
+    for (gsize i = 0; i < G_N_ELEMENTS(wrong); i++) {
+        g_autoptr(MmrigScenario) scenario = mmrig_scenario_parse(
+            wrong[i].text, strlen(wrong[i].text), "x", "x.ini", NULL, &error);
+        g_assert_no_error(error);
+        g_assert_false(mmrig_scenario_choose_machine(scenario, wrong[i].name, &error));
+        g_assert_cmpstr(error->message, ==, wrong[i].problem);
+        g_clear_error(&error);
+    }
+    g_autoptr(MmrigScenario) b =
+        mmrig_scenario_parse(text, strlen(text), "x", "x.ini", NULL, &error);
+    g_assert_true(mmrig_scenario_choose_machine(b, "b", &error));
+    g_assert_cmpuint(b->machines->len, ==, 1);
+    g_assert_cmpuint(mmrig_scenario_machine(b, 0)->cpus, ==, 3);
+    g_assert_null(mmrig_scenario_machine(b, 0)->name);
+    g_assert_cmpstr(mmrig_scenario_test(b, 0)->test, ==, "other");
+    g_assert_true(mmrig_scenario_choose_machine(b, NULL, &error));
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -389,5 +421,6 @@ int main(int argc, char **argv)
     g_test_add_func("/scenario/folder", test_folder);
     g_test_add_func("/scenario/sizes", test_sizes);
     g_test_add_func("/scenario/ways-to-start", test_ways_to_start);
+    g_test_add_func("/scenario/choose-machine", test_choose_machine);
     return g_test_run();
 }

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* From what was seen of a run's machines in one boot to the result. */
+#include "run-private.h"
+
+#define CONSOLE_TAIL 20
+
+/* Seen by itself, as if there were no other machine. */
+const MmrigResult *mmrig_run_judge_machine(MmrigRunMachine *machine)
+{
+    MmrigEvidence *evidence = &machine->evidence;
+    const MmrigInstanceEvidence *seen = mmrig_instance_evidence(machine->instance);
+
+    if (machine->alone)
+        return machine->alone;
+    evidence->panic = seen->panic;
+    evidence->agent_failure = seen->agent_failure;
+    evidence->protocol_error = seen->protocol_error;
+    evidence->time_limit = seen->time_limit;
+    if (!evidence->rig_error)
+        evidence->rig_error = seen->rig_error;
+    evidence->obituary = seen->end;
+    evidence->guest_end = seen->guest_end;
+    evidence->silent = seen->silent;
+    evidence->ktap = machine->ktap;
+    mmrig_ktap_end(machine->ktap, &evidence->ktap_problem);
+    machine->alone = mmrig_result_new();
+    mmrig_judge(machine->test, evidence, machine->alone);
+    return machine->alone;
+}
+
+/* How much a machine's own verdict says of the run; 0: all is well so far. */
+static guint judge_weight(MmrigRunMachine *machine)
+{
+    const MmrigResult *alone = mmrig_run_judge_machine(machine);
+
+    if (!alone->settled)
+        return 0;
+    switch (alone->verdict) {
+    case MMRIG_PASS:
+        return 1;
+    case MMRIG_SKIP:
+        return 2;
+    case MMRIG_FAIL:
+        return 3;
+    case MMRIG_BROKEN:
+        return 4;
+    }
+    g_return_val_if_reached(4);
+}
+
+/*
+ * The machine that decides. A skip hides no failure; and of two that failed it is the one that
+ * ended the others, not one of those that it took along.
+ */
+static MmrigRunMachine *judge_decisive(const MmrigRun *run)
+{
+    MmrigRunMachine *decisive = NULL;
+    guint most = 0;
+
+    for (guint i = 0; i < run->machines->len; i++) {
+        MmrigRunMachine *machine = g_ptr_array_index(run->machines, i);
+        guint weight = 2 * judge_weight(machine) + !machine->evidence.stopped;
+        if (!decisive || weight > most) {
+            decisive = machine;
+            most = weight;
+        }
+    }
+    return decisive;
+}
+
+/* What the machine found becomes the run's. */
+static void judge_settle(const MmrigRun *run, MmrigRunMachine *machine)
+{
+    const MmrigResult *alone = mmrig_run_judge_machine(machine);
+    MmrigResult *result = run->result;
+
+    if (!alone->settled || result->settled)
+        return;
+    mmrig_result_settle(result, alone->verdict, alone->cause, "%s%s%s%s",
+                        machine->name ? "machine " : "", machine->name ? machine->name : "",
+                        machine->name ? ": " : "", alone->message);
+    if (result->verdict != MMRIG_PASS && result->verdict != MMRIG_SKIP && !result->console_tail)
+        result->console_tail = mmrig_instance_console(machine->instance, CONSOLE_TAIL);
+}
+
+void mmrig_run_judge_boot(MmrigRun *run)
+{
+    judge_settle(run, judge_decisive(run));
+    for (guint i = 0; i < run->machines->len; i++) {
+        MmrigRunMachine *machine = g_ptr_array_index(run->machines, i);
+        if (machine->evidence.started)
+            mmrig_result_add_ktap(run->result, machine->name,
+                                  run->boots > 1 ? run->boot + 1 : 0,
+                                  g_steal_pointer(&machine->ktap));
+    }
+}
