@@ -2,7 +2,11 @@
 #include "io.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
+
+#include "error.h"
 
 gboolean mmrig_io_write_all(int fd, const void *bytes, gsize size)
 {
@@ -20,4 +24,20 @@ gboolean mmrig_io_write_all(int fd, const void *bytes, gsize size)
         size -= (gsize)wrote;
     }
     return TRUE;
+}
+
+gboolean mmrig_io_set_text(const char *path, const char *text, guint mode, GError **error)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+    gboolean written = fd >= 0 && mmrig_io_write_all(fd, text, strlen(text));
+    int failure = errno;
+
+    if (fd >= 0 && close(fd) != 0 && written) {
+        written = FALSE;
+        failure = errno;
+    }
+    if (!written)
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG, "cannot write %s: %s", path,
+                    g_strerror(failure));
+    return written;
 }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/io.h"
 #include "base/print.h"
 #include "base/store.h"
 #include "base/term.h"
@@ -40,13 +41,9 @@ static gboolean save_text(const char *folder, const char *name, const char *text
                           GError **error)
 {
     g_autofree char *path = g_build_filename(folder, name, NULL);
-    g_autoptr(GError) failure = NULL;
 
-    /* Not through a temporary file: a killed rig must leave none. */
-    if (g_file_set_contents_full(path, text, -1, G_FILE_SET_CONTENTS_NONE, 0666, &failure))
+    if (mmrig_io_set_text(path, text, 0666, error))
         return TRUE;
-    g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG, "cannot write %s: %s", path,
-                failure->message);
     /* Half of it would be read as all of it, and make the folder look taken. */
     (void)g_unlink(path);
     return FALSE;

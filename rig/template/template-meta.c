@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/error.h"
+#include "base/io.h"
 #include "base/json-text.h"
 #include "machine/plan.h"
 #include "mmrig-guest-protocol.h"
@@ -53,7 +54,7 @@ gboolean mmrig_template_meta_write(const char *folder, const char *title, const 
     json_builder_end_object(builder);
     g_autoptr(JsonNode) root = json_builder_get_root(builder);
     g_autofree char *text = json_to_string(root, TRUE);
-    return g_file_set_contents_full(path, text, -1, G_FILE_SET_CONTENTS_NONE, 0600, error);
+    return mmrig_io_set_text(path, text, 0600, error);
 }
 
 /* "" if it is not there, or not a string. */

@@ -20,6 +20,7 @@
 
 #include "base/error.h"
 #include "base/host-limits.h"
+#include "base/io.h"
 #include "base/text.h"
 #include "guest/tap.h"
 
@@ -391,8 +392,7 @@ static gboolean instance_save_arguments(const MmrigPlan *plan, const char *folde
     g_autofree char *lines = g_strjoinv("\n", plan->argv);
     g_autofree char *text = g_strconcat(lines, "\n", NULL);
 
-    /* Not through a temporary file: a killed rig must leave none. */
-    return g_file_set_contents_full(path, text, -1, G_FILE_SET_CONTENTS_NONE, 0666, error);
+    return mmrig_io_set_text(path, text, 0666, error);
 }
 
 /* Takes *fd. */

@@ -22,7 +22,7 @@
 #include "instance.h"
 
 /* Changes with what is proved or how the answer is written. */
-#define PURPOSE  "kvm-proof 2"
+#define PURPOSE  "kvm-proof 3"
 #define MEMORY   (G_GUINT64_CONSTANT(512) << 20)
 #define WORKS    "works"
 #define BROKEN   "broken"
@@ -186,40 +186,59 @@ static char *kvm_entry_name(const MmrigQemu *qemu, const char *device, const cha
     return g_strdup(mmrig_key_digest(key));
 }
 
-/* Whether the answer was given within the last minutes, and not in a future. */
-static gboolean kvm_is_fresh(const char *entry)
+/* An answer that is kept: a line of the state, one of how often in a row, and the reason. */
+typedef struct {
+    MmrigKvmState state;
+    guint times;
+    char *reason; /* NULL for what works */
+} KvmAnswer;
+
+static void kvm_answer_clear(KvmAnswer *answer)
 {
-    struct stat status;
-    time_t now = time(NULL);
-
-    return stat(entry, &status) == 0 && status.st_mtime <= now &&
-           now - status.st_mtime < MMRIG_KVM_DOUBT_SECONDS;
+    g_clear_pointer(&answer->reason, g_free);
 }
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(KvmAnswer, kvm_answer_clear)
 
-/* The first line is the state, the rest the reason. Only what works is known for good. */
-static gboolean kvm_recall(const char *entry, MmrigKvmState *state, char **reason)
+static gboolean kvm_answer_read(const char *entry, KvmAnswer *answer)
 {
     static const struct {
-        const char *line;
+        const char *word;
         MmrigKvmState state;
-    } doubts[] = {{BROKEN "\n", MMRIG_KVM_BROKEN}, {UNPROVEN "\n", MMRIG_KVM_UNPROVEN}};
+    } words[] = {
+        {WORKS, MMRIG_KVM_WORKS}, {BROKEN, MMRIG_KVM_BROKEN}, {UNPROVEN, MMRIG_KVM_UNPROVEN}};
     g_autofree char *text = NULL;
+    guint64 times = 0;
 
     if (!g_file_get_contents(entry, &text, NULL, NULL))
         return FALSE;
-    if (strcmp(text, WORKS "\n") == 0) {
-        *state = MMRIG_KVM_WORKS;
-        *reason = NULL;
-        return TRUE;
-    }
-    for (gsize i = 0; i < G_N_ELEMENTS(doubts); i++) {
-        if (!g_str_has_prefix(text, doubts[i].line) || !kvm_is_fresh(entry))
+    g_auto(GStrv) lines = g_strsplit(text, "\n", 3);
+    if (g_strv_length(lines) != 3 ||
+        !g_ascii_string_to_unsigned(lines[1], 10, 1, G_MAXUINT, &times, NULL))
+        return FALSE;
+    for (gsize i = 0; i < G_N_ELEMENTS(words); i++) {
+        if (strcmp(lines[0], words[i].word) != 0)
             continue;
-        *state = doubts[i].state;
-        *reason = g_strchomp(g_strdup(text + strlen(doubts[i].line)));
+        answer->state = words[i].state;
+        answer->times = (guint)times;
+        answer->reason =
+            answer->state == MMRIG_KVM_WORKS ? NULL : g_strchomp(g_strdup(lines[2]));
         return TRUE;
     }
     return FALSE;
+}
+
+/* Whether the answer still counts. A doubt lasts twice as long each time, and not in a future.
+ */
+static gboolean kvm_answer_counts(const KvmAnswer *answer, const char *entry)
+{
+    guint doublings = MIN(answer->times - 1, MMRIG_KVM_DOUBT_DOUBLINGS);
+    struct stat status;
+    time_t now = time(NULL);
+
+    if (answer->state == MMRIG_KVM_WORKS)
+        return TRUE;
+    return stat(entry, &status) == 0 && status.st_mtime <= now &&
+           now - status.st_mtime < (time_t)MMRIG_KVM_DOUBT_SECONDS << doublings;
 }
 
 static gboolean write_text(int fd, gpointer data, GError **error)
@@ -233,16 +252,16 @@ static gboolean write_text(int fd, gpointer data, GError **error)
     return FALSE;
 }
 
-static void kvm_keep(const char *folder, const char *name, MmrigKvmState state,
+static void kvm_keep(const char *folder, const char *name, MmrigKvmState state, guint times,
                      const char *reason)
 {
     g_autoptr(GError) error = NULL;
     g_autofree char *path = g_build_filename(folder, name, NULL);
-    g_autofree char *text =
-        state == MMRIG_KVM_WORKS
-            ? g_strdup(WORKS "\n")
-            : g_strdup_printf("%s\n%s\n", state == MMRIG_KVM_BROKEN ? BROKEN : UNPROVEN,
-                              reason);
+    g_autofree char *text = g_strdup_printf("%s\n%u\n%s\n",
+                                            state == MMRIG_KVM_WORKS    ? WORKS
+                                            : state == MMRIG_KVM_BROKEN ? BROKEN
+                                                                        : UNPROVEN,
+                                            times, reason ? reason : "");
 
     /* An entry that is there stays; this one has become too old, or was damaged. */
     unlink(path);
@@ -261,6 +280,7 @@ static MmrigKvmState kvm_prove(const MmrigQemu *qemu, const char *device, const 
     const MmrigBootInputs inputs = {
         .qemu = qemu->path, .accel = MMRIG_ACCEL_KVM, .kernel = kernel, .initrd = initrd};
     g_autofree char *folder = NULL, *name = NULL, *entry = NULL;
+    g_auto(KvmAnswer) kept = {0};
     MmrigKvmState state;
     gboolean late;
 
@@ -279,12 +299,14 @@ static MmrigKvmState kvm_prove(const MmrigQemu *qemu, const char *device, const 
     folder = mmrig_path_cache("kvm", NULL);
     name = kvm_entry_name(qemu, device, kernel);
     entry = folder && name ? g_build_filename(folder, name, NULL) : NULL;
-    if (entry && kvm_recall(entry, &state, reason))
-        return state;
+    if (entry && kvm_answer_read(entry, &kept) && kvm_answer_counts(&kept, entry)) {
+        *reason = g_steal_pointer(&kept.reason);
+        return kept.state;
+    }
     state = boot_and_wait(&inputs, seconds, reason, &late);
     /* That a guest was late proves nothing, but the next run need not wait for it as well. */
     if (entry && (state != MMRIG_KVM_UNPROVEN || late))
-        kvm_keep(folder, name, state, *reason);
+        kvm_keep(folder, name, state, kept.times + (kept.times < G_MAXUINT), *reason);
     return state;
 }
 

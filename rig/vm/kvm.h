@@ -14,8 +14,9 @@ typedef enum {
 /*
  * Boots kernel (may be NULL) with initrd on KVM and waits for the agent; the answer is kept
  * in the cache, keyed by QEMU, the device's node, the host's kernel and boot, and the guest
- * kernel: that it works for good, anything else for MMRIG_KVM_DOUBT_SECONDS. *reason (free with
- * g_free(), may be NULL) says why it is not MMRIG_KVM_WORKS.
+ * kernel: that it works for good, anything else for MMRIG_KVM_DOUBT_SECONDS, and twice as long
+ * each time that it is said again. *reason (free with g_free(), may be NULL) says why it is not
+ * MMRIG_KVM_WORKS.
  */
 MmrigKvmState mmrig_kvm_state(const MmrigQemu *qemu, const char *kernel, const char *initrd,
                               char **reason);
@@ -25,6 +26,9 @@ MmrigKvmState mmrig_kvm_state(const MmrigQemu *qemu, const char *kernel, const c
 #define MMRIG_KVM_SECONDS 20
 /* For so long one bad moment counts, and nobody waits for a guest again. */
 #define MMRIG_KVM_DOUBT_SECONDS 300
+/* So often it is doubled at most, to most of a day: a host whose KVM hangs is not asked all the
+ * time. */
+#define MMRIG_KVM_DOUBT_DOUBLINGS 8
 
 /* The same, with what it takes for granted as arguments: device is the path that must be
  * accessible; seconds is the guest's time to get ready. */

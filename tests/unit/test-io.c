@@ -139,11 +139,35 @@ static void test_input_read(void)
     g_assert_true(mmrig_remove_tree(folder, NULL));
 }
 
+/* What was there before does not stay behind what is shorter. */
+static void test_set_text(void)
+{
+    g_autofree char *folder = g_dir_make_tmp("mmrig-io-XXXXXX", NULL);
+    g_autofree char *path = g_build_filename(folder, "file", NULL);
+    g_autoptr(GError) error = NULL;
+
+    for (const char *const *text = (const char *const[]){"longer", "short", "", NULL}; *text;
+         text++) {
+        g_autofree char *found = NULL;
+        g_assert_true(mmrig_io_set_text(path, *text, 0600, &error));
+        g_assert_true(g_file_get_contents(path, &found, NULL, NULL));
+        g_assert_cmpstr(found, ==, *text);
+    }
+    g_assert_false(mmrig_io_set_text("/dev/full", "x", 0600, &error));
+    g_assert_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG);
+    g_assert_cmpstr(error->message, ==, "cannot write /dev/full: No space left on device");
+    g_clear_error(&error);
+    g_assert_false(mmrig_io_set_text(folder, "x", 0600, &error));
+    g_assert_nonnull(strstr(error->message, "Is a directory"));
+    g_assert_true(mmrig_remove_tree(folder, NULL));
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/io/write-all", test_write_all);
     g_test_add_func("/io/write-full", test_write_full);
+    g_test_add_func("/io/set-text", test_set_text);
     g_test_add_func("/input/special", test_input_special);
     g_test_add_func("/input/read", test_input_read);
     return g_test_run();

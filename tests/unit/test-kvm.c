@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <utime.h>
 
+#include "base/io.h"
 #include "base/store.h"
 
 typedef struct {
@@ -19,8 +20,7 @@ typedef struct {
 
 static void place_write(const char *path, const char *text, guint mode)
 {
-    g_assert_true(
-        g_file_set_contents_full(path, text, -1, G_FILE_SET_CONTENTS_NONE, (int)mode, NULL));
+    g_assert_true(mmrig_io_set_text(path, text, mode, NULL));
     g_assert_cmpint(g_chmod(path, (int)mode), ==, 0);
 }
 
@@ -115,6 +115,20 @@ static void test_broken_is_forgotten(Place *place, gconstpointer data)
     place_ask(place, DIES, MMRIG_KVM_WORKS, NULL, 2);
 }
 
+/* Who finds it broken again and again asks less and less often, and at last once a day. */
+static void test_doubts_grow(Place *place, gconstpointer data)
+{
+    (void)data;
+    for (guint times = 1; times <= 12; times++) {
+        int doubt = MMRIG_KVM_DOUBT_SECONDS << MIN(times - 1, MMRIG_KVM_DOUBT_DOUBLINGS);
+        place_ask(place, DIES, MMRIG_KVM_BROKEN, "cannot set up", times);
+        place_age(place, doubt - 10);
+        place_ask(place, READY, MMRIG_KVM_BROKEN, "cannot set up", times);
+        place_age(place, doubt + 1);
+    }
+    place_ask(place, READY, MMRIG_KVM_WORKS, NULL, 13);
+}
+
 /* A clock that was set back must not make it last for ever. */
 static void test_broken_in_future(Place *place, gconstpointer data)
 {
@@ -159,6 +173,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
 #define ADD(path, function) g_test_add(path, Place, NULL, place_make, function, place_clear)
     ADD("/kvm/broken-is-forgotten", test_broken_is_forgotten);
+    ADD("/kvm/doubts-grow", test_doubts_grow);
     ADD("/kvm/broken-in-future", test_broken_in_future);
     ADD("/kvm/new-device", test_new_device);
     ADD("/kvm/late", test_late);
