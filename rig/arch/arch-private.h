@@ -12,3 +12,8 @@
 #define MMRIG_ARCH(name) extern const MmrigArch mmrig_arch_##name;
 #include "arch-tables-private.h"
 #undef MMRIG_ARCH
+
+/* For image_read (arch.h). Whether the text stands at offset. */
+gboolean mmrig_arch_image_has(const char *bytes, gsize size, gsize offset, const char *text);
+/* The number of size bytes, at most 8, at offset, of which there must be as many. */
+guint64 mmrig_arch_image_field(const char *bytes, gsize offset, gsize size);

@@ -8,6 +8,20 @@
 
 #include <glib.h>
 
+/* What the header of a kernel image says. */
+typedef struct {
+    char *problem;    /* why it cannot be booted, or NULL; g_free() */
+    gsize release_at; /* where the release's text stands; 0: the header does not say */
+    gboolean plain;   /* nothing in it is packed: release and configuration can be looked for */
+} MmrigArchImage;
+
+/* A note of an ELF file, and the option by which a kernel has it. */
+typedef struct {
+    const char *owner;
+    guint32 type;
+    const char *option;
+} MmrigArchNote;
+
 typedef struct {
     const char *name;  /* as uname(2) and QEMU's query-target have it */
     const char *title; /* as people write it */
@@ -18,9 +32,10 @@ typedef struct {
     const char *qemu_mend; /* one line for the end of an error message */
     const char *machine;
     const char *machine_options; /* begins with a comma, or is empty */
+    const char *pci_root;        /* the bus that the machine itself has */
     const char *cpu_tcg;
     const char *cpu_kvm;
-    /* A model whose memory errors Linux recovers from; NULL if cpu_tcg is one. */
+    /* A model whose memory errors Linux recovers from; NULL if it does so on every one. */
     const char *cpu_errors;
 
     /* The kernel's command line: the console, and options that every guest is started with. */
@@ -32,7 +47,8 @@ typedef struct {
     guint64 ram_above;
     /* most is the user's limit in bytes, 0 for none. */
     guint64 (*ram_below)(guint64 memory, guint64 most);
-    guint64 memory_block; /* what Linux adds and removes memory by, in bytes */
+    const char *ram_limit; /* the machine's option for that; NULL if it has none */
+    guint64 memory_block;  /* what Linux adds and removes memory by, in bytes */
 
     /* The kernel: ARCH= of kbuild, its folder in arch/, the image that is made and where. */
     const char *kbuild;
@@ -41,9 +57,17 @@ typedef struct {
     const char *kernel_image_path;
     const char *kernel_direct;  /* what QEMU starts without firmware: vmlinux or the image */
     const char *kernel_package; /* Debian's, which depends on the current one */
+    /* Whether the bytes are a kernel_image; if so, *image, which is empty, is filled. */
+    gboolean (*image_read)(const char *bytes, gsize size, MmrigArchImage *image);
+    /* That by which QEMU enters a vmlinux; NULL if it starts none. */
+    const MmrigArchNote *kernel_note;
+    /* A header that kbuild's own programs need besides those of the C library; may be NULL. */
+    const char *build_header;
+    const char *build_header_package;
 
     /* Programs of the host's distribution that go into the guest. */
     guint16 elf_machine;
+    guint16 elf_machine_32; /* of the same processors, in 32 bits; 0: none */
     const char *elf_loader; /* the dynamic loader's path */
 
     /*
@@ -59,12 +83,22 @@ typedef struct {
      */
     guint64 firmware_flash;
     const char *efi_loader; /* where removable media have it, from the root of their disk */
+    /*
+     * The disk that firmware boots from. It is of a kind that no other disk of a machine is, so
+     * that its name in Linux is nobody else's. The options begin with a comma, or are empty.
+     */
+    const char *boot_disk;
+    const char *boot_disk_options;
     const char *boot_loader;
     const char *boot_loader_package;
 
+    /* KVM: the host's modules for it, in words; NULL if it is in every kernel. */
+    const char *kvm_modules;
     /* The lines of /proc/cpuinfo that tell what a guest sees under KVM: beginnings. */
     const char *const *cpuinfo_keys;
 
+    /* Whether the machine can have CXL (its option cxl). */
+    gboolean has_cxl;
     /* Whether the monitor's command "mce" can tell a processor of a machine check. */
     gboolean has_mce;
     /*
@@ -79,6 +113,12 @@ typedef struct {
 
 /* All that there are, NULL-terminated. */
 const MmrigArch *const *mmrig_arch_all(void);
+
+/*
+ * What kernel image this is, of whatever processor ("an arm64 Image"), by what it begins with;
+ * NULL if it is none that we know.
+ */
+const char *mmrig_arch_image_name(const char *bytes, gsize size);
 
 /* The one of that name, or NULL. */
 const MmrigArch *mmrig_arch_find(const char *name);

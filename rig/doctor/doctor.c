@@ -117,6 +117,16 @@ static void check_pack(const MmrigHost *host, MmrigFinding *finding)
     }
 }
 
+static char *kvm_load_mend(void)
+{
+    const char *modules = mmrig_arch_default()->kvm_modules;
+
+    return g_strdup_printf(
+        "%s%s%sbe root or in the group kvm (`adduser USER kvm`); in a virtual machine, its "
+        "host must allow nested virtualisation",
+        modules ? "load " : "", modules ? modules : "", modules ? ", and " : "");
+}
+
 static void check_kvm(const MmrigHost *host, MmrigFinding *finding)
 {
     const char *reason = host->kvm_reason ? host->kvm_reason : "no reason known";
@@ -124,12 +134,10 @@ static void check_kvm(const MmrigHost *host, MmrigFinding *finding)
     if (!host->qemu) {
         mmrig_doctor_say(finding, MMRIG_CHECK_INFO, NULL, "not known without QEMU");
     } else if (host->kvm == MMRIG_KVM_ABSENT) {
-        mmrig_doctor_say(
-            finding, MMRIG_CHECK_WARN,
-            "load kvm_intel or kvm_amd, and be root or in the group kvm (`adduser USER kvm`); "
-            "in "
-            "a virtual machine, its host must allow nested virtualisation",
-            "cannot be used (%s): guests run on TCG, several times slower", reason);
+        g_autofree char *mend = kvm_load_mend();
+        mmrig_doctor_say(finding, MMRIG_CHECK_WARN, mend,
+                         "cannot be used (%s): guests run on TCG, several times slower",
+                         reason);
     } else if (!host->kvm_tried) {
         mmrig_doctor_say(finding, MMRIG_CHECK_INFO, "run `mmrig doctor` without --no-boot",
                          "/dev/kvm is there; whether a guest boots on it was not tried");
@@ -270,12 +278,14 @@ static void check_firmware(const MmrigHost *host, MmrigFinding *finding)
 {
     const MmrigFirmware *taken = host->firmware->taken;
     g_autofree char *passed = firmware_passed(host->firmware);
+    g_autofree char *mend =
+        g_strconcat("apt-get install ", mmrig_arch_default()->firmware_package, NULL);
 
     if (taken)
         mmrig_doctor_say(finding, MMRIG_CHECK_OK, NULL, "%s with %s, by %s%s", taken->code,
                          taken->variables, taken->descriptor, passed);
     else
-        mmrig_doctor_say(finding, MMRIG_CHECK_WARN, "apt-get install ovmf",
+        mmrig_doctor_say(finding, MMRIG_CHECK_WARN, mend,
                          "no descriptor of UEFI firmware fits: no scenarios with firmware%s",
                          passed);
 }

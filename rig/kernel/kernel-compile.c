@@ -247,13 +247,20 @@ static char *read_release(const Compile *compile, GError **error)
     return release;
 }
 
-static gboolean compile_all(const Compile *compile, const char *target, const char *fragments,
-                            char **release, GError **error)
+/* An uncompressed kernel that QEMU starts by its note; the rest is started by the image. */
+static gboolean keep_vmlinux(const Compile *compile, const char *target, GError **error)
 {
     g_autofree char *vmlinux = g_build_filename(compile->objects, "vmlinux", NULL);
     g_autofree char *stripped = g_build_filename(target, "vmlinux", NULL);
-    /* The PVH entry note, which is loaded, stays; symbols are in System.map. */
+    /* The note, which is loaded, stays; symbols are in System.map. */
     const char *const strip[] = {"strip", "-o", stripped, vmlinux, NULL};
+
+    return !mmrig_arch_default()->kernel_note || mmrig_child_run(strip, NULL, NULL, error);
+}
+
+static gboolean compile_all(const Compile *compile, const char *target, const char *fragments,
+                            char **release, GError **error)
+{
     const char *targets[] = {mmrig_arch_default()->kernel_image, NULL, NULL};
     gboolean modular;
 
@@ -264,7 +271,7 @@ static gboolean compile_all(const Compile *compile, const char *target, const ch
     if (!compile_make(compile, error, targets))
         return FALSE;
     *release = read_release(compile, error);
-    return *release && mmrig_child_run(strip, NULL, NULL, error) &&
+    return *release && keep_vmlinux(compile, target, error) &&
            (!modular || install_modules(compile, target, *release, error)) &&
            compile_keep(compile, target, *release, error) &&
            (!modular || keep_extmod(compile, target, error)) &&

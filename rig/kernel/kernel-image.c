@@ -10,20 +10,6 @@
 #include "base/error.h"
 #include "kernel-private.h"
 
-/* The kernel's Documentation/arch/x86/boot.rst: the header of a bzImage. */
-#define BOOT_SECTS_OFFSET   0x1f1 /* u8: sectors of the setup code, less one; 0 stands for 4 */
-#define BOOT_SIZE_OFFSET    0x1f4 /* u32: bytes of the rest, in units of 16 */
-#define BOOT_MAGIC_OFFSET   0x202
-#define BOOT_MAGIC          "HdrS"
-#define BOOT_PROTO_OFFSET   0x206 /* u16: version of the boot protocol */
-#define BOOT_VERSION_OFFSET 0x20e /* u16: where the version's text is, less 0x200 */
-#define BOOT_VERSION_BASE   0x200
-#define BOOT_XFLAGS_OFFSET  0x236 /* u16, from protocol 2.12 on */
-#define BOOT_XFLAGS_PROTO   0x20c
-#define BOOT_XFLAGS_64      1
-#define BOOT_SECTOR         512
-#define BOOT_HEADER_END     (BOOT_XFLAGS_OFFSET + 2)
-
 /* init/version-timestamp.c: what is at the start of linux_banner. */
 #define BANNER "Linux version "
 
@@ -35,23 +21,12 @@
 #define IKCONFIG_END   "IKCFG_ED"
 #define IKCONFIG_MAX   (4 * 1024 * 1024)
 
-/* include/xen/interface/elfnote.h: the note by which QEMU enters a vmlinux (PVH). */
-#define PVH_OWNER "Xen"
-#define PVH_TYPE  18
-
 typedef struct {
     const char *bytes;
     gsize size;
     const char *path;
+    const MmrigArch *arch;
 } Image;
-
-static guint64 image_number(const Image *image, gsize offset, gsize size)
-{
-    guint64 number = 0;
-
-    memcpy(&number, image->bytes + offset, size);
-    return GUINT64_FROM_LE(number);
-}
 
 /* Always FALSE, for the callers' return. */
 static gboolean image_refuse(const Image *image, GError **error, const char *format, ...)
@@ -81,41 +56,9 @@ static char *image_release_at(const Image *image, gsize offset)
     return g_strndup(image->bytes + offset, length);
 }
 
-/* ---- bzImage --------------------------------------------------------------------------- */
+/* ---- What is in an image that is not packed -------------------------------------------- */
 
-static gboolean bzimage_is(const Image *image)
-{
-    return image->size >= BOOT_MAGIC_OFFSET + strlen(BOOT_MAGIC) &&
-           memcmp(image->bytes + BOOT_MAGIC_OFFSET, BOOT_MAGIC, strlen(BOOT_MAGIC)) == 0;
-}
-
-static gboolean bzimage_inspect(const Image *image, char **release, GError **error)
-{
-    if (image->size < BOOT_HEADER_END)
-        return image_refuse(image, error,
-                            "a bzImage that is cut off in its header; copy it anew");
-    guint64 sects = image_number(image, BOOT_SECTS_OFFSET, 1);
-    guint64 wanted =
-        ((sects ? sects : 4) + 1) * BOOT_SECTOR + image_number(image, BOOT_SIZE_OFFSET, 4) * 16;
-    if (image->size < wanted)
-        return image_refuse(
-            image, error,
-            "a bzImage that is cut off: it has %zu bytes, and its header speaks "
-            "of %" G_GUINT64_FORMAT "; copy it anew",
-            image->size, wanted);
-    if (image_number(image, BOOT_PROTO_OFFSET, 2) >= BOOT_XFLAGS_PROTO &&
-        !(image_number(image, BOOT_XFLAGS_OFFSET, 2) & BOOT_XFLAGS_64))
-        return image_refuse(image, error,
-                            "a 32-bit bzImage; build it with CONFIG_64BIT, which mmrig's guest "
-                            "programs need");
-    guint64 offset = image_number(image, BOOT_VERSION_OFFSET, 2);
-    *release = offset ? image_release_at(image, BOOT_VERSION_BASE + (gsize)offset) : NULL;
-    return TRUE;
-}
-
-/* ---- vmlinux --------------------------------------------------------------------------- */
-
-static char *vmlinux_release(const Image *image)
+static char *image_banner_release(const Image *image)
 {
     const char *at = image->bytes, *end = image->bytes + image->size;
     char *release = NULL;
@@ -127,8 +70,8 @@ static char *vmlinux_release(const Image *image)
     return release;
 }
 
-/* The configuration inside a vmlinux that was built with IKCONFIG=y, or NULL. */
-static GHashTable *vmlinux_config(const Image *image)
+/* The configuration inside a kernel that was built with IKCONFIG=y, or NULL. */
+static GHashTable *image_config(const Image *image)
 {
     const char *start =
         memmem(image->bytes, image->size, IKCONFIG_START, strlen(IKCONFIG_START));
@@ -162,9 +105,27 @@ static GHashTable *vmlinux_config(const Image *image)
     return mmrig_kernel_config_parse(text);
 }
 
-/* Whether a segment of notes has the one that says where PVH enters. */
-static gboolean vmlinux_notes_have_pvh(const Image *image, const Elf64_Phdr *segment)
+/* ---- The image that kbuild makes, and vmlinux ------------------------------------------ */
+
+static gboolean image_inspect(const Image *image, MmrigArchImage *header, char **release,
+                              GHashTable **config, GError **error)
 {
+    g_autofree char *problem = g_steal_pointer(&header->problem);
+
+    if (problem)
+        return image_refuse(image, error, "%s", problem);
+    *release = header->release_at ? image_release_at(image, header->release_at)
+               : header->plain    ? image_banner_release(image)
+                                  : NULL;
+    *config = header->plain ? image_config(image) : NULL;
+    return TRUE;
+}
+
+/* Whether a segment of notes has the one that says where QEMU enters. */
+static gboolean vmlinux_notes_have_entry(const Image *image, const Elf64_Phdr *segment)
+{
+    const MmrigArchNote *entry = image->arch->kernel_note;
+    gsize owner_size = strlen(entry->owner) + 1;
     gsize align = segment->p_align == 8 ? 8 : 4, at = segment->p_offset;
     gsize end = at + segment->p_filesz;
 
@@ -180,8 +141,8 @@ static gboolean vmlinux_notes_have_pvh(const Image *image, const Elf64_Phdr *seg
 
         if (after_name + size > end)
             return FALSE;
-        if (GUINT32_FROM_LE(note.n_type) == PVH_TYPE && name_size == sizeof(PVH_OWNER) &&
-            memcmp(image->bytes + name, PVH_OWNER, sizeof(PVH_OWNER)) == 0 && size >= 4)
+        if (GUINT32_FROM_LE(note.n_type) == entry->type && name_size == owner_size &&
+            memcmp(image->bytes + name, entry->owner, owner_size) == 0 && size >= 4)
             return TRUE;
         if (next >= end)
             return FALSE;
@@ -190,13 +151,13 @@ static gboolean vmlinux_notes_have_pvh(const Image *image, const Elf64_Phdr *seg
     return FALSE;
 }
 
-/* All that is to be loaded must be in the file, and the note of PVH somewhere. */
+/* All that is to be loaded must be in the file, and the note of the entry somewhere. */
 static gboolean vmlinux_check_segments(const Image *image, const Elf64_Ehdr *header,
                                        GError **error)
 {
     gsize count = GUINT16_FROM_LE(header->e_phnum);
     guint64 table = GUINT64_FROM_LE(header->e_phoff), most = 0;
-    gboolean load = FALSE, pvh = FALSE, cut = FALSE;
+    gboolean load = FALSE, entry = FALSE, cut = FALSE;
 
     if (count == 0 || GUINT16_FROM_LE(header->e_phentsize) != sizeof(Elf64_Phdr))
         return image_refuse(image, error, "an ELF file without program headers");
@@ -220,7 +181,7 @@ static gboolean vmlinux_check_segments(const Image *image, const Elf64_Ehdr *hea
         if (segment.p_filesz <= G_MAXUINT64 - segment.p_offset)
             most = MAX(most, segment.p_offset + segment.p_filesz);
         load |= type == PT_LOAD;
-        pvh |= type == PT_NOTE && inside && vmlinux_notes_have_pvh(image, &segment);
+        entry |= type == PT_NOTE && inside && vmlinux_notes_have_entry(image, &segment);
     }
     if (cut)
         return image_refuse(image, error,
@@ -229,15 +190,17 @@ static gboolean vmlinux_check_segments(const Image *image, const Elf64_Ehdr *hea
                             image->size, most);
     if (!load)
         return image_refuse(image, error, "an ELF file with nothing to load in it");
-    return pvh ||
+    return entry ||
            image_refuse(image, error,
                         "a vmlinux without the note by which QEMU enters it; build it with "
-                        "CONFIG_PVH=y, or give its bzImage");
+                        "%s=y, or give its %s",
+                        image->arch->kernel_note->option, image->arch->kernel_image);
 }
 
 static gboolean vmlinux_inspect(const Image *image, char **release, GHashTable **config,
                                 GError **error)
 {
+    const MmrigArch *arch = image->arch;
     Elf64_Ehdr header;
 
     if (image->size < sizeof(header))
@@ -245,24 +208,29 @@ static gboolean vmlinux_inspect(const Image *image, char **release, GHashTable *
     memcpy(&header, image->bytes, sizeof(header));
     /* This field is where it is in ELF files of both classes. */
     guint machine = GUINT16_FROM_LE(header.e_machine);
-    if (header.e_ident[EI_DATA] != ELFDATA2LSB || (machine != EM_X86_64 && machine != EM_386))
+    if (header.e_ident[EI_DATA] != ELFDATA2LSB ||
+        (machine != arch->elf_machine && machine != arch->elf_machine_32))
         return image_refuse(
-            image, error, "an ELF file of another processor (machine %u), and x86-64 is wanted",
-            header.e_ident[EI_DATA] == ELFDATA2LSB ? machine : GUINT16_FROM_BE(machine));
-    if (machine != EM_X86_64 || header.e_ident[EI_CLASS] != ELFCLASS64)
+            image, error, "an ELF file of another processor (machine %u), and %s is wanted",
+            header.e_ident[EI_DATA] == ELFDATA2LSB ? machine : GUINT16_FROM_BE(machine),
+            arch->title);
+    if (machine != arch->elf_machine || header.e_ident[EI_CLASS] != ELFCLASS64)
         return image_refuse(
             image, error,
             "a 32-bit ELF file; build it with CONFIG_64BIT, which mmrig's guest "
             "programs need");
+    if (!arch->kernel_note)
+        return image_refuse(image, error, "an ELF file, which QEMU does not start; give the %s",
+                            arch->kernel_image);
     if (GUINT16_FROM_LE(header.e_type) != ET_EXEC)
         return image_refuse(
             image, error,
-            "an ELF file, but a module, program or library; give the vmlinux or "
-            "bzImage");
+            "an ELF file, but a module, program or library; give the vmlinux or %s",
+            arch->kernel_image);
     if (!vmlinux_check_segments(image, &header, error))
         return FALSE;
-    *release = vmlinux_release(image);
-    *config = vmlinux_config(image);
+    *release = image_banner_release(image);
+    *config = image_config(image);
     return TRUE;
 }
 
@@ -271,18 +239,17 @@ static gboolean vmlinux_inspect(const Image *image, char **release, GHashTable *
 /* Says what the file is, where that helps to find the right one. */
 static gboolean image_refuse_other(const Image *image, GError **error)
 {
-    static const char packed[] = "compressed; unpack it, or give the bzImage";
+    static const char packed[] = "compressed; unpack it, or give the ";
+    const char *foreign = mmrig_arch_image_name(image->bytes, image->size);
     static const struct {
         gsize offset, size;
         const char *bytes;
         const char *what;
     } known[] = {
-        {0x38, 4, "ARM\x64", "an arm64 Image, and an x86-64 kernel is wanted"},
-        {0x38, 4, "RSC\x05", "a RISC-V Image, and an x86-64 kernel is wanted"},
-        {4, 4, "zimg", "an EFI zboot image, which is of another processor than x86-64"},
         {0, 2, "MZ",
-         "an EFI program without a bzImage's header (a unified kernel image?); give "
-         "the bzImage that is in it"},
+         "an EFI program without a kernel's header (a unified kernel image?); give, from in "
+         "it, "
+         "the "},
         {0, 2, "\x1f\x8b", packed},
         {0, 6,
          "\xfd"
@@ -295,24 +262,33 @@ static gboolean image_refuse_other(const Image *image, GError **error)
         {0, 9, "\x89LZO\0\r\n\x1a\n", packed},
     };
 
+    if (foreign)
+        return image_refuse(image, error, "it is %s, and a kernel of %s is wanted", foreign,
+                            image->arch->title);
     for (gsize i = 0; i < G_N_ELEMENTS(known); i++)
         if (image->size >= known[i].offset + known[i].size &&
             memcmp(image->bytes + known[i].offset, known[i].bytes, known[i].size) == 0)
-            return image_refuse(image, error, "it is %s", known[i].what);
-    return image_refuse(image, error, "%s",
-                        image->size ? "neither a bzImage nor an x86-64 vmlinux"
-                                    : "the file is empty");
+            return image_refuse(image, error, "it is %s%s", known[i].what,
+                                image->arch->kernel_image);
+    if (image->size == 0)
+        return image_refuse(image, error, "the file is empty");
+    return image_refuse(image, error,
+                        image->arch->kernel_note ? "neither a %s nor a vmlinux, of %s"
+                                                 : "no %s of %s",
+                        image->arch->kernel_image, image->arch->title);
 }
 
-gboolean mmrig_kernel_image_inspect(const char *path, const char *bytes, gsize size,
-                                    char **release, GHashTable **config, GError **error)
+gboolean mmrig_kernel_image_inspect(const MmrigArch *arch, const char *path, const char *bytes,
+                                    gsize size, char **release, GHashTable **config,
+                                    GError **error)
 {
-    const Image image = {bytes, size, path};
+    const Image image = {bytes, size, path, arch};
+    MmrigArchImage header = {0};
 
     *release = NULL;
     *config = NULL;
-    if (bzimage_is(&image))
-        return bzimage_inspect(&image, release, error);
+    if (arch->image_read(bytes, size, &header))
+        return image_inspect(&image, &header, release, config, error);
     if (size >= SELFMAG && memcmp(bytes, ELFMAG, SELFMAG) == 0)
         return vmlinux_inspect(&image, release, config, error);
     return image_refuse_other(&image, error);

@@ -14,10 +14,6 @@ static const BuildProgram build_programs[] = {
     {"strip", "binutils"}, {"depmod", "kmod"},
 };
 
-/* objtool checks x86-64 objects as they are compiled, and reads them by this header's library.
- */
-static const char objtool_header[] = "/usr/include/gelf.h";
-
 static void needs_add(GPtrArray *missing, GPtrArray *packages, const char *what,
                       const char *package)
 {
@@ -34,6 +30,7 @@ static char *needs_join(GPtrArray *words, const char *between)
 
 gboolean mmrig_kernel_build_needs(const char *archive, const char *package, GError **error)
 {
+    const MmrigArch *arch = mmrig_arch_default();
     g_autoptr(GPtrArray) missing = g_ptr_array_new();
     g_autoptr(GPtrArray) packages = g_ptr_array_new();
     g_autofree char *what = NULL;
@@ -48,8 +45,8 @@ gboolean mmrig_kernel_build_needs(const char *archive, const char *package, GErr
         if (!path)
             needs_add(missing, packages, needed->program, needed->package);
     }
-    if (!g_file_test(objtool_header, G_FILE_TEST_EXISTS))
-        needs_add(missing, packages, objtool_header, "libelf-dev");
+    if (arch->build_header && !g_file_test(arch->build_header, G_FILE_TEST_EXISTS))
+        needs_add(missing, packages, arch->build_header, arch->build_header_package);
     if (missing->len == 0)
         return TRUE;
     what = needs_join(missing, ", ");

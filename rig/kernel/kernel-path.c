@@ -139,9 +139,9 @@ static gboolean path_inspect(MmrigKernel *kernel, GError **error)
                     kernel->image, cause->message);
         return FALSE;
     }
-    return mmrig_kernel_image_inspect(kernel->image, g_mapped_file_get_contents(file),
-                                      g_mapped_file_get_length(file), &kernel->release,
-                                      &kernel->config, error);
+    return mmrig_kernel_image_inspect(
+        mmrig_arch_default(), kernel->image, g_mapped_file_get_contents(file),
+        g_mapped_file_get_length(file), &kernel->release, &kernel->config, error);
 }
 
 /* Reads the configuration: the one that is named, else the image's own, else one that it finds.

@@ -2,6 +2,7 @@
 /* What the files of this room share. */
 #pragma once
 
+#include "arch/arch.h"
 #include "base/store.h"
 #include "kernel-cache.h"
 
@@ -41,12 +42,13 @@ gboolean mmrig_kernel_tree_is_own(const MmrigKernelInfo *info);
 char *mmrig_kernel_source_digest(const char *source, char **note, GError **error);
 
 /*
- * Whether the bytes of the file at path are a kernel that can be booted: an INPUT error says
- * what they are instead, or what is wrong, and how to mend it. release and config are set to
- * what the image says of itself, or to NULL; the caller frees both.
+ * Whether the bytes of the file at path are a kernel that a machine of arch can boot: an INPUT
+ * error says what they are instead, or what is wrong, and how to mend it. release and config
+ * are set to what the image says of itself, or to NULL; the caller frees both.
  */
-gboolean mmrig_kernel_image_inspect(const char *path, const char *bytes, gsize size,
-                                    char **release, GHashTable **config, GError **error);
+gboolean mmrig_kernel_image_inspect(const MmrigArch *arch, const char *path, const char *bytes,
+                                    gsize size, char **release, GHashTable **config,
+                                    GError **error);
 
 /*
  * The release that the modules in a folder were built for, as one of them says, or else as the

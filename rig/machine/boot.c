@@ -39,6 +39,13 @@ static gboolean check_firmware(const MmrigMachineSpec *spec, const MmrigBootInpu
 gboolean mmrig_plan_check(const MmrigMachineSpec *spec, const MmrigBootInputs *inputs,
                           GError **error)
 {
+    const char *lack = mmrig_spec_lacks(spec);
+
+    if (lack) {
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT, "machines of %s lack %s",
+                    spec->arch->title, lack);
+        return FALSE;
+    }
     return boot_check_path("QEMU", inputs->qemu, error) &&
            boot_check_path("kernel", inputs->kernel, error) &&
            boot_check_path("initramfs", inputs->initrd, error) &&
@@ -49,22 +56,16 @@ gboolean mmrig_plan_check(const MmrigMachineSpec *spec, const MmrigBootInputs *i
 
 static char *boot_kernel_line(const MmrigMachineSpec *spec)
 {
-    g_autoptr(GString) line = g_string_new("console=ttyS0");
+    const MmrigArch *arch = spec->arch;
+    g_autoptr(GString) line = g_string_new(NULL);
 
+    g_string_append_printf(line, "console=%s", arch->console);
     /* Warnings and worse reach the console; the rest is slow to print and in the log. */
     g_string_append(line, " loglevel=5");
     /* A panic is followed by a reset at once, and that by the end of QEMU (-action below). */
     g_string_append(line, " panic=-1");
-    /*
-     * On a busy host an emulated timer can miss the check of the IO-APIC's wiring, which ends
-     * in a panic; there is no wiring that could be wrong.
-     */
-    g_string_append(line, " no_timer_check");
-    /*
-     * Nor can an emulated TSC be wrong by itself. Its watchdog would keep an idle machine busy,
-     * and a fork's first milliseconds.
-     */
-    g_string_append(line, " tsc=nowatchdog");
+    if (*arch->kernel_options)
+        g_string_append_printf(line, " %s", arch->kernel_options);
     if (spec->modules && *spec->modules) {
         g_autofree char *modules = g_strjoinv(",", spec->modules);
         g_string_append_printf(line, " " MMRIG_PARAM_MODULES "=%s", modules);
@@ -102,6 +103,7 @@ static void boot_plan_esp(MmrigPlan *plan, const MmrigBootInputs *inputs)
     MmrigBacking *disk = mmrig_plan_add_backing(plan, MMRIG_BACKING_ESP, 0);
 
     disk->esp = g_new0(MmrigEsp, 1);
+    disk->esp->arch = plan->spec->arch;
     disk->esp->loader = g_strdup(inputs->loader);
     disk->esp->kernel = g_strdup(inputs->efi_kernel);
     disk->esp->initrd = g_strdup(inputs->initrd);

@@ -82,6 +82,12 @@ static gboolean cxl_check_all(const MmrigMachineSpec *spec, MmrigSpecProblem *pr
     return TRUE;
 }
 
+static const char *cxl_lacks(const MmrigMachineSpec *spec,
+                             const MmrigDevice *device G_GNUC_UNUSED)
+{
+    return spec->arch->has_cxl ? NULL : "CXL";
+}
+
 static void cxl_types(const MmrigDevice *device, GPtrArray *names)
 {
     const Cxl *cxl = (const Cxl *)device;
@@ -177,8 +183,8 @@ static void cxl_qemu(const MmrigDevice *device, const MmrigPlan *plan, GPtrArray
     g_autofree char *bus = g_strdup_printf("rig.%s%u", cxl->behind ? "dsp" : "rp", number);
     g_autoptr(GString) parts = g_string_new(NULL);
 
-    mmrig_argv_format(argv, "-device", "pxb-cxl,id=rig.cxl%u,bus=pcie.0,bus_nr=%u", number,
-                      CXL_BUS(number));
+    mmrig_argv_format(argv, "-device", "pxb-cxl,id=rig.cxl%u,bus=%s,bus_nr=%u", number,
+                      plan->spec->arch->pci_root, CXL_BUS(number));
     mmrig_argv_format(argv, "-device",
                       "cxl-rp,id=rig.rp%u,bus=rig.cxl%u,port=0,chassis=%u,slot=0", number,
                       number, 2 * number + 1);
@@ -211,6 +217,7 @@ const MmrigDeviceClass mmrig_device_cxl = {
     .size = sizeof(Cxl),
     .check = cxl_check,
     .check_all = cxl_check_all,
+    .lacks = cxl_lacks,
     .types = cxl_types,
     .memory = cxl_memory,
     /* cxl-type3 has no state to migrate (QEMU hw/mem/cxl_type3.c), and does not say so. */

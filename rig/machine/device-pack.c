@@ -8,18 +8,27 @@
 #include "mmrig-nvdimm-regs.h"
 #include "plan-private.h"
 
-/* Intel's, and of a model whose errors Linux recovers from. */
-#define INTEL_CPU "max,vendor=GenuineIntel,family=6,model=143,stepping=4"
-
 /* What the rig has to know of a device of the pack besides its name. */
-static const struct {
+typedef struct {
     const char *type;
-    guint64 store;   /* bytes of a file for what outlives a machine (property store); 0: none */
-    const char *cpu; /* the CPU model that its errors need, or NULL */
-} pack_traits[] = {
-    {"mmrig-nvdimm", MMRIG_NVD_STORE_SIZE, INTEL_CPU},
-    {"mmrig-ras", 0, INTEL_CPU},
+    guint64 store; /* bytes of a file for what outlives a machine (property store); 0: none */
+    gboolean machine_checks; /* its errors are: the CPU has to be one that survives them */
+} PackTraits;
+
+static const PackTraits pack_traits[] = {
+    {"mmrig-nvdimm", MMRIG_NVD_STORE_SIZE, TRUE},
+    {"mmrig-ras", 0, TRUE},
 };
+
+static const PackTraits *pack_traits_of(const MmrigPackDevice *pack)
+{
+    static const PackTraits plain = {0};
+
+    for (gsize i = 0; i < G_N_ELEMENTS(pack_traits); i++)
+        if (strcmp(pack_traits[i].type, pack->type) == 0)
+            return &pack_traits[i];
+    return &plain;
+}
 
 static const MmrigIniKey pack_keys[] = {
     {"type", &mmrig_ini_name, offsetof(MmrigPackDevice, type), 0, 0, 0, NULL, TRUE,
@@ -34,10 +43,15 @@ static guint64 pack_store(const MmrigPackDevice *pack)
     for (char **property = pack->properties; property && *property; property++)
         if (g_str_has_prefix(*property, "store="))
             return 0;
-    for (gsize i = 0; i < G_N_ELEMENTS(pack_traits); i++)
-        if (strcmp(pack_traits[i].type, pack->type) == 0)
-            return pack_traits[i].store;
-    return 0;
+    return pack_traits_of(pack)->store;
+}
+
+static const char *pack_lacks(const MmrigMachineSpec *spec, const MmrigDevice *device)
+{
+    return pack_traits_of((const MmrigPackDevice *)device)->machine_checks &&
+                   !spec->arch->has_mce
+               ? "machine checks"
+               : NULL;
 }
 
 static gboolean pack_keeps(const MmrigDevice *device)
@@ -73,6 +87,7 @@ static void pack_qemu(const MmrigDevice *device, const MmrigPlan *plan, GPtrArra
 const MmrigDeviceClass mmrig_device_pack = {
     .section = MMRIG_INI_SECTION("pack", pack_keys),
     .size = sizeof(MmrigPackDevice),
+    .lacks = pack_lacks,
     .of_pack = TRUE,
     .keeps = pack_keeps,
     .backings = pack_backings,
@@ -123,8 +138,7 @@ gboolean mmrig_spec_add_pack_device(MmrigMachineSpec *spec, const char *device, 
         g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT, "device %s: %s", *words, problem);
         return FALSE;
     }
-    for (gsize i = 0; !spec->cpu && i < G_N_ELEMENTS(pack_traits); i++)
-        if (strcmp(pack_traits[i].type, added->type) == 0)
-            spec->cpu = g_strdup(pack_traits[i].cpu);
+    if (!spec->cpu && pack_traits_of(added)->machine_checks)
+        spec->cpu = g_strdup(spec->arch->cpu_errors);
     return TRUE;
 }

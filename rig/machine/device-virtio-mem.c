@@ -5,14 +5,11 @@
 
 #include "plan-private.h"
 
-/* Linux adds and removes memory by blocks of this size (arch/x86/mm/init_64.c). */
-#define BLOCK (128 * MMRIG_MIB)
-
 #define IN_DEVICE(field) offsetof(MmrigVirtioMem, field)
 
 static const MmrigIniKey virtio_mem_keys[] = {
-    {"size", &mmrig_ini_size, IN_DEVICE(size), BLOCK, MMRIG_TIB, BLOCK, NULL, TRUE,
-     "the most it can give", NULL, NULL},
+    {"size", &mmrig_ini_size, IN_DEVICE(size), 2 * MMRIG_MIB, MMRIG_TIB, 2 * MMRIG_MIB, NULL,
+     TRUE, "the most it can give, in whole memory blocks of Linux", NULL, NULL},
     {"block-size", &mmrig_ini_size, IN_DEVICE(block_size), 2 * MMRIG_MIB, 1024 * MMRIG_MIB,
      2 * MMRIG_MIB, "2M", FALSE, "the unit it plugs and unplugs, a power of two", NULL, NULL},
     {"requested", &mmrig_ini_size, IN_DEVICE(requested), 0, MMRIG_TIB, 2 * MMRIG_MIB, "0",
@@ -25,7 +22,13 @@ static gboolean virtio_mem_check(const MmrigMachineSpec *spec, const MmrigDevice
                                  MmrigSpecProblem *problem)
 {
     const MmrigVirtioMem *memory = (const MmrigVirtioMem *)device;
+    guint64 block = spec->arch->memory_block;
 
+    if (memory->size % block)
+        return mmrig_device_problem(problem, device, "size",
+                                    "not a multiple of %" G_GUINT64_FORMAT
+                                    "M, by which Linux adds and removes memory",
+                                    block / MMRIG_MIB);
     if (!mmrig_device_check_node(spec, device, memory->node, problem))
         return FALSE;
     if (memory->block_size & (memory->block_size - 1))

@@ -45,6 +45,8 @@ struct MmrigDeviceClass {
     /* The same for all devices of the class together. */
     gboolean (*check_all)(const MmrigMachineSpec *spec, MmrigSpecProblem *problem);
 
+    /* What machines of its architecture lack that it needs, in words, or NULL. */
+    const char *(*lacks)(const MmrigMachineSpec *spec, const MmrigDevice *device);
     /* The QEMU types that the device needs, added to names (which are not copied). */
     void (*types)(const MmrigDevice *device, GPtrArray *names);
     /* The QMP commands, NULL-terminated. */

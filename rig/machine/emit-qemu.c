@@ -40,13 +40,9 @@ char *mmrig_argv_escape(const char *value)
 static void emit_machine(GPtrArray *argv, const MmrigPlan *plan)
 {
     const MmrigMachineSpec *spec = plan->spec;
-    g_autoptr(GString) options = g_string_new(NULL);
+    g_autoptr(GString) options = g_string_new(spec->arch->machine);
 
-    /*
-     * Without a keyboard controller the firmware does not wait for one: a tenth of a second.
-     * Leaving out HPET, SATA or SMBus as well was not to be told from noise.
-     */
-    g_string_append(options, MMRIG_MACHINE ",i8042=off");
+    g_string_append(options, spec->arch->machine_options);
     for (const MmrigDeviceClass *const *class = mmrig_device_classes; *class; class ++) {
         if (!(*class)->qemu_machine || !mmrig_spec_has(spec, *class))
             continue;
@@ -57,7 +53,7 @@ static void emit_machine(GPtrArray *argv, const MmrigPlan *plan)
     if (plan->start != MMRIG_START_COLD && plan->nodes->len == 0)
         g_string_append(options, ",memory-backend=rig.ram");
     if (spec->memory_below)
-        g_string_append_printf(options, ",max-ram-below-4g=%" G_GUINT64_FORMAT "M",
+        g_string_append_printf(options, ",%s=%" G_GUINT64_FORMAT "M", spec->arch->ram_limit,
                                spec->memory_below / MMRIG_MIB);
     if (plan->paths->len > 0)
         g_string_append(options, ",hmat=on");
@@ -241,16 +237,14 @@ static void emit_channels(GPtrArray *argv, const MmrigPlan *plan)
     mmrig_argv_pair(argv, "-device", "pvpanic-pci,id=rig.pvpanic");
 }
 
-/*
- * A disk of a kind that no other disk of a machine is: its name in Linux is nobody else's. It
- * is the only one that the firmware is told to boot from.
- */
+/* It is the only disk that the firmware is told to boot from. */
 static void emit_esp(GPtrArray *argv, const MmrigPlan *plan)
 {
     mmrig_argv_format(argv, "-blockdev",
                       "driver=file,node-name=rig.esp,filename=/proc/self/fd/%d,locking=off",
                       mmrig_plan_fd(plan, MMRIG_BACKING_ESP));
-    mmrig_argv_pair(argv, "-device", "ide-hd,id=rig.disk,bus=ide.0,drive=rig.esp,bootindex=0");
+    mmrig_argv_format(argv, "-device", "%s,id=rig.disk%s,drive=rig.esp,bootindex=0",
+                      plan->spec->arch->boot_disk, plan->spec->arch->boot_disk_options);
 }
 
 static void emit_boot(GPtrArray *argv, const MmrigPlan *plan)

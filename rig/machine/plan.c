@@ -64,8 +64,8 @@ int mmrig_plan_fd(const MmrigPlan *plan, const char *device)
 }
 
 /*
- * QEMU places device memory in this order. What Linux uses by whole memory blocks (128M) comes
- * first, where it starts on a gigabyte: an NVDIMM may end anywhere.
+ * QEMU places device memory in this order. What Linux uses by whole memory blocks comes first,
+ * where it starts on a gigabyte: an NVDIMM may end anywhere.
  */
 static void plan_place_devices(MmrigPlan *plan, gboolean first)
 {
@@ -88,7 +88,9 @@ MmrigPlan *mmrig_plan_make(const MmrigMachineSpec *spec, const MmrigBootInputs *
     plan->accel = inputs->accel;
     plan->qemu = g_strdup(inputs->qemu);
     plan->pack = mmrig_spec_needs_pack(spec) ? g_strdup(inputs->pack) : NULL;
-    plan->cpu = spec->cpu ? spec->cpu : inputs->accel == MMRIG_ACCEL_KVM ? "host" : "max";
+    plan->cpu = spec->cpu                          ? spec->cpu
+                : inputs->accel == MMRIG_ACCEL_KVM ? spec->arch->cpu_kvm
+                                                   : spec->arch->cpu_tcg;
     plan->nodes = mmrig_numa_nodes(spec);
     plan->paths = mmrig_numa_paths(spec);
     plan->backings = g_ptr_array_new_with_free_func(plan_backing_free);

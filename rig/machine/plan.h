@@ -11,9 +11,6 @@
 
 #include "spec.h"
 
-/* The machine type. microvm boots no faster, and under TCG not always. */
-#define MMRIG_MACHINE "q35"
-
 /*
  * What every QEMU denies itself (seccomp): to start programs, to get other rights, to change
  * its priority or affinity. A guest that breaks into it is left with little.
@@ -77,7 +74,8 @@ typedef struct {
  * with what that starts.
  */
 typedef struct {
-    char *loader; /* paths */
+    const MmrigArch *arch; /* says where firmware looks for the loader */
+    char *loader;          /* paths */
     char *kernel;
     char *initrd;
     char *options; /* the kernel's command line */

@@ -92,6 +92,7 @@ MmrigMachineSpec *mmrig_spec_new(const char *name, const char *title)
 
     spec->name = g_strdup(name);
     spec->title = g_strdup(title);
+    spec->arch = mmrig_arch_default();
     spec->devices = g_ptr_array_new_with_free_func(spec_device_free);
     return spec;
 }
@@ -147,6 +148,19 @@ guint64 mmrig_spec_memory(const MmrigMachineSpec *spec)
         sum = sum > G_MAXUINT64 - more ? G_MAXUINT64 : sum + more;
     }
     return sum;
+}
+
+const char *mmrig_spec_lacks(const MmrigMachineSpec *spec)
+{
+    if (spec->memory_below && !spec->arch->ram_limit)
+        return "a limit of the memory below 4 GiB";
+    for (guint i = 0; i < spec->devices->len; i++) {
+        const MmrigDevice *device = g_ptr_array_index(spec->devices, i);
+        const char *lack = device->class->lacks ? device->class->lacks(spec, device) : NULL;
+        if (lack)
+            return lack;
+    }
+    return NULL;
 }
 
 const char *mmrig_spec_unforkable(const MmrigMachineSpec *spec)
@@ -258,7 +272,7 @@ GStrv mmrig_spec_types(const MmrigMachineSpec *spec)
     if (spec->vmgenid)
         g_ptr_array_add(names, (gpointer) "vmgenid");
     if (spec->boot_from == MMRIG_BOOT_ESP)
-        g_ptr_array_add(names, (gpointer) "ide-hd");
+        g_ptr_array_add(names, (gpointer)spec->arch->boot_disk);
     if (spec->nodes)
         g_ptr_array_add(names, (gpointer) "memory-backend-ram");
     for (guint i = 0; i < spec->devices->len; i++) {

@@ -2,6 +2,7 @@
 /* What a machine is, as a scenario asks for it. A plan (plan.h) says how it is made. */
 #pragma once
 
+#include "arch/arch.h"
 #include "device.h"
 
 #define MMRIG_NODES_MAX 8
@@ -23,6 +24,7 @@ typedef enum {
 struct MmrigMachineSpec {
     char *name;  /* in its scenario; NULL for the only one */
     char *title; /* what QEMU calls it, for people who look at processes */
+    const MmrigArch *arch;
 
     /* [machine] */
     guint cpus;
@@ -59,7 +61,7 @@ struct MmrigMachineSpec {
 extern const MmrigIniSection mmrig_spec_sections[];
 extern const gsize mmrig_spec_sections_count;
 
-/* name may be NULL. Without devices; every field is empty. */
+/* name may be NULL. Of the default architecture, without devices; all else is empty. */
 MmrigMachineSpec *mmrig_spec_new(const char *name, const char *title);
 void mmrig_spec_free(MmrigMachineSpec *spec);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(MmrigMachineSpec, mmrig_spec_free)
@@ -76,6 +78,8 @@ const MmrigDevice *mmrig_spec_pack_device(const MmrigMachineSpec *spec, const ch
 
 /* Bytes of memory of the machine with its devices; stays at G_MAXUINT64 if it is more. */
 guint64 mmrig_spec_memory(const MmrigMachineSpec *spec);
+/* What it needs and machines of its architecture have not, in words; NULL if nothing. */
+const char *mmrig_spec_lacks(const MmrigMachineSpec *spec);
 /* Why it cannot be forked, or NULL. */
 const char *mmrig_spec_unforkable(const MmrigMachineSpec *spec);
 

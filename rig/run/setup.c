@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "actions/actions.h"
-#include "arch/arch.h"
 #include "base/error.h"
 #include "base/host-limits.h"
 #include "base/paths.h"
@@ -70,12 +69,11 @@ void mmrig_setup_say_note(const MmrigSetup *setup)
 }
 
 /* A vmlinux has no EFI stub; the image that was built with it has. */
-static char *find_efi_kernel(const MmrigKernel *kernel)
+static char *find_efi_kernel(const MmrigArch *arch, const MmrigKernel *kernel)
 {
     g_autofree char *name = g_path_get_basename(kernel->image);
     g_autofree char *folder = g_path_get_dirname(kernel->image);
-    g_autofree char *beside =
-        g_build_filename(folder, mmrig_arch_default()->kernel_image, NULL);
+    g_autofree char *beside = g_build_filename(folder, arch->kernel_image, NULL);
 
     if (strcmp(name, "vmlinux") != 0)
         return g_strdup(kernel->image);
@@ -95,7 +93,7 @@ MmrigBootInputs mmrig_setup_inputs(const MmrigSetup *setup, const char *image, M
         .efi_kernel = setup->efi_kernel,
         .firmware = setup->firmware ? setup->firmware->code : NULL,
         .variables = setup->firmware ? setup->firmware->variables : NULL,
-        .loader = mmrig_arch_default()->boot_loader,
+        .loader = setup->arch->boot_loader,
     };
 }
 
@@ -108,21 +106,21 @@ static char *firmware_unmet(const MmrigSetup *setup, const MmrigMachineSpec *spe
     if (!setup->efi_kernel)
         return g_strdup_printf("the kernel \"%s\" has no %s beside %s, and firmware starts "
                                "no vmlinux",
-                               kernel->spec, mmrig_arch_default()->kernel_image, kernel->image);
+                               kernel->spec, setup->arch->kernel_image, kernel->image);
     if (spec->firmware_code) {
         g_autofree char *misfit = mmrig_firmware_named_misfit(
-            NULL, mmrig_arch_default(), spec->firmware_code, spec->firmware_variables);
+            NULL, setup->arch, spec->firmware_code, spec->firmware_variables);
         if (misfit)
             return g_strdup_printf("[firmware] %s", misfit);
     }
     if (spec->boot_from == MMRIG_BOOT_ESP) {
-        char *unmet = mmrig_esp_unmet(mmrig_arch_default()->boot_loader);
+        char *unmet = mmrig_esp_unmet(setup->arch, setup->arch->boot_loader);
         if (unmet)
             return unmet;
     }
     if (spec->firmware_code || setup->firmware)
         return NULL;
-    g_autoptr(MmrigFirmware) none = mmrig_firmware_find(NULL, mmrig_arch_default(), &error);
+    g_autoptr(MmrigFirmware) none = mmrig_firmware_find(NULL, setup->arch, &error);
     return none ? NULL : g_strdup(error->message);
 }
 
@@ -136,6 +134,7 @@ MmrigSetup *mmrig_setup_open(const char *kernel, const char *accel, GError **err
                     "--accel %s: there are auto, kvm and tcg", accel);
         return NULL;
     }
+    setup->arch = mmrig_arch_default();
     setup->qemu = mmrig_qemu_find(NULL, error);
     if (!setup->qemu)
         return NULL;
@@ -144,9 +143,9 @@ MmrigSetup *mmrig_setup_open(const char *kernel, const char *accel, GError **err
         mmrig_kernel_tell(setup->kernel);
     if (!setup->kernel || !choose_accel(setup, accel, error))
         return NULL;
-    setup->efi_kernel = find_efi_kernel(setup->kernel);
+    setup->efi_kernel = find_efi_kernel(setup->arch, setup->kernel);
     /* That there is none is said of a scenario that needs it. */
-    setup->firmware = mmrig_firmware_find(NULL, mmrig_arch_default(), NULL);
+    setup->firmware = mmrig_firmware_find(NULL, setup->arch, NULL);
     return g_steal_pointer(&setup);
 }
 
@@ -174,9 +173,11 @@ static char *machine_unmet(const MmrigSetup *setup, const MmrigMachineSpec *spec
 
     if (lack)
         return g_strdup_printf("the kernel \"%s\" lacks %s", setup->kernel->spec, lack);
-    if (!g_hash_table_contains(setup->qemu->machines, mmrig_arch_default()->machine))
-        return g_strdup_printf("%s has no machine %s", setup->qemu->path,
-                               mmrig_arch_default()->machine);
+    if (!g_hash_table_contains(setup->qemu->machines, spec->arch->machine))
+        return g_strdup_printf("%s has no machine %s", setup->qemu->path, spec->arch->machine);
+    lack = mmrig_spec_lacks(spec);
+    if (lack)
+        return g_strdup_printf("machines of %s lack %s", spec->arch->title, lack);
     lack = mmrig_qemu_lacks(setup->qemu->types, (const char *const *)types);
     if (lack)
         return g_strdup_printf("%s has no device type %s", setup->qemu->path, lack);
@@ -191,9 +192,9 @@ static char *machine_unmet(const MmrigSetup *setup, const MmrigMachineSpec *spec
     }
     lack = mmrig_qemu_lacks(setup->qemu->commands, (const char *const *)commands);
     for (char **verb = test->requests; !lack && verb && *verb; verb++) {
-        if (!mmrig_action_exists_on(mmrig_arch_default(), *verb))
+        if (!mmrig_action_exists_on(spec->arch, *verb))
             return g_strdup_printf("machines of %s have nothing for the request %s",
-                                   mmrig_arch_default()->title, *verb);
+                                   spec->arch->title, *verb);
         lack = mmrig_qemu_lacks(setup->qemu->commands, mmrig_action_commands(*verb));
     }
     if (lack)

@@ -7,6 +7,7 @@
 
 #include <json-glib/json-glib.h>
 
+#include "arch/arch.h"
 #include "kernel/kernel.h"
 #include "machine/plan.h"
 #include "qemu/firmware.h"
@@ -15,6 +16,7 @@
 #include "template/template.h"
 
 typedef struct {
+    const MmrigArch *arch; /* of the machines that these make */
     MmrigQemu *qemu;
     MmrigKernel *kernel;
     MmrigAccel accel;

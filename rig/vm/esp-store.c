@@ -24,7 +24,7 @@ char *mmrig_esp_ensure(const MmrigEsp *esp, GError **error)
 {
     g_autoptr(MmrigKey) key = mmrig_key_new(PURPOSE);
     g_autofree char *folder = NULL;
-    g_autofree char *unmet = mmrig_esp_unmet(esp->loader);
+    g_autofree char *unmet = mmrig_esp_unmet(esp->arch, esp->loader);
     struct stat status;
 
     if (unmet) {
@@ -41,6 +41,7 @@ char *mmrig_esp_ensure(const MmrigEsp *esp, GError **error)
         !mmrig_key_add_stat(key, esp->kernel, error))
         return NULL;
     g_autofree char *size = g_strdup_printf("%lld", (long long)status.st_size);
+    mmrig_key_add(key, esp->arch->efi_loader);
     mmrig_key_add(key, esp->initrd);
     mmrig_key_add(key, size);
     mmrig_key_add(key, esp->options);

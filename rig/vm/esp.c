@@ -8,7 +8,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "arch/arch.h"
 #include "base/child.h"
 #include "base/error.h"
 
@@ -56,12 +55,12 @@ static char *entry_text(const MmrigEsp *esp)
                            esp->options);
 }
 
-char *mmrig_esp_unmet(const char *loader)
+char *mmrig_esp_unmet(const MmrigArch *arch, const char *loader)
 {
     if (!g_file_test(loader, G_FILE_TEST_IS_REGULAR))
         return g_strdup_printf("there is no boot loader at %s; install the package "
                                "%s",
-                               loader, mmrig_arch_default()->boot_loader_package);
+                               loader, arch->boot_loader_package);
     for (gsize i = 0; i < G_N_ELEMENTS(tools); i++) {
         g_autoptr(GError) error = NULL;
         g_autofree char *path = mmrig_child_find(tools[i].name, tools[i].package, &error);
@@ -75,8 +74,8 @@ char *mmrig_esp_describe(const MmrigEsp *esp, const char *indent)
 {
     return g_strdup_printf("%s%s is %s\n%s" KERNEL " is %s\n%s" INITRD " is %s\n"
                            "%s" ENTRY " has the options %s\n",
-                           indent, mmrig_arch_default()->efi_loader, esp->loader, indent,
-                           esp->kernel, indent, esp->initrd, indent, esp->options);
+                           indent, esp->arch->efi_loader, esp->loader, indent, esp->kernel,
+                           indent, esp->initrd, indent, esp->options);
 }
 
 static gboolean add_size(const char *path, guint64 *sum, GError **error)
@@ -195,7 +194,7 @@ static gboolean esp_make_files(const MmrigEsp *esp, const char *drive, GError **
     const char *folders[] = {
         "mmd", "-i", drive, "::/EFI", "::/EFI/BOOT", "::/loader", "::/loader/entries", NULL};
     g_autofree char *entry = entry_text(esp);
-    g_autofree char *loader = g_strconcat("::", mmrig_arch_default()->efi_loader, NULL);
+    g_autofree char *loader = g_strconcat("::", esp->arch->efi_loader, NULL);
 
     return run_tool(folders, error) && esp_copy(drive, esp->loader, loader, error) &&
            esp_copy(drive, esp->kernel, "::" KERNEL, error) &&
@@ -208,7 +207,7 @@ gboolean mmrig_esp_fill(const MmrigEsp *esp, int fd, GError **error)
 {
     g_autofree char *file = open_name(fd);
     g_autofree char *drive = g_strdup_printf("%s@@%" G_GUINT64_FORMAT, file, MARGIN);
-    g_autofree char *unmet = mmrig_esp_unmet(esp->loader);
+    g_autofree char *unmet = mmrig_esp_unmet(esp->arch, esp->loader);
     guint64 content = 0;
 
     if (unmet) {

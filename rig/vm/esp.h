@@ -7,13 +7,14 @@
  */
 #pragma once
 
+#include "arch/arch.h"
 #include "machine/plan.h"
 
 /* What the partition is called in /dev/disk/by-partuuid, and what a boot loader reports. */
 #define MMRIG_ESP_PARTITION "4d4d5249-4700-4553-8001-000000000001"
 
 /* Why no such disk can be made on this host ("... is missing"), or NULL. Free with g_free(). */
-char *mmrig_esp_unmet(const char *loader);
+char *mmrig_esp_unmet(const MmrigArch *arch, const char *loader);
 
 /*
  * Makes the file, whatever it was, to a disk that holds what esp says. UNMET error for what

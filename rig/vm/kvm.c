@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "arch/arch.h"
 #include "backing.h"
 #include "base/error.h"
 #include "base/io.h"
@@ -130,8 +131,11 @@ static gboolean kvm_boot(Proof *proof, const MmrigBootInputs *inputs, guint seco
         .ended = kvm_on_ended,
     };
     g_autoptr(GPtrArray) devices = g_ptr_array_new();
-    const MmrigMachineSpec spec = {
-        .title = (char *)NAME, .cpus = 1, .memory = MEMORY, .devices = devices};
+    const MmrigMachineSpec spec = {.title = (char *)NAME,
+                                   .arch = mmrig_arch_default(),
+                                   .cpus = 1,
+                                   .memory = MEMORY,
+                                   .devices = devices};
     g_autoptr(MmrigPlan) plan = mmrig_plan_make(&spec, inputs, error);
     g_autoptr(GArray) backings = plan ? mmrig_backings_new(plan, NULL, error) : NULL;
 

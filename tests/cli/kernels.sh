@@ -40,7 +40,7 @@ cp whole 32-bit
 put 32-bit 566 '\000'
 expect bzimage-32-bit 2 '32-bit bzImage.*CONFIG_64BIT' -- ./path ./32-bit
 head -c 4096 /dev/zero >no-magic
-expect no-magic 2 'neither a bzImage nor an x86-64 vmlinux' -- ./path ./no-magic
+expect no-magic 2 'neither a bzImage nor a vmlinux, of x86-64' -- ./path ./no-magic
 cp no-magic arm64
 put arm64 56 'ARM\144'
 expect arm64 2 'arm64 Image' -- ./path ./arm64

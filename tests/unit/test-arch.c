@@ -23,6 +23,8 @@ static void test_texts(void)
             arch->machine,
             arch->cpu_tcg,
             arch->cpu_kvm,
+            arch->pci_root,
+            arch->boot_disk,
             arch->console,
             arch->kbuild,
             arch->kernel_folder,
@@ -47,6 +49,9 @@ static void test_texts(void)
         g_assert_nonnull(arch->kernel_options);
         g_assert_nonnull(arch->machine_options);
         g_assert_true(*arch->machine_options == '\0' || *arch->machine_options == ',');
+        g_assert_nonnull(arch->boot_disk_options);
+        g_assert_true(*arch->boot_disk_options == '\0' || *arch->boot_disk_options == ',');
+        g_assert_true(!arch->build_header == !arch->build_header_package);
     }
 }
 
@@ -69,6 +74,11 @@ static void test_forms(void)
         g_assert_nonnull(arch->cpuinfo_keys);
         g_assert_nonnull(arch->cpuinfo_keys[0]);
         g_assert_nonnull(arch->ram_below);
+        g_assert_nonnull(arch->image_read);
+        /* It is the image that firmware starts; QEMU starts that, or an ELF file by its note.
+         */
+        g_assert_true(arch->kernel_note ? g_str_equal(arch->kernel_direct, "vmlinux")
+                                        : g_str_equal(arch->kernel_direct, arch->kernel_image));
         /* What halts the processor fits behind where it begins. */
         if (arch->halt)
             g_assert_cmpuint(arch->halt_size, <=, arch->halt_from_end);

@@ -35,6 +35,7 @@ static void set_up(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
     g_assert_no_error(error);
     g_setenv("XDG_CACHE_HOME", fixture->folder, TRUE);
     fixture->path = g_strdup(g_getenv("PATH"));
+    fixture->esp.arch = mmrig_arch_default();
     fixture->esp.loader = make_file(fixture, "loader", 1000, 'l');
     fixture->esp.kernel = make_file(fixture, "kernel", 100000, 'k');
     fixture->esp.initrd = make_file(fixture, "initrd", 100000, 'i');
@@ -58,7 +59,7 @@ static void tear_down(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 /* Whether the tools are here that make one; else the test says what is missing. */
 static gboolean have_tools(const Fixture *fixture)
 {
-    g_autofree char *unmet = mmrig_esp_unmet(fixture->esp.loader);
+    g_autofree char *unmet = mmrig_esp_unmet(fixture->esp.arch, fixture->esp.loader);
 
     if (unmet)
         g_test_skip(unmet);

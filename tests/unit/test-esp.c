@@ -44,6 +44,7 @@ static void set_up(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 
     fixture->folder = g_dir_make_tmp("mmrig-esp-XXXXXX", &error);
     g_assert_no_error(error);
+    fixture->esp.arch = mmrig_arch_default();
     fixture->esp.loader = make_file(fixture, "loader", 1000, 'l');
     /* Names that another program could misread. */
     fixture->esp.kernel = make_file(fixture, "k:ern el,*[a]", 3 << 20, 'k');
@@ -311,18 +312,18 @@ static void test_tool_fails(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 static void test_unmet(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
     g_autofree char *path = g_strdup(g_getenv("PATH"));
-    g_autofree char *loader = mmrig_esp_unmet("/nonexistent/loader.efi");
+    g_autofree char *loader = mmrig_esp_unmet(fixture->esp.arch, "/nonexistent/loader.efi");
 
     g_assert_cmpstr(loader, ==,
                     "there is no boot loader at /nonexistent/loader.efi; install the package "
                     "systemd-boot-efi");
     g_setenv("PATH", fixture->folder, TRUE);
-    g_autofree char *tools = mmrig_esp_unmet(fixture->esp.loader);
+    g_autofree char *tools = mmrig_esp_unmet(fixture->esp.arch, fixture->esp.loader);
     g_setenv("PATH", path, TRUE);
     g_assert_cmpstr(tools, ==, "mformat: no such program; install the package mtools");
     if (!can_make())
         return;
-    g_autofree char *none = mmrig_esp_unmet(fixture->esp.loader);
+    g_autofree char *none = mmrig_esp_unmet(fixture->esp.arch, fixture->esp.loader);
     g_assert_null(none);
     g_autoptr(GError) error = NULL;
     g_assert_cmpint(g_unlink(fixture->esp.loader), ==, 0);

@@ -152,7 +152,8 @@ static void test_memory(void)
     guint64 gpa = 0;
 
     for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
-        const MmrigMachineSpec spec = {.memory = rows[i].memory * mib,
+        const MmrigMachineSpec spec = {.arch = mmrig_arch_find("x86_64"),
+                                       .memory = rows[i].memory * mib,
                                        .memory_below = rows[i].most * mib};
         guint64 below = rows[i].below * mib, above = spec.memory - below;
 

@@ -10,7 +10,8 @@ static void assert_taken(const char *bytes, gsize size, const char *expected)
     g_autoptr(GHashTable) config = NULL;
     g_autoptr(GError) error = NULL;
 
-    mmrig_kernel_image_inspect("/k", bytes, size, &release, &config, &error);
+    mmrig_kernel_image_inspect(mmrig_arch_find("x86_64"), "/k", bytes, size, &release, &config,
+                               &error);
     g_assert_no_error(error);
     g_assert_cmpstr(release, ==, expected);
 }
@@ -21,7 +22,8 @@ static void assert_refused(const char *bytes, gsize size, const char *why)
     g_autoptr(GHashTable) config = NULL;
     g_autoptr(GError) error = NULL;
 
-    if (mmrig_kernel_image_inspect("/k", bytes, size, &release, &config, &error))
+    if (mmrig_kernel_image_inspect(mmrig_arch_find("x86_64"), "/k", bytes, size, &release,
+                                   &config, &error))
         g_error("it is taken, and should be refused: %s", why);
     g_assert_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT);
     g_assert_true(g_str_has_prefix(error->message, "/k: not a kernel that can be booted: "));
@@ -119,7 +121,8 @@ static void test_vmlinux_hostile(void)
 
         make_vmlinux(bytes);
         memset(bytes + at, 0xff, 8);
-        if (!mmrig_kernel_image_inspect("/k", bytes, sizeof(bytes), &release, &config, &error))
+        if (!mmrig_kernel_image_inspect(mmrig_arch_find("x86_64"), "/k", bytes, sizeof(bytes),
+                                        &release, &config, &error))
             g_assert_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT);
     }
 }
@@ -169,7 +172,7 @@ static void test_other(void)
          "7zXZ\0",
          6, "compressed"},
         {0, "\x28\xb5\x2f\xfd", 4, "compressed"},
-        {0x202, "HdrX", 4, "neither a bzImage nor an x86-64 vmlinux"},
+        {0x202, "HdrX", 4, "neither a bzImage nor a vmlinux, of x86-64"},
     };
 
     for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
