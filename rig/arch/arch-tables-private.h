@@ -4,3 +4,4 @@
  * mmrig_arch_NAME. Included wherever something is made of all, and read by CMake.
  */
 MMRIG_ARCH(x86_64)
+MMRIG_ARCH(aarch64)
