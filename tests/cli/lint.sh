@@ -4,7 +4,7 @@
 # lint.sh SOURCE
 #
 # scripts/lint of the source tree SOURCE: ended by a signal it leaves no checker behind, and the
-# checks of lengths and of rooms find what is wrong, and nothing else.
+# checks of lengths, of rooms and of words find what is wrong, and nothing else.
 set -euo pipefail
 
 source=$(realpath "${1:-$(dirname "$0")/../..}")
@@ -141,6 +141,24 @@ rooms_bad table-short '*the table has 1 rooms of 2' '6d' docs/architecture.md
 rooms_bad picture-lacks '*the picture lacks low' '3d' docs/architecture.md
 rooms_bad picture-upside-down '*does not have high above low' '2{h;d};3G' docs/architecture.md
 rooms_bad picture-unknown '*has attic twice*' '2s/$/ attic/' docs/architecture.md
+
+# words NAME SAID LINE FILE: what the check of architectures' words says of a file of that line.
+words() {
+    local problem="" said
+    mkdir -p "$work/words/${4%/*}"
+    printf '%s\n' "$3" >"$work/words/$4"
+    said=$(cd "$work/words" && awk -f "$source/scripts/lint-arch" "$4" 2>&1) || said="bad: $said"
+    # shellcheck disable=SC2053 # a pattern is what it is
+    [[ $said == $2 ]] || problem="it said: $said"
+    result "words-$1" "$problem"
+}
+words none '' 'int a = 1; /* of the table */' rig/machine/a.c
+words machine "bad: rig/machine/a.c:1: 'q35'*" 'const char *a = "q35";' rig/machine/a.c
+words console "bad: rig/vm/a.c:1: 'ttyS\\[0-9\\]'*" '/* on ttyS0 */' rig/vm/a.c
+words other "bad: rig/vm/a.c:1: 'arm64'*" 'a(arm64);' rig/vm/a.c
+words excepted '' '/* Intel x86 */' rig/actions/action-mce.c
+words unneeded "bad: *the exception for 'Intel' in scripts/lint-arch is not needed" '/* x86 */' \
+    rig/actions/action-mce.c
 
 echo "1..$number"
 echo "# $failed failed"
