@@ -62,7 +62,13 @@ static void emit_machine(GPtrArray *argv, const MmrigPlan *plan)
     mmrig_argv_pair(argv, "-machine", options->str);
     mmrig_argv_pair(argv, "-accel", mmrig_accel_name(plan->accel));
     mmrig_argv_pair(argv, "-cpu", plan->cpu);
-    mmrig_argv_format(argv, "-smp", "%u", spec->cpus);
+    if (spec->node_cpus) {
+        guint cores = mmrig_numa_socket_cpus(spec, plan->nodes);
+        mmrig_argv_format(argv, "-smp", "%u,sockets=%u,cores=%u,threads=1", spec->cpus,
+                          spec->cpus / cores, cores);
+    } else {
+        mmrig_argv_format(argv, "-smp", "%u", spec->cpus);
+    }
 }
 
 static const char *ram_sharing(MmrigStart start)

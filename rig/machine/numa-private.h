@@ -32,3 +32,8 @@ gboolean mmrig_numa_check(const MmrigMachineSpec *spec, MmrigSpecProblem *proble
  */
 GArray *mmrig_numa_nodes(const MmrigMachineSpec *spec);
 GArray *mmrig_numa_paths(const MmrigMachineSpec *spec);
+/*
+ * How many CPUs a socket has, as many as can be: each has the same number of consecutive ones,
+ * and none has CPUs of two nodes, since Linux warns of a cache that nodes share.
+ */
+guint mmrig_numa_socket_cpus(const MmrigMachineSpec *spec, const GArray *nodes);

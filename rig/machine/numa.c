@@ -8,10 +8,16 @@
 #define LOCAL_DISTANCE 10
 /* What ACPI has for a node that cannot be reached. */
 #define DISTANCE_MAX 255
-/* HMAT's tables count in 16 bits; QEMU chooses the unit (hw/acpi/hmat.c). */
-#define LATENCY_MAX_NS 65534
+/* The HMAT counts in 16 bits, of which two values mean something else; QEMU chooses the unit.
+ */
+#define HMAT_ENTRY_MAX 65534
+#define LATENCY_MAX_NS HMAT_ENTRY_MAX
+/* More than any memory has. */
+#define BANDWIDTH_MAX (64 * MMRIG_TIB)
 
-/* "0-1,4" as a set of bits; FALSE if it is not such a list, or names a CPU that is not there.
+/*
+ * "0-1,4" as a set of bits; FALSE if it is not such a list, or names a CPU twice or one that is
+ * not there.
  */
 static gboolean cpu_list_parse(const char *text, guint cpus, guint64 *set)
 {
@@ -28,10 +34,18 @@ static gboolean cpu_list_parse(const char *text, guint cpus, guint64 *set)
         last = first;
         if (ends[1] && !g_ascii_string_to_unsigned(ends[1], 10, first, cpus - 1, &last, NULL))
             return FALSE;
-        for (guint64 cpu = first; cpu <= last; cpu++)
+        for (guint64 cpu = first; cpu <= last; cpu++) {
+            if (*set >> cpu & 1)
+                return FALSE;
             *set |= G_GUINT64_CONSTANT(1) << cpu;
+        }
     }
     return TRUE;
+}
+
+static guint64 cpus_all(const MmrigMachineSpec *spec)
+{
+    return spec->cpus == 64 ? G_MAXUINT64 : (G_GUINT64_CONSTANT(1) << spec->cpus) - 1;
 }
 
 /* One distance for each node. */
@@ -88,7 +102,7 @@ static gboolean bandwidth_parse(const char *text, guint nodes, MmrigNumaPath *pa
 
     return path_parse(text, nodes, path, &value) &&
            mmrig_size_parse(value, &path->bandwidth, NULL) && path->bandwidth > 0 &&
-           path->bandwidth <= MMRIG_TIB && path->bandwidth % MMRIG_MIB == 0;
+           path->bandwidth <= BANDWIDTH_MAX && path->bandwidth % MMRIG_MIB == 0;
 }
 
 /* A list with a word for each node, if it is given at all. */
@@ -121,15 +135,14 @@ static gboolean numa_check_memory(const MmrigMachineSpec *spec, MmrigSpecProblem
 
 static gboolean numa_check_cpus(const MmrigMachineSpec *spec, MmrigSpecProblem *problem)
 {
-    guint64 all = spec->cpus == 64 ? G_MAXUINT64 : (G_GUINT64_CONSTANT(1) << spec->cpus) - 1;
-    guint64 seen = 0;
+    guint64 all = cpus_all(spec), seen = 0;
 
     for (char **word = spec->node_cpus; word && *word; word++) {
         guint64 set;
         if (!cpu_list_parse(*word, spec->cpus, &set))
             return mmrig_spec_problem(problem, "machine", "node-cpus",
-                                      "'%s' is no list of the CPUs 0 to %u; write for example "
-                                      "0-1,3, or - for none",
+                                      "'%s' is no list of the CPUs 0 to %u, each once; write "
+                                      "for example 0-1,3, or - for none",
                                       *word, spec->cpus - 1);
         if (set & seen)
             return mmrig_spec_problem(problem, "machine", "node-cpus",
@@ -175,6 +188,32 @@ static gboolean numa_check_paths(const MmrigMachineSpec *spec, GStrv words, cons
     return TRUE;
 }
 
+/* All bandwidths share a unit, the largest power of two that divides them (QEMU
+ * hw/core/numa.c).
+ */
+static gboolean numa_check_bandwidths(const MmrigMachineSpec *spec, MmrigSpecProblem *problem)
+{
+    guint64 bits = 0;
+
+    for (char **word = spec->node_bandwidth; word && *word; word++) {
+        MmrigNumaPath path = {0};
+        bandwidth_parse(*word, spec->nodes, &path);
+        bits |= path.bandwidth;
+    }
+    for (char **word = spec->node_bandwidth; word && *word; word++) {
+        MmrigNumaPath path = {0};
+        guint64 unit = bits & -bits;
+        bandwidth_parse(*word, spec->nodes, &path);
+        if (path.bandwidth / unit > HMAT_ENTRY_MAX)
+            return mmrig_spec_problem(
+                problem, "machine", "node-bandwidth",
+                "'%s' is more than %d times %" G_GUINT64_FORMAT
+                "M, the largest power of two that all are multiples of; make them rounder",
+                *word, HMAT_ENTRY_MAX, unit / MMRIG_MIB);
+    }
+    return TRUE;
+}
+
 gboolean mmrig_numa_check(const MmrigMachineSpec *spec, MmrigSpecProblem *problem)
 {
     const struct {
@@ -206,51 +245,57 @@ gboolean mmrig_numa_check(const MmrigMachineSpec *spec, MmrigSpecProblem *proble
                 LOCAL_DISTANCE + 1, DISTANCE_MAX);
     }
     return numa_check_paths(spec, spec->node_latency, "node-latency", latency_parse,
-                            "NANOSECONDS", problem) &&
+                            "NANOSECONDS (1 to 65534)", problem) &&
            numa_check_paths(spec, spec->node_bandwidth, "node-bandwidth", bandwidth_parse,
-                            "SIZE (a multiple of 1M)", problem);
+                            "SIZE (1M to 64T, a multiple of 1M)", problem) &&
+           numa_check_bandwidths(spec, problem);
 }
 
-/* The node with CPUs that is nearest, the first of equal ones; itself if it has CPUs. */
-static int numa_initiator(const GArray *nodes, guint node)
+/* What is said of the way from one node to another; what is not said is the worst. */
+static MmrigNumaPath numa_path(const GArray *paths, guint from, guint to)
 {
-    const MmrigNumaNode *own = &g_array_index(nodes, MmrigNumaNode, node);
-    int best = -1;
+    MmrigNumaPath way = {from, to, G_MAXUINT64, 0};
 
-    if (own->cpus)
+    for (guint i = 0; i < paths->len; i++) {
+        const MmrigNumaPath *path = &g_array_index(paths, MmrigNumaPath, i);
+        if (path->from != from || path->to != to)
+            continue;
+        if (path->latency)
+            way.latency = path->latency;
+        else
+            way.bandwidth = path->bandwidth;
+    }
+    return way;
+}
+
+/*
+ * The node whose CPUs reach this one's memory best: itself if it has CPUs, else by latency,
+ * then by bandwidth, then by distance; the first of equal ones.
+ */
+static int numa_initiator(const GArray *nodes, const GArray *paths, guint node)
+{
+    MmrigNumaPath best = {0};
+    guint8 near = 0;
+    int found = -1;
+
+    if (g_array_index(nodes, MmrigNumaNode, node).cpus)
         return (int)node;
     for (guint i = 0; i < nodes->len; i++) {
         const MmrigNumaNode *other = &g_array_index(nodes, MmrigNumaNode, i);
-        if (other->cpus && (best < 0 || own->distances[i] < own->distances[best]))
-            best = (int)i;
+        MmrigNumaPath way = numa_path(paths, i, node);
+        guint8 distance = other->distances[node];
+        if (!other->cpus)
+            continue;
+        gboolean better = way.latency != best.latency       ? way.latency < best.latency
+                          : way.bandwidth != best.bandwidth ? way.bandwidth > best.bandwidth
+                                                            : distance < near;
+        if (found >= 0 && !better)
+            continue;
+        best = way;
+        near = distance;
+        found = (int)i;
     }
-    return best;
-}
-
-GArray *mmrig_numa_nodes(const MmrigMachineSpec *spec)
-{
-    GArray *nodes = g_array_new(FALSE, TRUE, sizeof(MmrigNumaNode));
-    guint64 offset = 0;
-
-    for (guint i = 0; i < spec->nodes; i++) {
-        MmrigNumaNode node = {.offset = offset, .initiator = -1};
-        if (spec->node_memory)
-            mmrig_size_parse(spec->node_memory[i], &node.memory, NULL);
-        else
-            node.memory = i == 0 ? spec->memory : 0;
-        offset += node.memory;
-        if (spec->node_cpus)
-            cpu_list_parse(spec->node_cpus[i], spec->cpus, &node.cpus);
-        else if (i == 0)
-            node.cpus =
-                spec->cpus == 64 ? G_MAXUINT64 : (G_GUINT64_CONSTANT(1) << spec->cpus) - 1;
-        if (spec->node_distances)
-            distances_parse(spec->node_distances[i], spec->nodes, i, node.distances);
-        g_array_append_val(nodes, node);
-    }
-    for (guint i = 0; (spec->node_latency || spec->node_bandwidth) && i < nodes->len; i++)
-        g_array_index(nodes, MmrigNumaNode, i).initiator = numa_initiator(nodes, i);
-    return nodes;
+    return found;
 }
 
 static void paths_add(const MmrigMachineSpec *spec, GStrv words,
@@ -270,4 +315,45 @@ GArray *mmrig_numa_paths(const MmrigMachineSpec *spec)
     paths_add(spec, spec->node_latency, latency_parse, paths);
     paths_add(spec, spec->node_bandwidth, bandwidth_parse, paths);
     return paths;
+}
+
+GArray *mmrig_numa_nodes(const MmrigMachineSpec *spec)
+{
+    GArray *nodes = g_array_new(FALSE, TRUE, sizeof(MmrigNumaNode));
+    g_autoptr(GArray) paths = mmrig_numa_paths(spec);
+    guint64 offset = 0;
+
+    for (guint i = 0; i < spec->nodes; i++) {
+        MmrigNumaNode node = {.offset = offset, .initiator = -1};
+        if (spec->node_memory)
+            mmrig_size_parse(spec->node_memory[i], &node.memory, NULL);
+        else
+            node.memory = i == 0 ? spec->memory : 0;
+        offset += node.memory;
+        if (spec->node_cpus)
+            cpu_list_parse(spec->node_cpus[i], spec->cpus, &node.cpus);
+        else if (i == 0)
+            node.cpus = cpus_all(spec);
+        if (spec->node_distances)
+            distances_parse(spec->node_distances[i], spec->nodes, i, node.distances);
+        g_array_append_val(nodes, node);
+    }
+    for (guint i = 0; paths->len > 0 && i < nodes->len; i++)
+        g_array_index(nodes, MmrigNumaNode, i).initiator = numa_initiator(nodes, paths, i);
+    return nodes;
+}
+
+guint mmrig_numa_socket_cpus(const MmrigMachineSpec *spec, const GArray *nodes)
+{
+    for (guint size = spec->cpus; size > 1; size--) {
+        gboolean apart = spec->cpus % size == 0;
+        for (guint i = 0; apart && i < nodes->len; i++) {
+            guint64 cpus = g_array_index(nodes, MmrigNumaNode, i).cpus;
+            for (guint cpu = 0; cpu < spec->cpus; cpu++)
+                apart &= (cpus >> cpu & 1) == (cpus >> (cpu - cpu % size) & 1);
+        }
+        if (apart)
+            return size;
+    }
+    return 1;
 }

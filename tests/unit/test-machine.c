@@ -240,6 +240,87 @@ static void test_needs(void)
     assert_words(plain_commands, "query-status quit");
 }
 
+/* A scenario with these words in [machine] has an argument that reads so. */
+static const struct {
+    const char *name, *words, *argument;
+} numa_cases[] = {
+    {"own-cpus", "node-cpus = - 0-3 -\nnode-latency = 1-2=9\n",
+     "node,nodeid=1,cpus=0-3,initiator=1"},
+    {"by-latency",
+     "node-cpus = 0-1 2-3 -\nnode-latency = 0-2=10 1-2=9\n"
+     "node-bandwidth = 0-2=2G 1-2=1G\nnode-distances = 10,20,20 20,10,30 20,30,10\n",
+     "node,nodeid=2,initiator=1"},
+    {"by-said-latency", "node-cpus = 0-1 2-3 -\nnode-latency = 1-2=9\n",
+     "node,nodeid=2,initiator=1"},
+    {"by-bandwidth",
+     "node-cpus = 0-1 2-3 -\nnode-latency = 0-2=9 1-2=9\n"
+     "node-bandwidth = 0-2=1G 1-2=2G\nnode-distances = 10,20,20 20,10,30 20,30,10\n",
+     "node,nodeid=2,initiator=1"},
+    /* From the CPUs to the memory, not the way back. */
+    {"by-distance",
+     "node-cpus = 0-1 2-3 -\nnode-latency = 0-0=9\n"
+     "node-distances = 10,20,40 20,10,30 20,30,10\n",
+     "node,nodeid=2,initiator=1"},
+    {"first-of-equal", "node-cpus = - 0-1 2-3\nnode-latency = 1-0=9 2-0=9\n",
+     "node,nodeid=0,memdev=rig.ram,initiator=1"},
+    {"no-paths", "node-cpus = - 0-3 -\n", "node,nodeid=2"},
+    {"runs", "node-cpus = 3,0 1-2 -\n", "node,nodeid=0,cpus=0-0,cpus=3-3,memdev=rig.ram"},
+    {"one-socket", "node-cpus = - 0-3 -\n", "4,sockets=1,cores=4,threads=1"},
+    {"two-sockets", "node-cpus = 0-1 2-3 -\n", "4,sockets=2,cores=2,threads=1"},
+    {"four-sockets", "node-cpus = 0,2 1,3 -\n", "4,sockets=4,cores=1,threads=1"},
+    {"uneven-sockets", "node-cpus = 0-2 3 -\n", "4,sockets=4,cores=1,threads=1"},
+    {"cpus-unsaid", "node-latency = 0-0=1\n", "4"},
+    /* The bounds of what is taken. */
+    {"highest", "node-latency = 0-0=65534 0-1=1\nnode-bandwidth = 0-0=65534M 0-1=1M\n",
+     "hmat-lb,initiator=0,target=0,hierarchy=memory,data-type=access-bandwidth,bandwidth="
+     "65534M"},
+    {"farthest", "node-distances = 10,255,255 11,10,11 255,11,10\n",
+     "dist,src=2,dst=0,val=255"},
+};
+
+static void test_numa(gconstpointer data)
+{
+    const char *words = numa_cases[GPOINTER_TO_SIZE(data)].words;
+    const Case one = {"numa-case", NULL, MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_START_COLD};
+    g_autofree char *text = g_strconcat(BASE "[machine]\ncpus = 4\nnodes = 3\n", words, NULL);
+    g_autoptr(MmrigScenario) scenario = parse(text, one.name);
+    g_autoptr(MmrigPlan) machine = plan(scenario, &one);
+
+    if (g_strv_contains((const char *const *)machine->argv,
+                        numa_cases[GPOINTER_TO_SIZE(data)].argument))
+        return;
+    g_autofree char *all = g_strjoinv("\n", machine->argv);
+    g_error("'%s' is not among\n%s", numa_cases[GPOINTER_TO_SIZE(data)].argument, all);
+}
+
+/* All that can be said: every CPU in its node, every way between them. */
+static void test_numa_most(void)
+{
+    g_autoptr(GString) text = g_string_new(BASE "[machine]\ncpus = 64\nnodes = 8\nnode-cpus =");
+    const Case one = {"numa-most", NULL, MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_START_COLD};
+    guint ways = 0;
+
+    for (guint i = 0; i < 8; i++)
+        g_string_append_printf(text, " %u-%u", 8 * i, 8 * i + 7);
+    g_string_append(text, "\nnode-latency =");
+    for (guint i = 0; i < 64; i++)
+        g_string_append_printf(text, " %u-%u=%u", i / 8, i % 8, 900 + i);
+    g_string_append(text, "\nnode-bandwidth =");
+    for (guint i = 0; i < 64; i++)
+        g_string_append_printf(text, " %u-%u=%uM", i / 8, i % 8, 900 + i);
+    g_string_append_c(text, '\n');
+    g_autoptr(MmrigScenario) scenario = parse(text->str, one.name);
+    g_autoptr(MmrigPlan) machine = plan(scenario, &one);
+
+    for (char **word = machine->argv; *word; word++)
+        ways += g_str_has_prefix(*word, "hmat-lb,");
+    g_assert_cmpuint(ways, ==, 128);
+    g_assert_true(
+        g_strv_contains((const char *const *)machine->argv, "64,sockets=8,cores=8,threads=1"));
+    g_assert_true(g_strv_contains((const char *const *)machine->argv,
+                                  "node,nodeid=7,cpus=56-63,initiator=7"));
+}
+
 static void test_quote(void)
 {
     const Case *one = find_case("comma");
@@ -304,6 +385,11 @@ int main(int argc, char **argv)
     g_test_add_func("/machine/backings", test_backings);
     g_test_add_func("/machine/esp", test_esp);
     g_test_add_func("/machine/needs", test_needs);
+    for (gsize i = 0; i < G_N_ELEMENTS(numa_cases); i++) {
+        g_autofree char *path = g_strconcat("/machine/numa/", numa_cases[i].name, NULL);
+        g_test_add_data_func(path, GSIZE_TO_POINTER(i), test_numa);
+    }
+    g_test_add_func("/machine/numa-most", test_numa_most);
     g_test_add_func("/machine/quote", test_quote);
     g_test_add_func("/machine/parts-missing", test_parts_missing);
     return g_test_run();
