@@ -93,6 +93,8 @@ static gboolean check_test(MmrigParser *parser, guint number, GError **error)
     const MmrigMachineSpec *spec = mmrig_scenario_machine(scenario, number);
     g_autofree char *panic = mmrig_parser_group(parser, "test", spec->name, "panic");
     g_autofree char *boots = mmrig_parser_group(parser, "test", spec->name, "boots");
+    g_autofree char *variables =
+        mmrig_parser_group(parser, "firmware", spec->name, "keep-variables");
 
     if ((test->expect == MMRIG_EXPECT_PANIC) != (test->panic != NULL))
         return mmrig_parser_wrong(parser, error, panic, "panic",
@@ -110,7 +112,7 @@ static gboolean check_test(MmrigParser *parser, guint number, GError **error)
             parser, error, "scenario", "forked",
             "a scenario with boots is never forked; remove this or boots");
     if (spec->keep_variables && !test->boots)
-        return mmrig_parser_wrong(parser, error, "firmware", "keep-variables",
+        return mmrig_parser_wrong(parser, error, variables, "keep-variables",
                                   "from one boot to the next, and there is one ([test] boots)");
     return TRUE;
 }
@@ -126,14 +128,28 @@ static gboolean check_spec(MmrigParser *parser, const MmrigMachineSpec *spec, GE
     return mmrig_parser_wrong(parser, error, group, problem.key, "%s", problem.text);
 }
 
+/* A scenario that is only run in a fork must be one that can be forked. */
+static gboolean check_forked(MmrigParser *parser, GError **error)
+{
+    const MmrigScenario *scenario = parser->scenario;
+    const char *reason = mmrig_scenario_unforkable(scenario);
+
+    if (!scenario->forked || !reason)
+        return TRUE;
+    if (scenario->cold)
+        return mmrig_parser_wrong(
+            parser, error, "scenario", "forked",
+            "it cannot be told to be booted as well; remove this or cold");
+    return mmrig_parser_wrong(parser, error, "scenario", "forked",
+                              "it is never forked: %s; remove this", reason);
+}
+
 gboolean mmrig_parser_check(MmrigParser *parser, GError **error)
 {
     const MmrigScenario *scenario = parser->scenario;
 
-    if (scenario->forked && scenario->cold)
-        return mmrig_parser_wrong(
-            parser, error, "scenario", "forked",
-            "it cannot be told to be booted as well; remove this or cold");
+    if (!check_forked(parser, error))
+        return FALSE;
     for (guint i = 0; i < scenario->machines->len; i++)
         if (!check_test(parser, i, error) || !check_requests(parser, i, error) ||
             !check_spec(parser, mmrig_scenario_machine(scenario, i), error))

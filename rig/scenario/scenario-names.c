@@ -68,6 +68,23 @@ static gboolean names_check_target(MmrigParser *parser, const char *group, const
     return TRUE;
 }
 
+/* What is said for all machines counts only for those that do not say it themselves. */
+static gboolean names_check_effect(MmrigParser *parser, const char *group, const char *change,
+                                   const char *target, const char *key, GError **error)
+{
+    if (!*parser->machines || !is_per_machine(mmrig_scenario_section(target)))
+        return TRUE;
+    for (char **machine = parser->machines; *machine; machine++) {
+        g_autofree char *own = g_strdup_printf("%s %s", target, *machine);
+        if (!g_key_file_has_key(parser->file, own, key, NULL))
+            return TRUE;
+    }
+    return mmrig_parser_complain(error, parser->path, group, change,
+                                 "each machine says it itself, so this changes nothing; write "
+                                 "%s %s.%s, or that of another one",
+                                 target, parser->machines[0], key);
+}
+
 /* Every change of a twin must be of a key that there is, in a section that there is. */
 static gboolean names_check_twin(MmrigParser *parser, const char *group, GError **error)
 {
@@ -87,7 +104,8 @@ static gboolean names_check_twin(MmrigParser *parser, const char *group, GError 
         name = mmrig_parser_split(target, &id);
         const MmrigScenarioSection *section = mmrig_scenario_section(name);
         if (!names_check_target(parser, group, *change, target, section, id, error) ||
-            !names_check_key(parser->path, target, section, key, group, *change, error))
+            !names_check_key(parser->path, target, section, key, group, *change, error) ||
+            (!id && !names_check_effect(parser, group, *change, target, key, error)))
             return FALSE;
     }
     return TRUE;

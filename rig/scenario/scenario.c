@@ -188,8 +188,9 @@ static gboolean scenario_read_section(MmrigParser *parser, const MmrigIniSection
             g_strstrip(value);
         if (!value || !*value) {
             if (key->required)
-                return mmrig_parser_wrong(parser, error, group, key->name, "missing; write %s",
-                                          key->meaning);
+                return mmrig_parser_wrong(parser, error, group, key->name,
+                                          "missing%s%s; write %s", machine ? " for " : "",
+                                          machine ? machine : "", key->meaning);
             if (!key->fallback)
                 continue;
             g_free(value);
@@ -254,7 +255,7 @@ static gboolean scenario_find_owners(MmrigParser *parser, const MmrigScenarioSec
         return mmrig_parser_wrong(parser, error, group, NULL,
                                   "it joins two machines, and there is one; add [machine NAME] "
                                   "sections");
-    if (!*parser->machines && value)
+    if (!*parser->machines && value && *value)
         return mmrig_parser_wrong(parser, error, group, key,
                                   "there is one machine only; remove this");
     if (!*parser->machines) {

@@ -115,12 +115,14 @@ static void test_scenarios(void)
     for (guint i = 0; i < scenarios->len; i++) {
         MmrigScenario *scenario = g_ptr_array_index(scenarios, i);
 
-        for (char **name = mmrig_scenario_machine(scenario, 0)->manifests; name && *name;
-             name++)
-            if (!g_hash_table_contains(manifests, *name)) {
-                g_test_message("%s: no images/%s.manifest", scenario->path, *name);
-                g_test_fail();
-            }
+        for (guint number = 0; number < scenario->machines->len; number++) {
+            GStrv named = mmrig_scenario_machine(scenario, number)->manifests;
+            for (char **name = named; name && *name; name++)
+                if (!g_hash_table_contains(manifests, *name)) {
+                    g_test_message("%s: no images/%s.manifest", scenario->path, *name);
+                    g_test_fail();
+                }
+        }
     }
 }
 

@@ -198,6 +198,101 @@ static void test_twins(void)
     g_assert_cmpuint(mmrig_scenario_machine(emptied, 0)->devices->len, ==, 3);
 }
 
+/* ---- Several machines ------------------------------------------------------------------- */
+
+static const char several[] = "[scenario]\n"
+                              "summary = two machines\n"
+                              "area = memory\n"
+                              "[test]\n"
+                              "test = both\n"
+                              "args = size=1\n"
+                              "[test right]\n"
+                              "args = size=2\n"
+                              "requests = meet\n"
+                              "[machine right]\n"
+                              "cpus = 2\n"
+                              "[machine]\n"
+                              "cpus = 3\n"
+                              "memory = 256M\n"
+                              "[machine left]\n"
+                              "[kernel left]\n"
+                              "cmdline = quiet\n"
+                              "[nvdimm pmem0]\n"
+                              "size = 64M\n"
+                              "machine = left\n"
+                              "[balloon b]\n"
+                              "machine = right\n"
+                              "[twin one]\n"
+                              "machine.cpus = 4\n"
+                              "kernel right.cmdline = debug\n"
+                              "test right.args =\n"
+                              "[twin moved]\n"
+                              "nvdimm pmem0.machine = right\n";
+
+static const MmrigDevice *device_of(const MmrigScenario *scenario, guint machine, guint number)
+{
+    return g_ptr_array_index(mmrig_scenario_machine(scenario, machine)->devices, number);
+}
+
+/* What is said for a machine counts there, what is said for all counts where nothing else is.
+ */
+static void test_machines(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(MmrigScenario) scenario = parse(several, NULL, &error);
+
+    g_assert_no_error(error);
+    g_assert_cmpuint(scenario->machines->len, ==, 2);
+    g_assert_cmpuint(scenario->tests->len, ==, 2);
+    const MmrigMachineSpec *right = mmrig_scenario_machine(scenario, 0);
+    const MmrigMachineSpec *left = mmrig_scenario_machine(scenario, 1);
+    g_assert_cmpstr(right->name, ==, "right");
+    g_assert_cmpstr(right->title, ==, "all.right");
+    g_assert_cmpstr(left->name, ==, "left");
+    g_assert_cmpuint(right->cpus, ==, 2);
+    g_assert_cmpuint(left->cpus, ==, 3);
+    g_assert_cmpuint(right->memory, ==, 256 << 20);
+    g_assert_cmpuint(left->memory, ==, 256 << 20);
+    g_assert_cmpstr(left->cmdline, ==, "quiet");
+    g_assert_null(right->cmdline);
+    g_assert_cmpstr(mmrig_scenario_test(scenario, 0)->test, ==, "both");
+    g_assert_cmpstr(mmrig_scenario_test(scenario, 1)->test, ==, "both");
+    assert_words(mmrig_scenario_test(scenario, 0)->args, "size=2");
+    assert_words(mmrig_scenario_test(scenario, 1)->args, "size=1");
+    g_assert_true(mmrig_test_may(mmrig_scenario_test(scenario, 0), "meet"));
+    g_assert_false(mmrig_test_may(mmrig_scenario_test(scenario, 1), "meet"));
+    g_assert_cmpuint(right->devices->len, ==, 1);
+    g_assert_cmpstr(device_of(scenario, 0, 0)->id, ==, "b");
+    g_assert_cmpuint(left->devices->len, ==, 1);
+    g_assert_cmpstr(device_of(scenario, 1, 0)->id, ==, "pmem0");
+    g_assert_cmpuint(mmrig_scenario_boots(scenario), ==, 1);
+    g_assert_nonnull(mmrig_scenario_unforkable(scenario));
+
+    /* A key without a value is not there, this one too. */
+    g_autoptr(MmrigScenario) one = parse(BASE "[balloon b]\nmachine =\n", NULL, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(mmrig_scenario_machine(one, 0)->devices->len, ==, 1);
+}
+
+static void test_machines_twins(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(MmrigScenario) one = parse(several, "one", &error);
+    g_assert_no_error(error);
+    g_autoptr(MmrigScenario) moved = parse(several, "moved", &error);
+    g_assert_no_error(error);
+
+    /* A machine's own value stays; an empty one takes back the default, not that of all. */
+    g_assert_cmpuint(mmrig_scenario_machine(one, 0)->cpus, ==, 2);
+    g_assert_cmpuint(mmrig_scenario_machine(one, 1)->cpus, ==, 4);
+    g_assert_cmpstr(mmrig_scenario_machine(one, 0)->cmdline, ==, "debug");
+    g_assert_cmpstr(mmrig_scenario_machine(one, 1)->cmdline, ==, "quiet");
+    g_assert_null(mmrig_scenario_test(one, 0)->args);
+    assert_words(mmrig_scenario_test(one, 1)->args, "size=1");
+    g_assert_cmpuint(mmrig_scenario_machine(moved, 0)->devices->len, ==, 2);
+    g_assert_cmpuint(mmrig_scenario_machine(moved, 1)->devices->len, ==, 0);
+}
+
 /* ---- What must be refused --------------------------------------------------------------- */
 
 static void test_refused(gconstpointer data)
@@ -412,6 +507,8 @@ int main(int argc, char **argv)
     g_test_add_func("/scenario/good", test_good);
     g_test_add_func("/scenario/defaults", test_defaults);
     g_test_add_func("/scenario/twins", test_twins);
+    g_test_add_func("/scenario/machines", test_machines);
+    g_test_add_func("/scenario/machines-twins", test_machines_twins);
     for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_autofree char *path = g_strconcat("/scenario/refused/", cases[i].name, NULL);
         g_test_add_data_func(path, &cases[i], test_refused);
