@@ -29,7 +29,7 @@ const char *mmrig_target_name(MmrigTarget target)
     return target_names[target];
 }
 
-gboolean mmrig_target_find(const char *name, MmrigTarget *target)
+static gboolean inject_find_target(const char *name, MmrigTarget *target)
 {
     for (guint i = MMRIG_TARGET_DRAM; i < G_N_ELEMENTS(target_names); i++) {
         if (strcmp(target_names[i], name) == 0) {
@@ -256,7 +256,7 @@ gboolean mmrig_inject_parse(const char *const *words, MmrigInject *inject, GErro
     inject->verb = strcmp(*words, "clear") == 0 ? MMRIG_INJECT_CLEAR : MMRIG_INJECT_INJECT;
     if (inject->verb == MMRIG_INJECT_CLEAR || strcmp(*words, "inject") == 0)
         words++;
-    if (*words && mmrig_target_find(*words, &inject->target)) {
+    if (*words && inject_find_target(*words, &inject->target)) {
         words++;
     } else if (inject->verb == MMRIG_INJECT_INJECT) {
         return inject_wrong(

@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include <json-glib/json-glib.h>
+#include <glib.h>
 
 /* Bytes in a request, with its LF; and in an answer. */
 #define MMRIG_INJECT_REQUEST_MAX 1024
@@ -52,7 +52,6 @@ typedef struct {
 } MmrigInject;
 
 const char *mmrig_target_name(MmrigTarget target);
-gboolean mmrig_target_find(const char *name, MmrigTarget *target);
 
 /*
  * Reads the words (NULL-terminated; without one in front for the machine). INPUT error for all

@@ -32,5 +32,4 @@ void mmrig_keeper_drop_questions(MmrigKeeperState *state);
 gboolean mmrig_keeper_socket_name(uid_t user, const char *run, char *name, gsize size);
 
 /* "input", "qemu", ...: how an error crosses the socket. */
-const char *mmrig_keeper_class_name(const GError *error);
 int mmrig_keeper_class_code(const char *name);

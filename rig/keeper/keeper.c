@@ -56,7 +56,7 @@ static const struct {
     {"guest", MMRIG_ERROR_GUEST}, {"timeout", MMRIG_ERROR_TIMEOUT},
 };
 
-const char *mmrig_keeper_class_name(const GError *error)
+static const char *keeper_class_name(const GError *error)
 {
     for (gsize i = 0; error->domain == MMRIG_ERROR && i < G_N_ELEMENTS(classes); i++)
         if (classes[i].code == error->code)
@@ -129,7 +129,7 @@ static void answer_error(Client *client, const GError *error)
     JsonObject *object = json_object_new();
 
     json_object_set_boolean_member(object, "ok", FALSE);
-    json_object_set_string_member(object, "class", mmrig_keeper_class_name(error));
+    json_object_set_string_member(object, "class", keeper_class_name(error));
     json_object_set_string_member(object, "error", error->message);
     json_node_take_object(node, object);
     keeper_answer(client, node);

@@ -78,18 +78,3 @@ MmrigKernel *mmrig_kernel_find(const MmrigKernelSpec *spec, GError **error)
 }
 
 /* Only a kernel that is missing is got; a cache that cannot be read is an error. */
-MmrigKernel *mmrig_kernel_obtain(const MmrigKernelSpec *spec, GError **error)
-{
-    MmrigKernel *kernel;
-
-    switch (spec->source) {
-    case MMRIG_KERNEL_DISTRO:
-        kernel = mmrig_kernel_distro_find(NULL);
-        return kernel ? kernel : mmrig_kernel_distro_fetch(error);
-    case MMRIG_KERNEL_TREE:
-        return mmrig_kernel_tree_build(spec->path, 0, error);
-    case MMRIG_KERNEL_PATH:
-        return mmrig_kernel_path_find(spec, error);
-    }
-    g_assert_not_reached();
-}

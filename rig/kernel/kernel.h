@@ -48,9 +48,6 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(MmrigKernelSpec, mmrig_kernel_spec_free)
  */
 MmrigKernel *mmrig_kernel_find(const MmrigKernelSpec *spec, GError **error);
 
-/* As above, but downloads (distro) or builds (tree) what is missing; says so on stderr. */
-MmrigKernel *mmrig_kernel_obtain(const MmrigKernelSpec *spec, GError **error);
-
 /*
  * The kernel that is meant where none is named: "tree" where that is in the cache, else
  * "distro". A tree kernel that was built and cannot be used is told in the notes.

@@ -9,22 +9,22 @@
 #include "numa-private.h"
 #include "plan-private.h"
 
-void mmrig_argv_word(GPtrArray *argv, const char *word)
+static void argv_word(GPtrArray *argv, const char *word)
 {
     g_ptr_array_add(argv, g_strdup(word));
 }
 
 void mmrig_argv_pair(GPtrArray *argv, const char *option, const char *value)
 {
-    mmrig_argv_word(argv, option);
-    mmrig_argv_word(argv, value);
+    argv_word(argv, option);
+    argv_word(argv, value);
 }
 
 void mmrig_argv_format(GPtrArray *argv, const char *option, const char *format, ...)
 {
     va_list values;
 
-    mmrig_argv_word(argv, option);
+    argv_word(argv, option);
     va_start(values, format);
     g_ptr_array_add(argv, g_strdup_vprintf(format, values));
     va_end(values);
@@ -269,11 +269,11 @@ GStrv mmrig_plan_emit_qemu(const MmrigPlan *plan)
 {
     g_autoptr(GPtrArray) argv = g_ptr_array_new_with_free_func(g_free);
 
-    mmrig_argv_word(argv, plan->qemu);
+    argv_word(argv, plan->qemu);
     mmrig_argv_format(argv, "-name", "mmrig-%s", plan->spec->title);
     /* Nothing but what stands here: no default devices, no configuration of the user's. */
-    mmrig_argv_word(argv, "-nodefaults");
-    mmrig_argv_word(argv, "-no-user-config");
+    argv_word(argv, "-nodefaults");
+    argv_word(argv, "-no-user-config");
     mmrig_argv_pair(argv, "-sandbox", MMRIG_SANDBOX);
     mmrig_argv_pair(argv, "-display", "none");
     /*

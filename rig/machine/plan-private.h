@@ -36,7 +36,6 @@ void mmrig_plan_boot_clear(MmrigPlanBoot *boot);
 GStrv mmrig_plan_emit_qemu(const MmrigPlan *plan);
 
 /* Arguments are copied. */
-void mmrig_argv_word(GPtrArray *argv, const char *word);
 void mmrig_argv_pair(GPtrArray *argv, const char *option, const char *value);
 void mmrig_argv_format(GPtrArray *argv, const char *option, const char *format, ...)
     G_GNUC_PRINTF(3, 4);

@@ -428,7 +428,7 @@ static gboolean machine_start(MmrigRunMachine *machine, GError **error)
         .boot_timeout = machine->run->options.boot_timeout,
     };
 
-    machine->ktap = mmrig_ktap_new(NULL, NULL);
+    machine->ktap = mmrig_ktap_new();
     machine->instance = mmrig_instance_start(&start, &calls, machine, error);
     return machine->instance != NULL;
 }

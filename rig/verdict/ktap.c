@@ -29,8 +29,6 @@ typedef struct {
 } Level;
 
 struct MmrigKtap {
-    MmrigKtapFound found;
-    gpointer data;
     GPtrArray *tests;
     guint64 at;           /* number of the line that is being read; 0: at the end */
     guint64 lines;        /* read so far */
@@ -54,12 +52,10 @@ static void test_free(gpointer data)
     g_free(test);
 }
 
-MmrigKtap *mmrig_ktap_new(MmrigKtapFound found, gpointer data)
+MmrigKtap *mmrig_ktap_new(void)
 {
     MmrigKtap *ktap = g_new0(MmrigKtap, 1);
 
-    ktap->found = found;
-    ktap->data = data;
     ktap->tests = g_ptr_array_new_with_free_func(test_free);
     ktap->line = g_string_new(NULL);
     ktap->diagnostics = g_string_new(NULL);
@@ -222,25 +218,6 @@ static gboolean close_deeper(MmrigKtap *ktap, guint indent, const char *group)
 
 /* ---- Lines ---------------------------------------------------------------------------- */
 
-/* Takes over test. While it is shown, its name has before it what is known of its parents. */
-static void ktap_add_test(MmrigKtap *ktap, MmrigKtapTest *test)
-{
-    g_ptr_array_add(ktap->tests, test);
-    if (!ktap->found)
-        return;
-
-    g_autoptr(GString) shown = g_string_new(NULL);
-    char *name = test->name;
-    for (guint i = 1; i < ktap->depth; i++) {
-        if (ktap->levels[i].group)
-            g_string_append_printf(shown, "%s/", ktap->levels[i].group);
-    }
-    g_string_append(shown, name);
-    test->name = shown->str;
-    ktap->found(test, ktap->data);
-    test->name = name;
-}
-
 static void read_plan(MmrigKtap *ktap, guint indent, const char *text)
 {
     const char *at = text + strlen("1..");
@@ -276,7 +253,7 @@ static void read_plan(MmrigKtap *ktap, guint indent, const char *text)
             test->depth = ktap->depth - 1;
             test->outcome = MMRIG_KTAP_SKIP;
             test->reason = *reason ? g_steal_pointer(&reason) : NULL;
-            ktap_add_test(ktap, test);
+            g_ptr_array_add(ktap->tests, test);
         }
     }
 }
@@ -376,7 +353,7 @@ static void read_result(MmrigKtap *ktap, guint indent, gboolean good, const char
         test_free(test);
         return;
     }
-    ktap_add_test(ktap, test);
+    g_ptr_array_add(ktap->tests, test);
 }
 
 static void read_diagnostic(MmrigKtap *ktap, const char *text)

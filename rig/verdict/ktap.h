@@ -32,10 +32,7 @@ typedef struct {
 
 typedef struct MmrigKtap MmrigKtap;
 
-/* Called for each result as soon as its line is complete. */
-typedef void (*MmrigKtapFound)(const MmrigKtapTest *test, gpointer data);
-
-MmrigKtap *mmrig_ktap_new(MmrigKtapFound found, gpointer data);
+MmrigKtap *mmrig_ktap_new(void);
 void mmrig_ktap_free(MmrigKtap *ktap);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(MmrigKtap, mmrig_ktap_free)
 

@@ -552,13 +552,6 @@ pid_t mmrig_instance_pid(const MmrigInstance *instance)
     return instance->by->pid(instance->launch);
 }
 
-int mmrig_instance_wait_status(const MmrigInstance *instance, gboolean *by_rig)
-{
-    if (by_rig)
-        *by_rig = instance->killed;
-    return instance->wait_status;
-}
-
 MmrigQmp *mmrig_instance_qmp(const MmrigInstance *instance)
 {
     return instance->qmp;

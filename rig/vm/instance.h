@@ -129,8 +129,6 @@ GError *mmrig_instance_failure(MmrigInstance *instance);
 
 /* QEMU's process, 0 after its end. */
 pid_t mmrig_instance_pid(const MmrigInstance *instance);
-/* As of waitpid(); of meaning after the end. by_rig, if not NULL: whether the rig killed it. */
-int mmrig_instance_wait_status(const MmrigInstance *instance, gboolean *by_rig);
 MmrigQmp *mmrig_instance_qmp(const MmrigInstance *instance);
 MmrigChannel *mmrig_instance_channel(const MmrigInstance *instance);
 /* Cancelled when the machine ends, for what is done to it meanwhile. */

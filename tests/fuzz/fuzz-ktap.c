@@ -32,16 +32,9 @@ static void append_test(GString *out, const MmrigKtapTest *test)
                            test->diagnostics ? test->diagnostics : "-");
 }
 
-static void count(const MmrigKtapTest *test, gpointer data)
-{
-    check_text(test->name, FALSE);
-    ++*(guint *)data;
-}
-
 static char *read_all(const uint8_t *data, size_t size, size_t piece)
 {
-    guint found = 0;
-    g_autoptr(MmrigKtap) ktap = mmrig_ktap_new(count, &found);
+    g_autoptr(MmrigKtap) ktap = mmrig_ktap_new();
     GString *out = g_string_new(NULL);
     const char *problem;
 
@@ -52,7 +45,6 @@ static char *read_all(const uint8_t *data, size_t size, size_t piece)
         g_string_append_printf(out, "%s\n", problem);
     }
     const GPtrArray *tests = mmrig_ktap_tests(ktap);
-    g_assert_cmpuint(found, ==, tests->len);
     for (guint i = 0; i < tests->len; i++)
         append_test(out, g_ptr_array_index(tests, i));
     return g_string_free(out, FALSE);

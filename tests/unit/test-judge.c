@@ -209,7 +209,7 @@ static MmrigResult *judge(const Case *one, const char *twin, const char *twin_ca
         .twin_cause = (char *)twin_cause,
     };
     const MmrigTest test = {.expect = one->expect, .panic = (char *)"machine check"};
-    g_autoptr(MmrigKtap) ktap = mmrig_ktap_new(NULL, NULL);
+    g_autoptr(MmrigKtap) ktap = mmrig_ktap_new();
     MmrigEvidence evidence = one->evidence;
     MmrigResult *result = mmrig_result_new();
 

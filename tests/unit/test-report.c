@@ -7,7 +7,7 @@
 
 static void add_boot(MmrigResult *result, const char *machine, guint boot, const char *text)
 {
-    MmrigKtap *ktap = mmrig_ktap_new(NULL, NULL);
+    MmrigKtap *ktap = mmrig_ktap_new();
     const char *problem;
 
     mmrig_ktap_feed(ktap, text, strlen(text));
@@ -166,7 +166,7 @@ static void test_ktap_reads_back(void)
 {
     g_autoptr(GPtrArray) results = sample();
     g_autoptr(GString) out = g_string_new(NULL);
-    g_autoptr(MmrigKtap) ktap = mmrig_ktap_new(NULL, NULL);
+    g_autoptr(MmrigKtap) ktap = mmrig_ktap_new();
     const char *problem = NULL;
 
     mmrig_report_ktap_begin(out, results->len);
