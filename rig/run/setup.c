@@ -8,6 +8,7 @@
 #include "actions/actions.h"
 #include "base/error.h"
 #include "base/host-limits.h"
+#include "base/json-text.h"
 #include "base/paths.h"
 #include "image/guest-image.h"
 #include "vm/esp.h"
@@ -322,15 +323,6 @@ GPtrArray *mmrig_setup_select(const MmrigSelection *selection, GError **error)
     return NULL;
 }
 
-static void add_text(JsonBuilder *builder, const char *name, const char *value)
-{
-    json_builder_set_member_name(builder, name);
-    if (value)
-        json_builder_add_string_value(builder, value);
-    else
-        json_builder_add_null_value(builder);
-}
-
 /* The processor's name as /proc/cpuinfo gives it, or NULL. */
 static char *setup_processor(void)
 {
@@ -361,12 +353,12 @@ static void setup_add_limits(JsonBuilder *builder)
     json_builder_set_member_name(builder, "host-limits");
     json_builder_begin_object(builder);
     setup_add_limit(builder, "cpus", limits->cpus);
-    add_text(builder, "cpus-by", limits->cpus_by);
+    mmrig_json_add_text(builder, "cpus-by", limits->cpus_by);
     setup_add_limit(builder, "memory-available", limits->memory);
     setup_add_limit(builder, "memory-limit", limits->memory_limit);
-    add_text(builder, "memory-limit-by", limits->memory_cgroup);
+    mmrig_json_add_text(builder, "memory-limit-by", limits->memory_cgroup);
     setup_add_limit(builder, "tasks", limits->tasks);
-    add_text(builder, "tasks-by", limits->tasks_by);
+    mmrig_json_add_text(builder, "tasks-by", limits->tasks_by);
     setup_add_limit(builder, "files", limits->files);
     setup_add_limit(builder, "file-size", limits->file_size);
     setup_add_limit(builder, "address-space", limits->address_space);
@@ -384,25 +376,23 @@ JsonNode *mmrig_setup_environment(const MmrigSetup *setup)
 
     uname(&host);
     json_builder_begin_object(builder);
-    json_builder_set_member_name(builder, "schema");
-    json_builder_add_int_value(builder, 1);
-    add_text(builder, "mmrig", MMRIG_VERSION);
-    add_text(builder, "time", time);
-    add_text(builder, "host-kernel", host.release);
-    add_text(builder, "host-cpu", cpu);
-    json_builder_set_member_name(builder, "host-cpus");
-    json_builder_add_int_value(builder, sysconf(_SC_NPROCESSORS_ONLN));
-    json_builder_set_member_name(builder, "host-memory");
-    json_builder_add_int_value(builder, sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE));
+    mmrig_json_add_number(builder, "schema", 1);
+    mmrig_json_add_text(builder, "mmrig", MMRIG_VERSION);
+    mmrig_json_add_text(builder, "time", time);
+    mmrig_json_add_text(builder, "host-kernel", host.release);
+    mmrig_json_add_text(builder, "host-cpu", cpu);
+    mmrig_json_add_number(builder, "host-cpus", sysconf(_SC_NPROCESSORS_ONLN));
+    mmrig_json_add_number(builder, "host-memory",
+                          sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE));
     setup_add_limits(builder);
-    add_text(builder, "qemu", setup->qemu->path);
-    add_text(builder, "qemu-version", setup->qemu->version);
-    add_text(builder, "accel", mmrig_accel_name(setup->accel));
-    add_text(builder, "accel-note", setup->note);
-    add_text(builder, "kernel", setup->kernel->spec);
-    add_text(builder, "kernel-image", setup->kernel->image);
-    add_text(builder, "kernel-release", setup->kernel->release);
-    add_text(builder, "kernel-id", setup->kernel->id);
+    mmrig_json_add_text(builder, "qemu", setup->qemu->path);
+    mmrig_json_add_text(builder, "qemu-version", setup->qemu->version);
+    mmrig_json_add_text(builder, "accel", mmrig_accel_name(setup->accel));
+    mmrig_json_add_text(builder, "accel-note", setup->note);
+    mmrig_json_add_text(builder, "kernel", setup->kernel->spec);
+    mmrig_json_add_text(builder, "kernel-image", setup->kernel->image);
+    mmrig_json_add_text(builder, "kernel-release", setup->kernel->release);
+    mmrig_json_add_text(builder, "kernel-id", setup->kernel->id);
     json_builder_end_object(builder);
     return json_builder_get_root(builder);
 }

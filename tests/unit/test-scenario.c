@@ -406,7 +406,7 @@ static void test_folder(void)
     g_assert_cmpint(mkfifo(fifo, 0600), ==, 0);
     g_assert_null(mmrig_scenario_load(folder, "pipe", NULL, &error));
     g_assert_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT);
-    g_assert_nonnull(strstr(error->message, "not a file"));
+    g_assert_nonnull(strstr(error->message, "it is a FIFO"));
     g_clear_error(&error);
     remove_file(folder, "pipe.ini");
 
