@@ -20,11 +20,11 @@ typedef struct {
     const char *agent_failure;  /* why the agent could not go on */
     const char *protocol_error; /* how the guest broke the protocol */
     const char *time_limit;     /* which limit the rig had to enforce */
-    const char *rig_error;      /* what the rig itself could not do: nothing else counts */
+    const char *rig_error;      /* what the rig itself could not do; if set, it decides */
     const char *obituary;       /* how QEMU ended */
     const char *guest_end;      /* the guest ended it in good order: "powered off", "reset" */
     gboolean silent;            /* the console never had a byte */
-    gboolean stopped;           /* ended with the run, for no reason of its own */
+    gboolean stopped; /* the rig ended the machine because another one of the run had ended */
 } MmrigEvidence;
 
 /* Settles result if the boot decides it; leaves it open if all is well so far. */
@@ -39,5 +39,5 @@ void mmrig_judge_end(const MmrigScenario *scenario, MmrigResult *result);
 /* Turns the result of a twin, which must fail by its own cause, into its verdict. */
 void mmrig_judge_twin(const MmrigScenario *scenario, MmrigResult *result);
 
-/* A run that is not started, since something is not there. */
+/* The verdict on a run that is not started, since something that it needs is not there. */
 void mmrig_judge_unmet(const char *reason, MmrigResult *result);

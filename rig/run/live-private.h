@@ -24,16 +24,16 @@ typedef struct MmrigLive MmrigLive;
 MmrigLive *mmrig_live_new(guint planned);
 void mmrig_live_free(MmrigLive *live);
 
-/* Takes the line away, so that something else can be printed; it comes back by itself. */
+/* Erases the line, so that something else can be printed. The next redraw shows it again. */
 void mmrig_live_hide(MmrigLive *live);
 
-/* Where nothing is drawn, live is NULL and so is the item; the calls do nothing then. */
+/* live is NULL where nothing is drawn. The item is NULL then too, and the calls do nothing. */
 MmrigLiveItem *mmrig_live_begin(MmrigLive *live, const char *title);
 void mmrig_live_end(MmrigLive *live, MmrigLiveItem *item);
 
 /*
- * One more of those that were planned is over. Items are not counted: a template in the making
- * is one, and what is skipped is none.
+ * One more of the planned runs is over. It has to be said, since items do not tell: a template
+ * that is being made has one, and a run that is skipped has none.
  */
 void mmrig_live_count(MmrigLive *live);
 

@@ -51,7 +51,9 @@ void mmrig_meeting_free(MmrigMeeting *meeting)
     g_free(meeting);
 }
 
-/* Nobody waits any more, before the first is answered: an answer may lead to the next question.
+/*
+ * All members stop waiting before the first is answered, since an answer may lead to the next
+ * question.
  */
 typedef struct {
     guint machine;
@@ -64,7 +66,7 @@ static void meeting_dismissed_clear(gpointer data)
     g_strfreev(((Dismissed *)data)->fields);
 }
 
-/* What all others told this one. */
+/* The values that all others told this member. */
 static GStrv meeting_fields(const MmrigMeeting *meeting, const Member *member)
 {
     g_autoptr(GPtrArray) fields = g_ptr_array_new();

@@ -21,9 +21,9 @@ struct MmrigOutput {
     MmrigOutputForm form;
     JsonNode *environment;
     GPtrArray *results;      /* those shown */
-    GHashTable *waiting;     /* number to result: those that one before them keeps back */
+    GHashTable *waiting;     /* results that are not shown yet, by number */
     guint next;              /* the number to be shown next */
-    const MmrigResult *kept; /* the last that passed and keeps its folder */
+    const MmrigResult *kept; /* the last one that passed and whose folder was kept */
     MmrigLive *live;         /* NULL but on a terminal */
 };
 
@@ -44,7 +44,10 @@ static gboolean save_text(const char *folder, const char *name, const char *text
 
     if (mmrig_io_set_text(path, text, 0666, error))
         return TRUE;
-    /* Half of it would be read as all of it, and make the folder look taken. */
+    /*
+     * A half-written file would be taken for a whole one, and for a sign that the folder holds
+     * results.
+     */
     (void)g_unlink(path);
     return FALSE;
 }
@@ -104,7 +107,7 @@ MmrigOutput *mmrig_output_new(const char *folder, MmrigOutputForm form, const Mm
     }
     if (mmrig_print_check(error))
         return g_steal_pointer(&output);
-    /* Nothing is run, so the folder is as free as it was. */
+    /* Nothing was run, so the folder must not look as if it held results. */
     g_autofree char *taken = g_build_filename(output->folder, TAKEN, NULL);
     (void)g_unlink(taken);
     return NULL;
@@ -132,7 +135,7 @@ char *mmrig_output_folder(MmrigOutput *output, const MmrigScenario *scenario, gu
     if (repeat > 1)
         g_string_append_printf(name, ".%u", repeat);
     g_autofree char *path = g_build_filename(output->folder, name->str, NULL);
-    /* The same scenario named twice: the second gets a number too. */
+    /* If a scenario is named twice, the second run's folder gets a number as well. */
     for (guint n = 2; g_file_test(path, G_FILE_TEST_EXISTS); n++) {
         g_free(path);
         path = g_strdup_printf("%s/%s-%u", output->folder, name->str, n);
@@ -199,7 +202,7 @@ static void print_result(const MmrigResult *result)
         mmrig_print("        all of it: %s\n", result->folder);
 }
 
-/* Of repetitions that passed, the first one's files tell all that the others' would. */
+/* If repetitions pass, the first one's files tell all that the others' would. */
 static gboolean drop_folder(MmrigOutput *output, MmrigResult *result, GError **error)
 {
     if (result->verdict != MMRIG_PASS || !result->folder)
@@ -227,7 +230,7 @@ static gboolean output_show(MmrigOutput *output, MmrigResult *result, GError **e
     return drop_folder(output, result, error);
 }
 
-/* Takes it out of those that wait; NULL if it is not among them. */
+/* Takes the result of this number out of those that wait; NULL if it did not come yet. */
 static MmrigResult *take_waiting(MmrigOutput *output, guint number)
 {
     gpointer result = NULL;
@@ -252,7 +255,7 @@ gboolean mmrig_output_add(MmrigOutput *output, guint number, MmrigResult *result
 {
     g_hash_table_insert(output->waiting, GUINT_TO_POINTER(number), result);
     mmrig_live_count(output->live);
-    /* At once: should the rig be killed, it is there to read. */
+    /* The result is saved at once, so that it is there even if the rig is killed. */
     if (result->folder) {
         g_autoptr(JsonNode) node = mmrig_report_json(result);
         if (!save_series(result, error) ||
@@ -267,7 +270,7 @@ gboolean mmrig_output_add(MmrigOutput *output, guint number, MmrigResult *result
     return mmrig_print_check(error);
 }
 
-/* What was interrupted has no result; those after it do. */
+/* A run that was interrupted has no result, but later ones may have. */
 static gboolean show_rest(MmrigOutput *output, GError **error)
 {
     while (g_hash_table_size(output->waiting) > 0) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What `mmrig run` shows and keeps: live live on a terminal, KTAP on a pipe, JSON when
+ * What `mmrig run` shows and keeps: a live line on a terminal, KTAP on a pipe, JSON when
  * asked for; and the output folder:
  *
  *   OUT/junit.xml  OUT/results.json  OUT/environment.json

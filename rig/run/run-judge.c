@@ -4,7 +4,7 @@
 
 #define CONSOLE_TAIL 20
 
-/* Seen by itself, as if there were no other machine. */
+/* The verdict on one machine by itself, as if there were no other. */
 const MmrigResult *mmrig_run_judge_machine(MmrigRunMachine *machine)
 {
     MmrigEvidence *evidence = &machine->evidence;
@@ -28,7 +28,7 @@ const MmrigResult *mmrig_run_judge_machine(MmrigRunMachine *machine)
     return machine->alone;
 }
 
-/* How much a machine's own verdict says of the run; 0: all is well so far. */
+/* The rank of a machine's own verdict among those of the run; 0: all is well so far. */
 static guint judge_weight(MmrigRunMachine *machine)
 {
     const MmrigResult *alone = mmrig_run_judge_machine(machine);
@@ -49,8 +49,8 @@ static guint judge_weight(MmrigRunMachine *machine)
 }
 
 /*
- * The machine that decides. A skip hides no failure; and of two that failed it is the one that
- * ended the others, not one of those that it took along.
+ * The machine whose verdict becomes the run's. A failure counts more than a skip. If several
+ * failed, it is the one that ended by itself, not one that the rig ended because of it.
  */
 static MmrigRunMachine *judge_decisive(const MmrigRun *run)
 {
@@ -68,7 +68,7 @@ static MmrigRunMachine *judge_decisive(const MmrigRun *run)
     return decisive;
 }
 
-/* What the machine found becomes the run's. */
+/* The machine's verdict becomes the run's. */
 static void judge_settle(const MmrigRun *run, MmrigRunMachine *machine)
 {
     const MmrigResult *alone = mmrig_run_judge_machine(machine);

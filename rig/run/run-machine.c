@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One machine of a run: what it is made of, and how it comes from one boot to the next. */
+/*
+ * One machine of a run: what it is made of, and what is kept of it from one boot to the next.
+ */
 #include <errno.h>
 #include <glib/gstdio.h>
 #include <string.h>
@@ -101,7 +103,10 @@ gboolean mmrig_run_machine_renew(MmrigRunMachine *machine, GError **error)
     return TRUE;
 }
 
-/* A fork's next boot is a boot: of the same machine, with the memory of its own. */
+/*
+ * After a fork the next boot is a cold one of the same machine, whose plan has memory of its
+ * own.
+ */
 static gboolean machine_leave_template(MmrigRunMachine *machine, GError **error)
 {
     if (!machine->template)

@@ -195,7 +195,7 @@ void mmrig_run_on_message(MmrigInstance *instance, const MmrigGuestMessage *mess
         mmrig_keeper_translated(run->keeper, message);
         return;
     }
-    /* What a kept machine says is of no test. */
+    /* A kept machine has been judged: what it says belongs to no test any more. */
     if (run->kept)
         return;
     switch (message->kind) {

@@ -24,7 +24,7 @@ typedef struct {
     gboolean arrived;              /* the fork goes on from where the template was */
     MmrigPlan *plan;
     GArray *backings;     /* of int */
-    guint64 stderr_bytes; /* that its test wrote in all boots, kept or not */
+    guint64 stderr_bytes; /* of standard error in all boots, saved or not */
 
     /* Of this boot. */
     MmrigInstance *instance;
@@ -41,17 +41,17 @@ typedef struct {
 struct MmrigRun {
     MmrigRunOptions options;
     MmrigResult *result;
-    GTask *task;               /* owns the run, and is owed a result */
+    GTask *task;               /* owns the run; it returns the result */
     GPtrArray *machines;       /* of MmrigRunMachine */
     MmrigLinks *links;         /* between them */
     GCancellable *cancellable; /* the caller's, or NULL */
     gulong cancel_handler;
     guint boots, boot;
-    gboolean booted_again; /* as QEMU died of its own race in this boot */
+    gboolean booted_again; /* this boot, as QEMU had died of its own race */
     gint64 start_us;
 
     /* Of this boot. */
-    MmrigMeeting *meeting; /* of the tests of several machines, or NULL */
+    MmrigMeeting *meeting; /* where the tests of several machines wait, or NULL */
     MmrigKeeper *keeper;   /* once the test is over, and the machine is kept */
     gboolean kept;         /* and judged */
 };
@@ -69,14 +69,17 @@ void mmrig_run_on_message(MmrigInstance *instance, const MmrigGuestMessage *mess
 void mmrig_run_answer_meeting(guint machine, guint64 request, const char *const *fields,
                               const char *problem, gpointer data);
 
-/* With what it takes to start it; inputs and links are those of the run. */
+/* Makes the machine with its plan and backings; inputs and links are the run's. */
 MmrigRunMachine *mmrig_run_machine_new(MmrigRun *run, guint number, GError **error);
 void mmrig_run_machine_free(MmrigRunMachine *machine);
-/* The machine is gone, and nothing of this boot counts any more. */
+/* Frees what the machine had in this boot, once QEMU is gone. */
 void mmrig_run_machine_end_boot(MmrigRunMachine *machine);
-/* A first boot that is started again begins with what it began with. */
+/* Makes the backings what they were before the first boot, which is started again. */
 gboolean mmrig_run_machine_renew(MmrigRunMachine *machine, GError **error);
-/* What the next boot begins with: what this one has left, but for faults. */
+/*
+ * Prepares the backings for the next boot: they stay as they are, except for what a fault
+ * truncates.
+ */
 gboolean mmrig_run_machine_next_boot(MmrigRunMachine *machine, GError **error);
 
 /*
@@ -84,5 +87,5 @@ gboolean mmrig_run_machine_next_boot(MmrigRunMachine *machine, GError **error);
  * the machine's.
  */
 const MmrigResult *mmrig_run_judge_machine(MmrigRunMachine *machine);
-/* The verdict on all of them, into the run's result. Their KTAP goes there too. */
+/* Settles the run's result from all machines' verdicts, and gives it their KTAP. */
 void mmrig_run_judge_boot(MmrigRun *run);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What is before and after a run, and a run for those who have nothing else to do meanwhile. */
+/* A result for a run that is not started, and a run for callers that only wait for its end. */
 #include "run.h"
 
 MmrigResult *mmrig_run_result_new(const MmrigRunOptions *options)

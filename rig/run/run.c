@@ -61,7 +61,7 @@ void mmrig_run_record(MmrigRunMachine *machine, const char **field, const char *
     *field = text;
 }
 
-/* The boot has shown what it can: the machines go, and when they are gone it is judged. */
+/* Ends all machines of the boot. It is judged once they are gone. */
 static void run_end_boot(MmrigRun *run)
 {
     gboolean any = FALSE;
@@ -78,14 +78,14 @@ static void run_end_boot(MmrigRun *run)
         set_stage(run, MMRIG_STAGE_ENDING);
 }
 
-/* The verdict is final. */
+/* Settles the verdict on the whole run. */
 static void run_settle(MmrigRun *run)
 {
     run->result->total_us = g_get_monotonic_time() - run->start_us;
     mmrig_judge_end(run->options.scenario, run->result);
 }
 
-/* The test is over, and so is what is judged; the machine stays. */
+/* The test is over: the machine is judged now and keeps running. */
 static void keep_machine(MmrigRun *run)
 {
     MmrigInstance *instance = run_machine(run, 0)->instance;
@@ -108,7 +108,10 @@ static void keep_machine(MmrigRun *run)
         run->options.kept(run->result, mmrig_keeper_name(run->keeper));
 }
 
-/* A machine that has ended is complete if that is how it was to end: by a panic. */
+/*
+ * Whether all is there that the test was to show: its whole output, or, if the machine has
+ * ended, the panic that is expected.
+ */
 static gboolean is_complete(MmrigRunMachine *machine)
 {
     if (machine->ended) {
@@ -141,7 +144,10 @@ static void run_on_output(MmrigInstance *instance G_GNUC_UNUSED, const char *byt
     MmrigRunMachine *machine = data;
     const MmrigRunOptions *options = &machine->run->options;
 
-    /* What a kept machine puts out is of no test, and its KTAP is the result's. */
+    /*
+     * A kept machine has been judged: its output belongs to no test, and the result has its
+     * KTAP.
+     */
     if (machine->run->kept)
         return;
     mmrig_ktap_feed(machine->ktap, bytes, size);
@@ -170,7 +176,10 @@ static GStrv test_line(const MmrigRunMachine *machine)
     return g_strdupv((GStrv)words->pdata);
 }
 
-/* What happens from here on is the test's doing. A fork was told of it on its arrival. */
+/*
+ * From here on what happens counts as the test's doing. A fork was told to run its test when it
+ * arrived.
+ */
 static void begin_test(MmrigRunMachine *machine)
 {
     guint limit = test_limit(machine->run);
@@ -207,7 +216,7 @@ static void run_on_ready(MmrigInstance *instance G_GNUC_UNUSED, const char *boot
         begin_test(run_machine(run, i));
 }
 
-/* A fork on its way, in a callback that may come when its boot is over. */
+/* A fork that is arriving. Its callback may come after its boot is over. */
 typedef struct {
     MmrigRunMachine *machine;
     GTask *task; /* holds the run */
@@ -248,7 +257,7 @@ static void run_on_connected(MmrigInstance *instance, gpointer data)
                         mmrig_instance_over(instance), run_on_arrived, arrival);
 }
 
-/* Between two boots, or before the first, where there is no machine to blame. */
+/* An error between two boots, or before the first, when there is no machine to blame. */
 static void judge_rig_error(MmrigRun *run, const GError *error)
 {
     const MmrigEvidence evidence = {.rig_error = error->message};
@@ -287,9 +296,9 @@ static void start_next_boot(MmrigRun *run)
 }
 
 /*
- * QEMU died of a race of its own before the guest was up, so that nothing was tested. Once a
- * boot, and never without a word: a machine that dies of it again is one that does so by
- * itself.
+ * QEMU died of a race of its own before the guest was up, so that nothing was tested. The boot
+ * is started again, once, and a line says so. If QEMU dies of it a second time, that is a
+ * verdict.
  */
 static gboolean should_boot_again(MmrigRun *run)
 {
@@ -315,8 +324,8 @@ static gboolean should_boot_again(MmrigRun *run)
 }
 
 /*
- * Why QEMU did not load the template of a machine, or NULL. The guest did not go on, so that
- * nothing was tested.
+ * Why QEMU did not load a machine's template, or NULL if it did. If it did not, no guest ran
+ * and nothing was tested.
  */
 static const char *run_refused(MmrigRun *run)
 {
@@ -337,7 +346,7 @@ static void boot_again(MmrigRun *run)
     g_autoptr(GError) error = NULL;
 
     free_boot(run);
-    /* A later boot is one as if the power was cut. */
+    /* Only the first boot begins anew; a later one finds what a power cut leaves. */
     for (guint i = 0; run->boot == 0 && i < run->machines->len; i++) {
         if (!mmrig_run_machine_renew(run_machine(run, i), &error)) {
             run_break(run, error);
@@ -368,7 +377,7 @@ static void run_boot_ended(MmrigRun *run)
         mmrig_run_judge_boot(run);
     free_boot(run);
     if (kept) {
-        /* Ending it is what the cancellation was for. */
+        /* A kept machine is ended by a cancellation, which is no error then. */
         g_task_set_check_cancellable(run->task, FALSE);
         run_finish(run);
         return;
@@ -433,7 +442,7 @@ static gboolean machine_start(MmrigRunMachine *machine, GError **error)
     return machine->instance != NULL;
 }
 
-/* Where the tests of several machines wait for each other; NULL for one. */
+/* Makes the meeting of the machines' tests; there is none for a single machine. */
 static MmrigMeeting *meeting_of_run(MmrigRun *run)
 {
     g_autoptr(GPtrArray) names = g_ptr_array_new();

@@ -24,11 +24,12 @@ typedef enum {
 typedef struct {
     const MmrigScenario *scenario;
     const MmrigBootInputs *inputs; /* one for each of its machines */
-    const MmrigTemplate *template; /* of the only machine, to fork; NULL boots the machines */
-    guint timeout;                 /* seconds; 0: the scenario's own */
-    guint boot_timeout;            /* seconds; 0: MMRIG_BOOT_TIMEOUT */
-    const char *folder;            /* an existing folder for its files, or NULL for none */
-    const char *kernel;            /* the kernel's name, for the result */
+    const MmrigTemplate
+        *template; /* the template that the only machine forks; NULL: machines are booted */
+    guint timeout; /* seconds; 0: the scenario's own */
+    guint boot_timeout; /* seconds; 0: MMRIG_BOOT_TIMEOUT */
+    const char *folder; /* an existing folder for its files, or NULL for none */
+    const char *kernel; /* the kernel's name, for the result */
     guint repeat;
     /*
      * After its last boot's test the machine is judged, and stays until it ends by itself or

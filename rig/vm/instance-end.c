@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "instance-private.h"
 
-/* What QEMU says as it dies of its issue 1921. */
+/* QEMU's last line when it dies of its issue 1921. */
 #define RACE_MARK "iotlb_to_section: Assertion `section_index < d->map.sections_nb' failed"
 
 gboolean mmrig_instance_was_race(int wait_status, const char *said)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What is made of an instance's end, in words. Pure. */
+/* An instance's end, told in words. Pure. */
 #pragma once
 
 #include "instance.h"
@@ -10,8 +10,8 @@
  */
 char *mmrig_instance_describe_end(int wait_status, gboolean by_rig, const char *said);
 
-/* Whether that is how QEMU dies of its issue 1921. */
+/* Whether QEMU died of its issue 1921. */
 gboolean mmrig_instance_was_race(int wait_status, const char *said);
 
-/* What mmrig_instance_failure() gives. */
+/* Makes the error that mmrig_instance_failure() returns. */
 GError *mmrig_instance_evidence_error(const MmrigInstanceEvidence *seen);

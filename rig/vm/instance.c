@@ -40,7 +40,7 @@
 #define END_TIMEOUT 30
 
 struct MmrigInstance {
-    gatomicrefcount refs; /* what is under way holds one */
+    gatomicrefcount refs; /* each request under way holds a reference */
     const MmrigInstanceCalls *calls;
     gpointer data;
     MmrigStart kind;
@@ -49,7 +49,7 @@ struct MmrigInstance {
     const MmrigLauncher *by;
     MmrigLaunch *launch;
     MmrigQmp *qmp;
-    int qmp_fd; /* the connection's, which owns it */
+    int qmp_fd; /* QMP's socket, which the connection owns */
     MmrigChannel *channel;
     MmrigTap *output, *console, *messages;
     GCancellable *over;
@@ -233,7 +233,7 @@ static void instance_on_message(const MmrigGuestMessage *message, gpointer data)
 
 static void instance_on_channel_closed(const GError *error, gpointer data)
 {
-    /* Without an error QEMU is ending, and its end will be told. */
+    /* If there is no error QEMU is ending, and instance_on_exit() will be called. */
     if (error)
         mmrig_instance_blame_guest(data, "%s", error->message);
 }
@@ -304,7 +304,7 @@ static void instance_end_if_read(MmrigInstance *instance)
         instance->calls->ended(instance, instance->data);
 }
 
-/* What the host does to QEMU is no fault of the guest, nor of a test in it. */
+/* If the host killed QEMU, neither the guest nor its test is to blame. */
 static void instance_blame_host(MmrigInstance *instance)
 {
     const MmrigOomCount now = mmrig_oom_count("");
@@ -326,7 +326,10 @@ static void instance_on_exit(int wait_status, gpointer data)
     instance_blame_host(instance);
     instance_drop_limit(instance);
     g_cancellable_cancel(instance->over);
-    /* What is in it can still be read, and then there is an end; it may be closed already. */
+    /*
+     * What was sent before can still be read, up to an end of file. The socket may be closed
+     * already.
+     */
     if (!instance->qmp_closed)
         shutdown(instance->qmp_fd, SHUT_RDWR);
     instance_end_if_read(instance);
@@ -378,7 +381,7 @@ static void instance_on_connected(GObject *source, GAsyncResult *result, gpointe
         } else if (g_error_matches(error, MMRIG_ERROR, MMRIG_ERROR_TIMEOUT)) {
             mmrig_instance_blame_rig(instance, error);
         }
-        /* A lost connection is QEMU's end, which will be told. */
+        /* If the connection is lost, QEMU is ending, and its exit will be noticed. */
     }
     instance_unref(instance);
 }
@@ -436,7 +439,7 @@ static gboolean instance_open_qmp(MmrigInstance *instance, int *fd, const char *
     return TRUE;
 }
 
-/* Our side of everything, while QEMU starts. */
+/* Opens our side of the machine's channels while QEMU starts. */
 static gboolean instance_open(MmrigInstance *instance, MmrigLaunchEnds *ends,
                               const char *folder, GError **error)
 {
@@ -482,7 +485,7 @@ MmrigInstance *mmrig_instance_start(const MmrigInstanceOptions *options,
                                            instance_on_exit, instance, error);
     if (!instance->launch)
         return NULL;
-    /* Should any of this fail, the instance's end is QEMU's. */
+    /* If any of this fails, freeing the instance ends QEMU. */
     gboolean open =
         instance_open(instance, &ends, options->folder, error) &&
         (!options->folder || instance_save_arguments(options->plan, options->folder, error));

@@ -41,7 +41,7 @@ typedef struct {
     gboolean late; /* the guest did not get ready in time, and that is all */
 } Proof;
 
-/* The first word counts. reason is taken. */
+/* Keeps the first answer and passes over later ones. Takes reason. */
 static void kvm_settle(Proof *proof, MmrigKvmState state, char *reason)
 {
     if (proof->settled) {
@@ -67,8 +67,9 @@ static void kvm_on_ended(MmrigInstance *instance, gpointer data)
     Proof *proof = data;
 
     /*
-     * A guest that was ready and then died was ready. One that is broken proves nothing, nor
-     * does a host that is busy, or out of memory and killing.
+     * A guest that was ready and died afterwards has proved KVM. A guest that breaks the
+     * protocol proves nothing about it, nor does a host that is busy or kills for want of
+     * memory.
      */
     if (seen->agent_ready)
         kvm_settle(data, MMRIG_KVM_WORKS, NULL);
@@ -105,7 +106,7 @@ static void on_status(GObject *source, GAsyncResult *result, gpointer data)
     g_autoptr(GError) error = NULL;
     g_autoptr(JsonNode) node = mmrig_qmp_execute_finish(MMRIG_QMP(source), result, &error);
 
-    /* A lost connection is QEMU's end, of which kvm_on_ended() will tell. */
+    /* If the connection is lost, QEMU is ending, and kvm_on_ended() will be called. */
     if (!node || !JSON_NODE_HOLDS_OBJECT(node))
         return;
     JsonNode *status = json_object_get_member(json_node_get_object(node), "status");
@@ -114,7 +115,7 @@ static void on_status(GObject *source, GAsyncResult *result, gpointer data)
         kvm_stopped(proof, json_node_get_string(status));
 }
 
-/* It may have been stopped before there was anyone to hear of it. */
+/* The guest may have stopped before QMP was connected, which would have told of it. */
 static void kvm_on_connected(MmrigInstance *instance, gpointer data)
 {
     mmrig_qmp_execute_async(mmrig_instance_qmp(instance), "query-status", NULL, QMP_MS,
@@ -158,7 +159,7 @@ static MmrigKvmState boot_and_wait(const MmrigBootInputs *inputs, guint seconds,
     while (!proof.settled)
         g_main_context_iteration(NULL, TRUE);
     g_clear_pointer(&proof.instance, mmrig_instance_free);
-    /* Nothing may call back with proof, which is about to go. */
+    /* proof is on the stack: nothing may call back with it after this. */
     while (g_main_context_iteration(NULL, FALSE))
         ;
     *reason = proof.reason;
@@ -168,7 +169,7 @@ static MmrigKvmState boot_and_wait(const MmrigBootInputs *inputs, guint seconds,
 
 /* --- the kept answer --- */
 
-/* Another device node, such as that of a module that was loaded anew, is another question. */
+/* A device node that was made anew, as by loading the module again, is asked anew. */
 static char *kvm_entry_name(const MmrigQemu *qemu, const char *device, const char *kernel)
 {
     g_autoptr(MmrigKey) key = mmrig_key_new(PURPOSE);
@@ -190,7 +191,10 @@ static char *kvm_entry_name(const MmrigQemu *qemu, const char *device, const cha
     return g_strdup(mmrig_key_digest(key));
 }
 
-/* An answer that is kept: a line of the state, one of how often in a row, and the reason. */
+/*
+ * An answer as it is kept: a line with the state, one with how many times in a row, then the
+ * reason.
+ */
 typedef struct {
     MmrigKvmState state;
     guint times;
@@ -231,7 +235,9 @@ static gboolean kvm_answer_read(const char *entry, KvmAnswer *answer)
     return FALSE;
 }
 
-/* Whether the answer still counts. A doubt lasts twice as long each time, and not in a future.
+/*
+ * Whether the answer still counts. A doubt lasts twice as long each time; one from the future
+ * does not count.
  */
 static gboolean kvm_answer_counts(const KvmAnswer *answer, const char *entry)
 {
@@ -267,11 +273,11 @@ static void kvm_keep(const char *folder, const char *name, MmrigKvmState state, 
                                                                         : UNPROVEN,
                                             times, reason ? reason : "");
 
-    /* An entry that is there stays; this one has become too old, or was damaged. */
+    /* The store keeps an entry that is there, so the old or damaged one is removed first. */
     unlink(path);
     g_autofree char *entry = mmrig_store_file(folder, name, write_text, text, &error);
 
-    /* The answer stands all the same; the next run has to ask again. */
+    /* The answer is good even if it could not be kept; the next run then asks again. */
     if (!entry)
         g_debug("%s", error->message);
 }

@@ -26,8 +26,10 @@ MmrigKvmState mmrig_kvm_state(const MmrigQemu *qemu, const char *kernel, const c
 #define MMRIG_KVM_SECONDS 20
 /* For so long one bad moment counts, and nobody waits for a guest again. */
 #define MMRIG_KVM_DOUBT_SECONDS 300
-/* So often it is doubled at most, to most of a day: a host whose KVM hangs is not asked all the
- * time. */
+/*
+ * How many times it is doubled at most, up to most of a day, so that a host whose KVM hangs is
+ * not asked all the time.
+ */
 #define MMRIG_KVM_DOUBT_DOUBLINGS 8
 
 /* The same, with what it takes for granted as arguments: device is the path that must be

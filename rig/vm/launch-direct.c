@@ -92,7 +92,10 @@ static pid_t launch_spawn(const MmrigPlan *plan, const int *given, int count, in
     g_autoptr(GError) failure = NULL;
     GPid pid;
 
-    /* GLib's own closing of descriptors comes after the set-up and would undo it. */
+    /*
+     * GLib would close descriptors after the child's set-up, and with them those that it has
+     * put in place.
+     */
     if (!g_spawn_async_with_fds(NULL, plan->argv, environment,
                                 G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_LEAVE_DESCRIPTORS_OPEN,
                                 launch_set_up_child, &setup, &pid, -1, messages, messages,
@@ -121,7 +124,10 @@ void mmrig_launch_ends_close(MmrigLaunchEnds *ends)
         close_fds(all[i], 1);
 }
 
-/* The pairs that the channels are; theirs has room for CHANNELS and one for the messages. */
+/*
+ * Makes a socket pair for each channel. theirs has room for CHANNELS descriptors and one for
+ * the messages.
+ */
 static gboolean ends_open(MmrigLaunchEnds *ends, int *theirs, GError **error)
 {
     int *ours[CHANNELS + 1] = {

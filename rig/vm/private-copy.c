@@ -90,6 +90,9 @@ int mmrig_private_copy(int from, const char *folder, const char *name, guint64 s
 {
     int to = shared_copy(from, folder, size, reflink);
 
-    /* Whatever the reason was, a copy is as good, and its own error says more. */
+    /*
+     * If sharing failed for any reason the data are copied, and an error of the copy is told
+     * instead.
+     */
     return to >= 0 ? to : copy_in_memory(from, name, size);
 }
