@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Where the tests of several machines wait for each other. The run has the machines. */
+/*
+ * The request by which the tests of several machines wait for each other. It has no command, as
+ * the run answers it, which has all machines.
+ */
 #include "action-private.h"
 
 static const char *const meet_commands[] = {NULL};

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-/* Less than this no guest lives on: a request for it is a mistake. */
+/* No guest can run with less, so a request for it is a mistake. */
 #define BALLOON_MIN (G_GUINT64_CONSTANT(16) << 20)
 
 static GStrv reply_with(const char *format, ...) G_GNUC_PRINTF(1, 2);
@@ -198,7 +198,7 @@ static GStrv reply_host_rss(const MmrigRequest *request, pid_t pid,
         return NULL;
     }
     if (!find_rss(status, &bytes)) {
-        /* A process that has ended, but was not waited for yet, has no memory to tell of. */
+        /* The line is missing if the process has ended and was not waited for yet. */
         g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_QEMU, "%s: %s has no VmRSS line",
                     request->verb, path);
         return NULL;

@@ -87,7 +87,7 @@ static gboolean prepare_last(const MmrigRequest *request, JsonObject **arguments
     return mmrig_request_property(request, DEVICE, "last", NULL, arguments, error);
 }
 
-/* The property is KEY=VALUE,... itself. */
+/* The value of the property is KEY=VALUE,... as well. */
 static GStrv reply_last(const MmrigRequest *request, G_GNUC_UNUSED pid_t pid, JsonNode *answer,
                         GError **error)
 {

@@ -193,7 +193,7 @@ static gboolean is_plain(const char *argument)
     return i <= ARGUMENT_MAX && argument[i] == '\0';
 }
 
-/* Sorts KEY=VALUE strings into values; each key must be the verb's, and be given once. */
+/* Puts KEY=VALUE strings in the order of the verb's keys, each of which may be given once. */
 static gboolean sort_arguments(const MmrigAction *action, const char *const *args,
                                GHashTable *values, GError **error)
 {
@@ -286,8 +286,8 @@ static void actions_on_answer(GObject *source, GAsyncResult *result, gpointer da
 }
 
 /*
- * Checks the request and makes the command's arguments. What a fault shifts was right before:
- * the numbers wrap, as is meant for a negative shift.
+ * Checks the request and makes the command's arguments. A fault is applied after the check of
+ * the numbers, which then wrap, as they should for a negative shift.
  */
 static gboolean actions_prepare(const Pending *pending, const MmrigActionFault *fault,
                                 JsonObject **arguments, GError **error)

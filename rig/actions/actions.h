@@ -23,8 +23,9 @@
  *   cxl-poison id=ID dpa=ADDR [len=N]                  on the device's list of poison
  *   cxl-event id=ID log=LOG dpa=ADDR                   a general media event in a device's log:
  *                                                      informational, warning, failure, fatal
- *   meet name=POINT [value=TEXT]                       waits until the tests of all machines
- * are there; reply: MACHINE=TEXT of each other host-rss reply: rss=BYTES of the QEMU process
+ *   meet name=POINT [value=TEXT]                       waits for the tests of all machines;
+ *                                                      reply: MACHINE=TEXT of each other one
+ *   host-rss                                           reply: rss=BYTES of the QEMU process
  */
 #pragma once
 

@@ -14,7 +14,7 @@
 struct MmrigChannel {
     int fd;
     gatomicrefcount refs;
-    GSource *in, *out; /* out only while something waits */
+    GSource *in, *out; /* out: only while something waits to be sent */
     char line[MMRIG_LINE_MAX];
     gsize used;
     GByteArray *queue;
@@ -168,7 +168,7 @@ static gboolean channel_enqueue(MmrigChannel *channel, const char *line, gsize s
                                 GError **error)
 {
     if (channel->dead)
-        return TRUE; /* the owner hears, or has heard, of the end */
+        return TRUE; /* the owner is being told of the end, or was told */
     if (channel->queue->len + size + 1 > QUEUE_MAX) {
         g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_GUEST,
                     "the guest has stopped reading the control port");

@@ -20,7 +20,7 @@ typedef struct {
     void (*closed)(const GError *error, gpointer data);
 } MmrigChannelCalls;
 
-/* Takes fd. calls must outlive the channel. */
+/* Makes a channel on fd, which it takes. calls must outlive the channel. */
 MmrigChannel *mmrig_channel_new(int fd, const MmrigChannelCalls *calls, gpointer data,
                                 GError **error);
 void mmrig_channel_free(MmrigChannel *channel);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The other end: `mmrig inject` looks for a keeper and asks it. */
+/* The client's end: how `mmrig inject` finds a keeper and asks it. */
 #include <gio/gunixsocketaddress.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,7 +13,9 @@
  */
 #define FLAG_LISTENS 0x10000 /* __SO_ACCEPTCON */
 
-/* The run that a line of /proc/net/unix is about, if it is of a keeper of this user's. */
+/*
+ * The name of the run if a line of /proc/net/unix is about a keeper of this user's, else NULL.
+ */
 static char *run_of_line(const char *line, const char *prefix)
 {
     guint64 flags = 0;
@@ -97,7 +99,7 @@ gboolean mmrig_keeper_name_free(const char *name, GError **error)
     return FALSE;
 }
 
-/* A missing run, and what there is instead. */
+/* The error for a run that is not there; it lists those that are. */
 static void set_unknown(uid_t user, const char *run, GError **error)
 {
     g_auto(GStrv) runs = mmrig_keeper_list(user);

@@ -15,7 +15,7 @@
 /* Milliseconds that the guest's agent may take. */
 #define GUEST_PATIENCE 15000
 
-/* No guest can use all of them up; one that never answers must not make the keeper grow. */
+/* How many may be open; a guest that never answers must not make the keeper grow. */
 #define QUESTIONS_MAX 64
 
 typedef void (*Step)(GTask *task, JsonNode *answer);
@@ -49,7 +49,10 @@ static void job_free(gpointer data)
     g_free(job);
 }
 
-/* Each of these ends the task, and drops the reference that the steps hand on. */
+/*
+ * The functions that follow end the task, and drop the reference that is handed from step to
+ * step.
+ */
 static void keeper_fail(GTask *task, GError *error)
 {
     g_task_return_error(task, error);
@@ -89,7 +92,7 @@ static void keeper_on_answer(GObject *source, GAsyncResult *result, gpointer dat
         job->next(task, answer);
         return;
     }
-    /* What the machine does not want is the user's to mend. */
+    /* If QEMU refuses the command, it is the user's input that has to be mended. */
     if (g_error_matches(error, MMRIG_ERROR, MMRIG_ERROR_QEMU))
         error->code = MMRIG_ERROR_INPUT;
     g_prefix_error(&error, "the machine refuses: ");
@@ -207,7 +210,7 @@ static void on_cxl(GTask *task, JsonNode *answer G_GNUC_UNUSED)
     keeper_done(task);
 }
 
-/* The device's own list of poison, by QEMU's own command. */
+/* Asks QEMU to put the range on the device's own list of poison. */
 static void do_cxl(GTask *task)
 {
     Job *job = g_task_get_task_data(task);
@@ -343,7 +346,7 @@ void mmrig_keeper_guest_answered(MmrigKeeperState *state, const MmrigGuestMessag
                       job->inject.pid, job->inject.vaddr, message->translated.problem);
         return;
     }
-    /* The machine judges the address; only what JSON cannot say is refused here. */
+    /* QEMU judges the address. Only one that JSON's numbers cannot hold is refused here. */
     if (message->translated.address > (guint64)G_MAXINT64) {
         keeper_refuse(task, "the guest's agent told an address that cannot be");
         return;
@@ -395,7 +398,7 @@ static void at_offset(GTask *task)
                       job->inject.device, pmem ? "nvdimm" : "cxl");
         return;
     }
-    /* QEMU marks whatever it is told to, wherever that is. */
+    /* QEMU would take any range, also one outside of the device, so it is checked here. */
     if (cxl &&
         (job->inject.offset % MMRIG_RAS_GRANULE || job->inject.length % MMRIG_RAS_GRANULE ||
          job->inject.offset >= mmrig_device_memory(device) ||
@@ -437,7 +440,7 @@ static void find_place(GTask *task)
 
 static void list_pmem(GTask *task);
 
-/* What was injected; the guest may have cleared it since, and QEMU does not say. */
+/* What was injected. QEMU does not tell what the guest has cleared since. */
 static void list_cxl(GTask *task)
 {
     Job *job = g_task_get_task_data(task);
@@ -524,7 +527,7 @@ static void clear_all(GTask *task)
     const MmrigMachineSpec *spec = job->state->kept.spec;
     const MmrigDevice *ras = mmrig_spec_pack_device(spec, "mmrig-ras");
 
-    /* A device's own poison is the device's: first what mmrig-ras laid. */
+    /* mmrig-ras clears its own poison first; then each device clears its own. */
     if (ras && job->inject.target != MMRIG_TARGET_PMEM)
         ask_property(task, ras->id, "clear", "gpa=0,len=0xffffffffffffffff", clear_all_pmem);
     else if (job->inject.target == MMRIG_TARGET_DRAM ||

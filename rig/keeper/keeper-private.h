@@ -9,7 +9,7 @@
 #define MMRIG_KEEPER_PATIENCE 10000
 #define MMRIG_KEEPER_CLIENTS  8
 
-/* What there is to remember between requests. */
+/* What is remembered from one request to the next. */
 typedef struct {
     MmrigKept kept;
     GCancellable *over;
@@ -25,7 +25,7 @@ JsonNode *mmrig_keeper_perform_finish(GAsyncResult *result, GError **error);
 
 /* The guest's answer to a question, or to nothing. */
 void mmrig_keeper_guest_answered(MmrigKeeperState *state, const MmrigGuestMessage *message);
-/* Questions that are open fail. */
+/* Fails all questions that are not answered yet. */
 void mmrig_keeper_drop_questions(MmrigKeeperState *state);
 
 /* The name of the socket of a user's run; FALSE if the name is too long or no name. */

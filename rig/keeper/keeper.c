@@ -85,7 +85,7 @@ static void client_end(Client *client)
     g_free(client);
 }
 
-/* What is under way ends with an error, and that ends the client. */
+/* Cancels what is under way, whose error then ends the client. */
 static gboolean on_patience(gpointer data)
 {
     Client *client = data;
@@ -292,7 +292,7 @@ void mmrig_keeper_free(MmrigKeeper *keeper)
     g_socket_service_stop(keeper->service);
     g_socket_listener_close(G_SOCKET_LISTENER(keeper->service));
     g_object_unref(keeper->service);
-    /* They outlive the keeper by what they have under way, and end then. */
+    /* Clients that have something under way outlive the keeper, and end with it. */
     g_hash_table_iter_init(&iter, keeper->clients);
     while (g_hash_table_iter_next(&iter, &client, NULL)) {
         Client *one = client;

@@ -29,7 +29,7 @@ typedef struct {
 typedef struct MmrigKeeper MmrigKeeper;
 
 MmrigKeeper *mmrig_keeper_new(const MmrigKept *kept, GError **error);
-/* Nobody is served any more; what is under way fails. */
+/* Serves nobody any more; requests under way fail. */
 void mmrig_keeper_free(MmrigKeeper *keeper);
 
 /* RUN: the name it was given, or the machine's title with a number behind it if others are

@@ -13,7 +13,7 @@ typedef struct MmrigQmpLink MmrigQmpLink;
 typedef struct {
     /* Bytes have come; none at the end of file. */
     void (*input)(GObject *owner, GBytes *bytes);
-    /* It is of no more use. error is taken. */
+    /* The link has failed and is of no more use. error is taken. */
     void (*broken)(GObject *owner, GError *error);
 } MmrigQmpLinkCalls;
 

@@ -32,7 +32,7 @@ void mmrig_qmp_link_unref(MmrigQmpLink *link)
 static void link_closed(GObject *source, GAsyncResult *result, gpointer data)
 {
     (void)data;
-    /* Nothing is left to be done about a stream that does not close well. */
+    /* If closing the stream fails there is nothing left to do about it. */
     g_io_stream_close_finish(G_IO_STREAM(source), result, NULL);
 }
 

@@ -2,8 +2,8 @@
 /*
  * How it works
  *
- * The stream belongs to a link (qmp-link.h), which points back to the client weakly. So a
- * client without pending commands is freed when its user lets go of it. One with pending
+ * The stream belongs to a link (qmp-link-private.h), which points back to the client weakly. So
+ * a client without pending commands is freed when its user lets go of it. One with pending
  * commands lives on until each is answered, timed out, cancelled or failed by
  * mmrig_qmp_close(), since their tasks hold it.
  *
@@ -430,7 +430,7 @@ static void qmp_broken(GObject *owner, GError *error)
 
 /* --- the end --- */
 
-/* Ends it all; error (taken) is NULL for an orderly end. tell: emit "closed". */
+/* Ends the conversation; error (taken) is NULL for an orderly end. tell: emit "closed". */
 static void qmp_shut(MmrigQmp *qmp, GError *error, gboolean tell)
 {
     g_autoptr(GHashTable) pending = NULL;

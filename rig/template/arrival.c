@@ -8,14 +8,14 @@
 #include "template-state.h"
 
 typedef struct {
-    MmrigQmp *qmp; /* not referenced: the event handler, and so this, ends with it */
+    MmrigQmp *qmp; /* no reference is held, as the handler of its events ends with it */
     MmrigChannel *channel;
-    GStrv work; /* the line that goes out behind "fork" */
+    GStrv work; /* the line that is sent right after "fork" */
     gulong handler;
     gboolean loaded;
 } Arrival;
 
-/* Only the first end counts: the commands may fail one after the other. */
+/* Ends the task the first time it is called. Several commands may fail one after the other. */
 static void arrival_end(GTask *task, GError *error)
 {
     Arrival *arrival = g_task_get_task_data(task);
@@ -104,7 +104,10 @@ static void arrival_on_event(MmrigQmp *qmp G_GNUC_UNUSED, const char *name, Json
     } else if (strcmp(status, "completed") == 0) {
         arrival->loaded = TRUE;
         arrival_command(task, "cont", NULL, on_going);
-        /* Both at once: the agent is woken once, and does one after the other. */
+        /*
+         * Both lines are sent at once, so that the agent is woken once and does one after the
+         * other.
+         */
         if (!send_fork(arrival->channel, &error) ||
             (arrival->work &&
              !mmrig_channel_send(arrival->channel, (const char *const *)arrival->work, &error)))
@@ -122,7 +125,7 @@ void mmrig_arrival_async(MmrigQmp *qmp, const MmrigPlan *machine, MmrigChannel *
     JsonObject *source = json_object_new();
 
     g_task_set_task_data(task, arrival, arrival_free);
-    /* It may be cancelled while nothing but an event is waited for. */
+    /* The task may be cancelled while it waits for an event only. */
     g_task_set_return_on_cancel(task, TRUE);
     arrival->qmp = qmp;
     arrival->channel = channel;

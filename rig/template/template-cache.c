@@ -37,7 +37,7 @@ static void template_cache_entry_free(gpointer data)
     g_free(entry);
 }
 
-/* Anybody can make a folder in /dev/shm; one of another user is none of ours. */
+/* Anybody can make a folder in /dev/shm, so one of another user is not used. */
 static gboolean template_cache_is_ours(const char *folder)
 {
     struct stat status;
@@ -52,7 +52,10 @@ static char *tmpfs_folder(void)
     return g_strdup_printf("/dev/shm/mmrig-%u", (unsigned)getuid());
 }
 
-/* The same if it is on a tmpfs, ours, and has room for size more bytes; else NULL. */
+/*
+ * The store in /dev/shm, if that is a tmpfs with room for size more bytes and the folder is
+ * ours; else NULL.
+ */
 static char *tmpfs_store(guint64 size)
 {
     g_autofree char *folder = tmpfs_folder();
@@ -136,7 +139,7 @@ static void template_cache_add_entry(GPtrArray *entries, const char *store, cons
     g_autofree char *folder = g_build_filename(store, name, NULL);
     struct stat status;
 
-    /* One may vanish while we look. */
+    /* Another process may remove the template while this one looks at it. */
     if (lstat(folder, &status) != 0 || !S_ISDIR(status.st_mode))
         return;
     g_autoptr(MmrigTemplateMeta) meta = mmrig_template_meta_read(folder, NULL);
@@ -218,7 +221,7 @@ static gboolean template_cache_has(const char *store, const char *name)
     return folder && g_file_test(folder, G_FILE_TEST_IS_DIR);
 }
 
-/* Whether another template would not push out those that are there. */
+/* Whether the store has room for one more template without removing others. */
 static gboolean has_room(const char *store)
 {
     const char *const stores[] = {store, NULL};
@@ -260,7 +263,7 @@ static gboolean store_is_over(const GPtrArray *entries, const char *store,
            size > (guint64)system.f_blocks * (guint64)system.f_bsize / limits->share;
 }
 
-/* Whether the entry, the longest unused of entries, is too much. */
+/* Whether the entry, which is the longest unused one, is to be removed. */
 static gboolean is_too_much(const GPtrArray *entries, const MmrigTemplateEntry *entry,
                             const MmrigTemplateLimits *limits)
 {
@@ -300,7 +303,7 @@ void mmrig_template_tidy(const char *folder)
         return;
     mmrig_template_limits(&limits);
     limits.spare = folder;
-    /* Only a tidying: what cannot be removed now is tried again next time. */
+    /* This only tidies up: what cannot be removed now is tried again next time. */
     GPtrArray *removed = mmrig_template_prune((const char *const *)stores, &limits, NULL);
     if (removed)
         g_ptr_array_unref(removed);

@@ -57,7 +57,7 @@ gboolean mmrig_template_meta_write(const char *folder, const char *title, const 
     return mmrig_io_set_text(path, text, 0600, error);
 }
 
-/* "" if it is not there, or not a string. */
+/* The member's text, or "" if it is not there or not a string. */
 static char *get_string(JsonObject *object, const char *name)
 {
     JsonNode *node = json_object_get_member(object, name);

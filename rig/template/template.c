@@ -47,7 +47,7 @@ void mmrig_template_add_cpu(MmrigKey *key, const char *cpuinfo)
                 mmrig_key_add(key, *line);
 }
 
-/* What the host's CPU is counts for KVM, where the guest sees it. */
+/* The host's CPU is in the key only with KVM, where the guest sees it. */
 static void add_host_cpu(MmrigKey *key)
 {
     g_autofree char *text = NULL;
@@ -56,7 +56,9 @@ static void add_host_cpu(MmrigKey *key)
         mmrig_template_add_cpu(key, text);
 }
 
-/* What the machine boots from is not among its arguments; the kernel counts with the firmware.
+/*
+ * A disk that the machine boots from is not told by its arguments; the kernel is added with the
+ * firmware.
  */
 static gboolean template_add_disk(MmrigKey *key, const MmrigPlan *machine, GError **error)
 {
@@ -118,7 +120,7 @@ char *mmrig_template_name(const MmrigForkable *what, const MmrigBootInputs *inpu
         return NULL;
     for (char **word = machine->argv; *word; word++)
         mmrig_key_add(key, *word);
-    /* The test is in it, started and held. */
+    /* The test is part of the state: it is started and held in front of its first case. */
     for (const char *const *word = what->words; *word; word++)
         mmrig_key_add(key, *word);
     mmrig_key_add(key, inputs->qemu_id);
@@ -134,7 +136,10 @@ char *mmrig_template_name(const MmrigForkable *what, const MmrigBootInputs *inpu
     return g_strndup(mmrig_key_digest(key), 32);
 }
 
-/* As load(); folder is a way to it that stays the same one's. */
+/*
+ * As template_load(); folder is a path that stays this folder's even if the name is given to
+ * another.
+ */
 static MmrigTemplate *load_held(const char *folder, const MmrigPlan *machine, GError **error)
 {
     g_autoptr(GArray) files = mmrig_backing_array();
@@ -178,7 +183,10 @@ static MmrigTemplate *template_load(const char *folder, const MmrigPlan *machine
                     g_strerror(errno));
         return NULL;
     }
-    /* Another may be put in its place under the same name: all is to be of one of them. */
+    /*
+     * Another template may be put under the same name meanwhile. By this path all files are of
+     * one.
+     */
     g_autofree char *held = g_strdup_printf("/proc/self/fd/%d", fd);
     MmrigTemplate *template = load_held(held, machine, error);
     close(fd);
@@ -234,11 +242,12 @@ static gboolean template_fill(const char *path, gpointer data, GError **error)
     return making->made;
 }
 
-/* What was used last is removed last. */
+/* Marks the template as used just now, since the longest unused are removed first. */
 static void template_touch(const char *folder)
 {
     if (utimensat(AT_FDCWD, folder, NULL, 0) != 0)
-        g_debug("%s: %s", folder, g_strerror(errno)); /* removed since, which is no harm */
+        g_debug("%s: %s", folder,
+                g_strerror(errno)); /* it was removed meanwhile, which does no harm */
 }
 
 /* Where a scenario's template is or will be, and the machine that it is of. */
@@ -286,7 +295,9 @@ MmrigTemplate *mmrig_template_find(const MmrigForkable *what, const MmrigBootInp
     if (!find_place(&place, what, inputs, error))
         return NULL;
     g_autofree char *folder = g_build_filename(place.store, place.name, NULL);
-    /* What is wrong with one that is not whole is the affair of who makes it again. */
+    /*
+     * A template that is not whole counts as missing; who makes it again tells what was wrong.
+     */
     MmrigTemplate *template = template_load(folder, place.machine, NULL);
     if (template)
         template_touch(folder);
@@ -305,7 +316,7 @@ MmrigTemplate *mmrig_template_obtain(const MmrigForkable *what, const MmrigBootI
         return NULL;
     MmrigTemplate *template = find_or_make(&place, &making, &folder, &cause);
     if (!template && folder && !making.made) {
-        /* It is damaged, or was removed between the finding and the loading. */
+        /* It is damaged, or was removed after it was found and before it was loaded. */
         g_clear_error(&cause);
         if (!mmrig_store_drop(place.store, place.name, error))
             return NULL;
@@ -335,7 +346,10 @@ static int private_copy(const MmrigTemplate *template, int from, const MmrigBack
     /* Not the template's own folder, which may be removed at any time. */
     g_autofree char *store = g_path_get_dirname(template->folder);
 
-    /* Of some backings only their source knew the size. */
+    /*
+     * The plan does not know the size of a backing that is a copy of a source, but its file
+     * does.
+     */
     if (fstat(from, &status) != 0)
         return -1;
     return mmrig_private_copy(from, store, name, (guint64)status.st_size, mmrig_reflink);
@@ -349,7 +363,10 @@ GArray *mmrig_template_backings(const MmrigTemplate *template, const MmrigPlan *
     g_return_val_if_fail(template->files->len == machine->backings->len, NULL);
     for (guint i = 0; i < machine->backings->len; i++) {
         const MmrigBacking *backing = g_ptr_array_index(machine->backings, i);
-        /* Opened anew: forks that start together must not share one position in the file. */
+        /*
+         * The file is opened anew, so that forks that start together do not share one position
+         * in it.
+         */
         g_autofree char *path =
             g_strdup_printf("/proc/self/fd/%d", g_array_index(template->files, int, i));
         int file = open(path, O_RDONLY | O_CLOEXEC);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Stands in for QEMU in the tests of what the rig does with one. It talks over the
- * descriptors that the rig hands to QEMU (rig/machine/machine.h), as the environment says:
+ * descriptors that the rig hands to QEMU (rig/machine/plan.h), as the environment says:
  *
  *   MMRIG_FAKE_QEMU_VERSION  "MAJOR MINOR MICRO", 10 0 2 unless set
  *   MMRIG_FAKE_QEMU_ARCH     x86_64 unless set
