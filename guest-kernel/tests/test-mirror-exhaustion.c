@@ -39,7 +39,7 @@ struct progress {
     uint64_t kernel_before; /* free there at the start */
 };
 
-static struct progress *progress;
+static volatile struct progress *progress;
 
 /* What is free now, in bytes. */
 static void look(uint64_t *movable, uint64_t *kernel)
@@ -49,14 +49,18 @@ static void look(uint64_t *movable, uint64_t *kernel)
     *kernel *= PAGE_BYTES;
 }
 
-/* Now and then, every some MiB: a look costs more than a step. */
+/*
+ * Now and then, every some MiB: a look costs more than a step. The process is killed at any
+ * moment, so that each figure is written at once, when it is whole.
+ */
 static void step(unsigned steps_per_look)
 {
-    uint64_t kernel;
+    uint64_t movable, kernel;
 
     if (progress->steps++ % steps_per_look != 0)
         return;
-    look(&progress->free_movable, &kernel);
+    look(&movable, &kernel);
+    progress->free_movable = movable;
     progress->kernel_bytes =
         progress->kernel_before > kernel ? progress->kernel_before - kernel : 0;
 }
@@ -186,8 +190,9 @@ static void exhaust(const char *what, void (*take)(void))
     ASSERT_TRUE(file_write(parent, "-1000"));
     for (size_t i = 0; i < BYSTANDERS; i++)
         bystanders[i] = bystander_start();
-    uint64_t movable;
-    look(&movable, &progress->kernel_before);
+    uint64_t movable, kernel;
+    look(&movable, &kernel);
+    progress->kernel_before = kernel;
     pid_t child = fork();
     ASSERT_GE(child, 0);
     if (child == 0) {
