@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/utsname.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -191,18 +190,6 @@ bool log_wait_page(int log, uint64_t address, const char *result)
     snprintf(about, sizeof(about),
              "Memory failure: 0x%llx: ", (unsigned long long)(address / PAGE_BYTES));
     return log_wait(log, about, result, ERROR_SECONDS);
-}
-
-bool kernel_is_from(unsigned major, unsigned minor)
-{
-    struct utsname system;
-    char *end = system.release;
-
-    if (uname(&system) != 0)
-        ABORT("cannot tell the kernel's version: %s", strerror(errno));
-    unsigned long is_major = strtoul(end, &end, 10);
-    unsigned long is_minor = *end == '.' ? strtoul(end + 1, NULL, 10) : 0;
-    return is_major > major || (is_major == major && is_minor >= minor);
 }
 
 /* ---- Machine checks --------------------------------------------------------------------- */

@@ -64,9 +64,6 @@ bool log_wait(int log, const char *first, const char *then, double seconds);
 /* Waits for what mm/memory-failure.c says of a page: "PAGE_KIND: RESULT". */
 bool log_wait_page(int log, uint64_t address, const char *result);
 
-/* Whether the running kernel is this version of Linux or a newer one. */
-bool kernel_is_from(unsigned major, unsigned minor);
-
 /* ---- Machine checks, by the kernel's trace event mce:mce_record ------------------------- */
 
 struct machine_check {

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -284,4 +285,16 @@ bool node_can_be_bound(unsigned node)
     /* A kernel without cpusets has no such line, and allows every node. */
     const char *allowed = strstr(status, field);
     return !allowed || list_has(allowed + strlen(field), node);
+}
+
+bool kernel_is_from(unsigned major, unsigned minor)
+{
+    struct utsname system;
+    char *end = system.release;
+
+    if (uname(&system) != 0)
+        ABORT("cannot tell the kernel's version: %s", strerror(errno));
+    unsigned long is_major = strtoul(end, &end, 10);
+    unsigned long is_minor = *end == '.' ? strtoul(end + 1, NULL, 10) : 0;
+    return is_major > major || (is_major == major && is_minor >= minor);
 }

@@ -249,6 +249,9 @@ const struct test_kind *test_kind(const struct test_kind *kinds);
 /* Whether argv[1] is this word: which boot of a scenario with several is running. */
 bool test_boot_is(const char *word);
 
+/* Whether the running kernel is this version of Linux or a newer one. */
+bool kernel_is_from(unsigned major, unsigned minor);
+
 /* ---- Asking the rig ------------------------------------------------------------------- */
 
 struct rig_reply {

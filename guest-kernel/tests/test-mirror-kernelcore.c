@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/utsname.h>
 
 #include "firmware.h"
 #include "harness.h"
@@ -58,22 +57,11 @@ FIXTURE(zones)
     bool split; /* whether there is to be a ZONE_MOVABLE */
 };
 
-/* Before 6.6 the option made everything movable from where mirrored memory would end. */
-static bool kernel_ignores_option(void)
-{
-    struct utsname system;
-    unsigned major = 0, minor = 0;
-
-    if (uname(&system) != 0 || sscanf(system.release, "%u.%u", &major, &minor) != 2)
-        ABORT("the kernel's release is not understood");
-    return major > 6 || (major == 6 && minor >= 6);
-}
-
 FIXTURE_SETUP(zones)
 {
     const char *expect = test_arg("expect");
 
-    if (expect && strcmp(expect, "none") == 0 && !kernel_ignores_option())
+    if (expect && strcmp(expect, "none") == 0 && !kernel_is_from(6, 6))
         SKIP("Linux ignores kernelcore=mirror without mirrored memory from 6.6 on");
     self->split = !expect || strcmp(expect, "mirror") == 0;
     efi_map_read(&self->efi);
