@@ -24,6 +24,22 @@ static gboolean is_machine(const MmrigParser *parser, const char *name)
     return g_strv_contains((const char *const *)parser->machines, name);
 }
 
+/* What could be meant by the name of a machine that there is not. */
+static gboolean names_blame_machine(const MmrigParser *parser, const char *group,
+                                    const char *key, const char *name, const char *section,
+                                    GError **error)
+{
+    g_autofree char *all = g_strjoinv(", ", parser->machines);
+
+    if (*all)
+        return mmrig_parser_complain(error, parser->path, group, key,
+                                     "there is no machine '%s'; write one of %s", name, all);
+    return mmrig_parser_complain(
+        error, parser->path, group, key,
+        "there is no machine '%s', and the only one has no name; the section is [%s]", name,
+        section);
+}
+
 static gboolean names_check_key(const char *path, const char *group,
                                 const MmrigScenarioSection *section, const char *key,
                                 const char *where, const char *said, GError **error)
@@ -63,8 +79,7 @@ static gboolean names_check_target(MmrigParser *parser, const char *group, const
         return mmrig_parser_complain(error, parser->path, group, change,
                                      "there is no device [%s] to change", target);
     if (!device && id && !is_machine(parser, id))
-        return mmrig_parser_complain(error, parser->path, group, change,
-                                     "there is no machine %s; write [machine %s]", id, id);
+        return names_blame_machine(parser, group, change, id, section->section->name, error);
     return TRUE;
 }
 
@@ -165,9 +180,7 @@ static gboolean names_check_id(MmrigParser *parser, const char *group,
     case MMRIG_OWNER_MACHINE:
     case MMRIG_OWNER_TEST:
         return !id || is_machine(parser, id) ||
-               mmrig_parser_complain(error, parser->path, group, NULL,
-                                     "there is no machine %s; write [%s], or add [machine %s]",
-                                     id, name, id);
+               names_blame_machine(parser, group, NULL, id, name, error);
     case MMRIG_OWNER_SCENARIO:
         break;
     }
