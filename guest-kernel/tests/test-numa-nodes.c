@@ -327,6 +327,8 @@ TEST_F(node, has_its_share_of_interleaved_memory)
         mask |= (unsigned long)node_has_memory(i) << i;
         among += node_has_memory(i);
     }
+    if (among == 0)
+        ABORT("no node has memory");
     if (bound())
         ASSERT_TRUE(range_policy(memory, MPOL_INTERLEAVE, mask));
     ASSERT_TRUE(memory_comes_zeroed(memory, USED));

@@ -204,7 +204,7 @@ static gboolean numa_check_bandwidths(const MmrigMachineSpec *spec, MmrigSpecPro
         MmrigNumaPath path = {0};
         guint64 unit = bits & -bits;
         bandwidth_parse(*word, spec->nodes, &path);
-        if (path.bandwidth / unit > HMAT_ENTRY_MAX)
+        if (unit && path.bandwidth / unit > HMAT_ENTRY_MAX)
             return mmrig_spec_problem(
                 problem, "machine", "node-bandwidth",
                 "'%s' is more than %d times %" G_GUINT64_FORMAT
