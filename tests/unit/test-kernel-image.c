@@ -184,6 +184,44 @@ static void test_other(void)
     assert_refused(NULL, 0, "the file is empty");
 }
 
+static void assert_arm64(const char *bytes, gsize size, const char *release, const char *why)
+{
+    g_autofree char *got = NULL;
+    g_autoptr(GHashTable) config = NULL;
+    g_autoptr(GError) error = NULL;
+    gboolean taken = mmrig_kernel_image_inspect(mmrig_arch_find("aarch64"), "/k", bytes, size,
+                                                &got, &config, &error);
+
+    g_assert_cmpint(taken, ==, why == NULL);
+    g_assert_cmpstr(got, ==, release);
+    if (why && !strstr(error->message, why))
+        g_error("'%s' does not say '%s'", error->message, why);
+}
+
+/* An arm64 machine is started by its Image, which is not packed, and by nothing else. */
+static void test_arm64(void)
+{
+    char bytes[VMLINUX_SIZE] = {0};
+    Elf64_Ehdr header;
+
+    memcpy(bytes + 0x38, "ARM\x64", 4);
+    assert_arm64(bytes, sizeof(bytes), NULL, NULL);
+    memcpy(bytes + 1000, "Linux version 6.12.0-arm (x@y)", 30);
+    assert_arm64(bytes, sizeof(bytes), "6.12.0-arm", NULL);
+    assert_arm64(bytes, 0x3f, NULL, "cut off in its header");
+    bytes[0x18] = 1;
+    assert_arm64(bytes, sizeof(bytes), NULL, "a big-endian Image");
+    make_bzimage(bytes, sizeof(bytes), 0, NULL);
+    assert_arm64(bytes, sizeof(bytes), NULL,
+                 "it is an x86 bzImage, and a kernel of arm64 is wanted");
+    make_vmlinux(bytes);
+    assert_arm64(bytes, sizeof(bytes), NULL, "(machine 62), and arm64 is wanted");
+    memcpy(&header, bytes, sizeof(header));
+    header.e_machine = EM_AARCH64;
+    memcpy(bytes, &header, sizeof(header));
+    assert_arm64(bytes, sizeof(bytes), NULL, "QEMU does not start; give the Image");
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -195,5 +233,6 @@ int main(int argc, char **argv)
     g_test_add_func("/kernel-image/vmlinux/hostile", test_vmlinux_hostile);
     g_test_add_func("/kernel-image/elf-other", test_elf_other);
     g_test_add_func("/kernel-image/other", test_other);
+    g_test_add_func("/kernel-image/arm64", test_arm64);
     return g_test_run();
 }
