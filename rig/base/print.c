@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "interrupt.h"
+
 /* The errno of the first failure; 0 while there was none. */
 static int print_errno;
 
@@ -28,14 +30,12 @@ void mmrig_print_open(void)
 static void print_bytes(const char *bytes, gsize size)
 {
     while (size > 0) {
-        gssize written = write(STDOUT_FILENO, bytes, size);
+        gssize written = -1;
 
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written < 0 && errno == EAGAIN) {
-            GPollFD wait = {.fd = STDOUT_FILENO, .events = G_IO_OUT};
-            g_poll(&wait, 1, -1);
-            continue;
+        if (mmrig_interrupt_await_room(STDOUT_FILENO)) {
+            written = write(STDOUT_FILENO, bytes, MIN(size, MMRIG_ROOM_BYTES));
+            if (written < 0 && (errno == EINTR || errno == EAGAIN))
+                continue;
         }
         if (written < 0) {
             print_errno = errno;
@@ -68,7 +68,10 @@ gboolean mmrig_print_check(GError **error)
 {
     if (!print_errno)
         return TRUE;
-    if (print_errno == EBADF)
+    if (print_errno == EINTR)
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG,
+                    "interrupted while nobody read standard output");
+    else if (print_errno == EBADF)
         g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG,
                     "standard output is closed; send it to a file or to /dev/null");
     else

@@ -27,7 +27,8 @@
 #define INPUT_QUEUE_MAX (64 * 1024)
 
 /* The one exec of the session. */
-#define EXEC_ID "1"
+#define EXEC_NUMBER 1
+#define EXEC_ID     G_STRINGIFY(EXEC_NUMBER)
 
 #define CONSOLE_TAIL 20
 
@@ -114,8 +115,7 @@ static gboolean on_input(int fd, GIOCondition condition G_GNUC_UNUSED, gpointer 
         return G_SOURCE_CONTINUE;
     if (got <= 0) {
         mmrig_instance_send(shell->instance, (const char *const[]){"stdin-end", EXEC_ID, NULL});
-    } else if (!mmrig_channel_send_input(channel, g_ascii_strtoull(EXEC_ID, NULL, 10), bytes,
-                                         (gsize)got, &error)) {
+    } else if (!mmrig_channel_send_input(channel, EXEC_NUMBER, bytes, (gsize)got, &error)) {
         mmrig_instance_blame_guest(shell->instance, "%s", error->message);
     }
     if (got > 0 && mmrig_channel_queued(channel) <= INPUT_QUEUE_MAX)
@@ -166,18 +166,22 @@ static void end_if_whole(Shell *shell)
         g_main_loop_quit(shell->loop);
 }
 
+static void shell_on_interrupt(gpointer data)
+{
+    shell_fail(data, MMRIG_ERROR_RIG, "interrupted; the guest was stopped");
+}
+
 /* Standard output and error may be slow, or gone; the guest's output waits for them. */
 static void pass_on(Shell *shell, int fd, const char *bytes, gsize size)
 {
     while (size > 0) {
-        ssize_t written = write(fd, bytes, size);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written < 0 && errno == EAGAIN) {
-            GPollFD wait = {.fd = fd, .events = G_IO_OUT};
-            g_poll(&wait, 1, -1);
-            continue;
+        if (!mmrig_interrupt_await_room(fd)) {
+            shell_on_interrupt(shell);
+            return;
         }
+        ssize_t written = write(fd, bytes, MIN(size, MMRIG_ROOM_BYTES));
+        if (written < 0 && (errno == EINTR || errno == EAGAIN))
+            continue;
         if (written < 0) {
             g_autofree char *text =
                 g_strdup_printf("cannot write the output: %s", g_strerror(errno));
@@ -202,6 +206,14 @@ static void on_done(Shell *shell, const MmrigGuestMessage *message)
 {
     int number = (int)message->done.number;
 
+    /* Nor was there a time limit, whose number could be any. */
+    if (!shell->started || shell->done || message->number != EXEC_NUMBER ||
+        message->done.how == MMRIG_DONE_BY_TIMEOUT) {
+        mmrig_instance_blame_guest(
+            shell->instance,
+            "the agent said that a command was done which it was not asked to run");
+        return;
+    }
     /* As a shell would say it. */
     shell->status = message->done.how == MMRIG_DONE_BY_SIGNAL ? 128 + number : number;
     shell->output_bytes = message->done.output_bytes;
@@ -262,11 +274,6 @@ static void shell_on_ended(MmrigInstance *instance, gpointer data)
     } else {
         shell_fail(shell, (MmrigErrorCode)failure->code, failure->message);
     }
-}
-
-static void shell_on_interrupt(gpointer data)
-{
-    shell_fail(data, MMRIG_ERROR_RIG, "interrupted; the guest was stopped");
 }
 
 /* From now on `mmrig inject` reaches the machine. That it cannot is no reason to end it. */

@@ -42,6 +42,31 @@ expect() {
 expect whole 7 'hello' 'say ktap hello' 'say control done 1 exit 7 5\n' 'wait'
 expect announced-and-gone 99 'announced 100 bytes of output, but only 5 came' \
     'say ktap hello' 'say control done 1 exit 0 100\n' 'exit 0'
+# A number that is no status of anything, for a time limit that was not set.
+expect done-by-no-limit 99 'done which it was not asked to run' \
+    'say control done 1 timeout 4294967295 0\n' 'wait'
+expect done-twice 99 'done which it was not asked to run' \
+    'say control done 1 exit 0 100\n' 'say control done 1 exit 0 0\n' 'wait'
+expect done-other 99 'done which it was not asked to run' 'say control done 2 exit 0 0\n' 'wait'
+
+# An interruption ends it although nobody reads what it prints.
+printf '%s\n' 'say control ready 1 0123456789abcdef0123456789abcdef 6.12.0\n' \
+    'command qmp_capabilities' 'hear exec' 'flood ktap 2000000 0123456789' wait >"$work/script"
+mkfifo "$work/pipe"
+exec 9<>"$work/pipe"
+timeout --signal TERM --kill-after 10 3 "$mmrig" shell boot-smoke \
+    --kernel "path:$work/bzImage" --accel tcg -- true </dev/null >"$work/pipe" \
+    2>"$work/stderr" 9<&- && got=0 || got=$?
+exec 9<&-
+number=$((number + 1))
+# timeout(1) ends with 137 if it had to kill it.
+if [ "$got" -eq 124 ] && grep -q 'interrupted; the guest was stopped' "$work/stderr"; then
+    echo "ok $number interrupted-with-no-reader"
+else
+    failed=$((failed + 1))
+    echo "not ok $number interrupted-with-no-reader: status $got"
+    sed 's/^/# /' "$work/stderr"
+fi
 expect powered-off 99 'the guest powered off' \
     'event {"event": "SHUTDOWN", "data": {"guest": true, "reason": "guest-shutdown"}}' 'exit 0'
 echo "1..$number"
