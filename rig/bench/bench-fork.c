@@ -105,12 +105,12 @@ static void bench_fork_on_event(MmrigInstance *instance, const char *name, JsonO
                                 gpointer data)
 {
     Loading *loading = data;
-    const char *status = json_object_get_string_member_with_default(event, "status", "");
+    const char *status = mmrig_qmp_member_string(event, "status");
 
     if (strcmp(name, "MIGRATION") != 0)
         return;
-    loading->loaded |= strcmp(status, "completed") == 0;
-    if (strcmp(status, "failed") == 0) {
+    loading->loaded |= g_strcmp0(status, "completed") == 0;
+    if (g_strcmp0(status, "failed") == 0) {
         g_autoptr(GError) error = g_error_new_literal(MMRIG_ERROR, MMRIG_ERROR_QEMU,
                                                       "QEMU did not load the template");
         mmrig_instance_blame_rig(instance, error);

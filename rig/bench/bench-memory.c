@@ -104,8 +104,8 @@ static char *load_status(MmrigQmp *qmp, GError **error)
     if (!reply)
         return NULL;
     JsonObject *object = JSON_NODE_HOLDS_OBJECT(reply) ? json_node_get_object(reply) : NULL;
-    return g_strdup(object ? json_object_get_string_member_with_default(object, "status", "")
-                           : "");
+    const char *status = object ? mmrig_qmp_member_string(object, "status") : NULL;
+    return g_strdup(status ? status : "");
 }
 
 static gboolean load_only(Fork *fork, const MmrigPlan *machine, GError **error)

@@ -37,12 +37,10 @@ JsonObject *mmrig_qmp_codec_next(MmrigQmpCodec *codec, GString *line, GError **e
 /* Whether a message has begun and not ended. */
 gboolean mmrig_qmp_codec_partial(const MmrigQmpCodec *codec);
 
-/* The member of that name if it is there and an object (a string); else NULL. */
-JsonObject *mmrig_qmp_member_object(JsonObject *object, const char *name);
-const char *mmrig_qmp_member_string(JsonObject *object, const char *name);
 /* FALSE if the message has no id, or not one of ours: a number. */
 gboolean mmrig_qmp_message_id(JsonObject *message, gint64 *id);
-/* The error (QEMU) that an error reply stands for, or NULL if it is malformed. */
+/* The error (QEMU) that an error reply stands for, safe to print, or NULL if it is malformed.
+ */
 GError *mmrig_qmp_message_error(JsonObject *message);
 
 /* The object as one line with its line end. */

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/text.h"
+#include "qmp.h"
 
 struct MmrigQmpCodec {
     gsize max;
@@ -223,7 +225,9 @@ GError *mmrig_qmp_message_error(JsonObject *message)
 
     if (!class || !text)
         return NULL;
-    return g_error_new(MMRIG_ERROR, MMRIG_ERROR_QEMU, "%s: %s", class, text);
+    g_autofree char *said = g_strconcat(class, ": ", text, NULL);
+    g_autofree char *clean = mmrig_text_clean(said, strlen(said));
+    return g_error_new_literal(MMRIG_ERROR, MMRIG_ERROR_QEMU, clean);
 }
 
 GBytes *mmrig_qmp_encode(JsonObject *message)

@@ -61,6 +61,14 @@ gboolean mmrig_qmp_connect(MmrigQmp *qmp, guint timeout, GError **error);
 JsonNode *mmrig_qmp_execute(MmrigQmp *qmp, const char *command, JsonObject *arguments,
                             guint timeout, GError **error);
 
+/*
+ * The member of that name if it is there and an object (a string); else NULL. QEMU may send
+ * anything in its place, for which json-glib's own calls may give NULL where a default is
+ * named.
+ */
+JsonObject *mmrig_qmp_member_object(JsonObject *object, const char *name);
+const char *mmrig_qmp_member_string(JsonObject *object, const char *name);
+
 /* Ends the conversation; pending commands fail. Safe to call twice. Iterate to let it finish.
  */
 void mmrig_qmp_close(MmrigQmp *qmp);

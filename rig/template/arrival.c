@@ -8,10 +8,11 @@
 #include "template-state.h"
 
 typedef struct {
-    MmrigQmp *qmp; /* no reference is held, as the handler of its events ends with it */
+    MmrigQmp *qmp;
     MmrigChannel *channel;
     GStrv work; /* the line that is sent right after "fork" */
     gulong handler;
+    GSource *cancel; /* it may be cancelled while nothing but an event is waited for */
     gboolean loaded;
 } Arrival;
 
@@ -23,6 +24,7 @@ static void arrival_end(GTask *task, GError *error)
     if (arrival->handler) {
         gulong handler = arrival->handler;
         arrival->handler = 0;
+        g_source_destroy(arrival->cancel);
         if (error)
             g_task_return_error(task, error);
         else
@@ -38,7 +40,17 @@ static void arrival_free(gpointer data)
     Arrival *arrival = data;
 
     g_strfreev(arrival->work);
+    g_source_unref(arrival->cancel);
+    g_object_unref(arrival->qmp);
     g_free(arrival);
+}
+
+static gboolean arrival_on_cancelled(GCancellable *cancellable G_GNUC_UNUSED, gpointer data)
+{
+    g_autoptr(GTask) task = g_object_ref(data);
+
+    arrival_end(task, g_error_new(G_IO_ERROR, G_IO_ERROR_CANCELLED, "cancelled"));
+    return G_SOURCE_REMOVE;
 }
 
 static void on_reply(GObject *source, GAsyncResult *result, gpointer data)
@@ -91,17 +103,17 @@ static void arrival_on_event(MmrigQmp *qmp G_GNUC_UNUSED, const char *name, Json
                              GTask *task)
 {
     Arrival *arrival = g_task_get_task_data(task);
-    const char *status = json_object_get_string_member_with_default(data, "status", "");
+    const char *status = mmrig_qmp_member_string(data, "status");
     GError *error = NULL;
 
     if (strcmp(name, "MIGRATION") != 0 || arrival->loaded || !arrival->handler ||
         g_cancellable_is_cancelled(g_task_get_cancellable(task)))
         return;
-    if (strcmp(status, "failed") == 0) {
+    if (g_strcmp0(status, "failed") == 0) {
         arrival_end(task,
                     g_error_new(MMRIG_ERROR, MMRIG_ERROR_QEMU,
                                 "the template cannot be forked: QEMU did not load its state"));
-    } else if (strcmp(status, "completed") == 0) {
+    } else if (g_strcmp0(status, "completed") == 0) {
         arrival->loaded = TRUE;
         arrival_command(task, "cont", NULL, on_going);
         /*
@@ -125,14 +137,16 @@ void mmrig_arrival_async(MmrigQmp *qmp, const MmrigPlan *machine, MmrigChannel *
     JsonObject *source = json_object_new();
 
     g_task_set_task_data(task, arrival, arrival_free);
-    /* The task may be cancelled while it waits for an event only. */
-    g_task_set_return_on_cancel(task, TRUE);
-    arrival->qmp = qmp;
+    arrival->qmp = g_object_ref(qmp);
     arrival->channel = channel;
     arrival->work = g_strdupv((char **)work);
     arrival->handler =
         g_signal_connect_data(qmp, "event", G_CALLBACK(arrival_on_event), g_object_ref(task),
                               (GClosureNotify)(void (*)(void))g_object_unref, 0);
+    arrival->cancel = g_cancellable_source_new(cancellable);
+    g_source_set_callback(arrival->cancel, G_SOURCE_FUNC(arrival_on_cancelled),
+                          g_object_ref(task), g_object_unref);
+    g_source_attach(arrival->cancel, g_main_context_get_thread_default());
     json_object_set_string_member(source, "uri", uri);
     arrival_command(task, "migrate-set-capabilities", mmrig_template_capabilities(), on_reply);
     arrival_command(task, "migrate-incoming", source, on_reply);

@@ -62,10 +62,10 @@ static void maker_on_event(MmrigInstance *instance, const char *name, JsonObject
 
     if (strcmp(name, "MIGRATION") != 0)
         return;
-    const char *status = json_object_get_string_member_with_default(event, "status", "");
-    if (strcmp(status, "completed") == 0) {
+    const char *status = mmrig_qmp_member_string(event, "status");
+    if (g_strcmp0(status, "completed") == 0) {
         maker->saved = TRUE;
-    } else if (strcmp(status, "failed") == 0) {
+    } else if (g_strcmp0(status, "failed") == 0) {
         g_autoptr(GError) error = g_error_new_literal(MMRIG_ERROR, MMRIG_ERROR_RIG,
                                                       "QEMU could not save the machine");
         mmrig_instance_blame_rig(instance, error);

@@ -339,6 +339,11 @@ static void test_error_reply(void)
          0},
         {EXPECT, "{\"execute\":\"good\",\"id\":3}\n", 0},
         {SEND, "{\"return\": {}, \"id\": 3}\r\n", 0},
+        {EXPECT, "{\"execute\":\"worse\",\"id\":4}\n", 0},
+        {SEND,
+         "{\"id\": 4, \"error\": {\"class\": \"\\u0007A\", \"desc\": "
+         "\"\\u001b[2J\\u009bm\\n\"}}\r\n",
+         0},
     };
     Talk *talk = TALK(steps);
     g_autoptr(JsonNode) node = NULL;
@@ -350,6 +355,12 @@ static void test_error_reply(void)
     g_assert_error(error, MMRIG_ERROR, MMRIG_ERROR_QEMU);
     g_assert_cmpstr(error->message, ==, "CommandNotFound: The command bad has not been found");
     talk_ask(talk, "good", "{}");
+    /* A QEMU that a guest has broken into does not speak to the user's terminal. */
+    g_clear_error(&error);
+    node = mmrig_qmp_execute(talk->qmp, "worse", NULL, 0, &error);
+    g_assert_null(node);
+    g_assert_cmpstr(error->message, ==,
+                    "\357\277\275A: \357\277\275[2J\357\277\275m\357\277\275");
     talk_end(talk);
 }
 
