@@ -7,6 +7,7 @@
 #include "run-private.h"
 
 #define STDERR_LIMIT (1024 * 1024)
+#define STDERR_CUT   G_MAXUINT64 /* and said so */
 #define METRICS_MAX  1000
 #define POINTS_MAX   10000
 #define REQUESTS_MAX 16 /* under way at once; the harness asks one at a time */
@@ -146,16 +147,18 @@ static void add_point(MmrigRun *run, const MmrigGuestMessage *message)
 
 static void save_stderr(MmrigRunMachine *machine, const MmrigGuestMessage *message)
 {
+    static const char cut[] = "\n[mmrig: the rest was cut off]\n";
     const char *folder = machine->folder;
+    gboolean fits = machine->stderr_bytes < STDERR_LIMIT;
+    gsize size = fits ? message->err.size : sizeof(cut) - 1;
 
-    if (!folder || machine->stderr_bytes >= STDERR_LIMIT)
+    if (!folder || machine->stderr_bytes == STDERR_CUT)
         return;
     g_autofree char *path = g_build_filename(folder, "stderr.log", NULL);
     FILE *file = fopen(path, "ae");
-    gboolean saved =
-        file && fwrite(message->err.bytes, 1, message->err.size, file) == message->err.size;
+    gboolean saved = file && fwrite(fits ? message->err.bytes : cut, 1, size, file) == size;
 
-    machine->stderr_bytes += message->err.size;
+    machine->stderr_bytes = fits ? machine->stderr_bytes + size : STDERR_CUT;
     if (file)
         saved = fclose(file) == 0 && saved;
     if (!saved) {

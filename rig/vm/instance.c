@@ -272,6 +272,19 @@ static void console_line_end(MmrigInstance *instance)
     g_string_truncate(instance->console_line, 0);
 }
 
+/* Of a line without end its latest part counts, or what a panic says behind its mark. */
+static gboolean console_line_has_room(const MmrigInstance *instance)
+{
+    GString *line = instance->console_line;
+
+    if (line->len < PANIC_MAX)
+        return TRUE;
+    if (strstr(line->str, PANIC_MARK))
+        return FALSE;
+    g_string_erase(line, 0, PANIC_MAX / 2);
+    return TRUE;
+}
+
 static void instance_on_console(const char *bytes, gsize size, gpointer data)
 {
     MmrigInstance *instance = data;
@@ -279,7 +292,7 @@ static void instance_on_console(const char *bytes, gsize size, gpointer data)
     for (gsize i = 0; i < size && !instance->evidence.panic; i++) {
         if (bytes[i] == '\n' || bytes[i] == '\r')
             console_line_end(instance);
-        else if (instance->console_line->len < PANIC_MAX)
+        else if (bytes[i] != '\0' && console_line_has_room(instance))
             g_string_append_c(instance->console_line, bytes[i]);
     }
 }
@@ -349,7 +362,7 @@ static void instance_on_qmp_closed(MmrigQmp *qmp G_GNUC_UNUSED, const GError *er
 static void instance_on_event(MmrigQmp *qmp G_GNUC_UNUSED, const char *name, JsonObject *event,
                               MmrigInstance *instance)
 {
-    const char *reason = json_object_get_string_member_with_default(event, "reason", "");
+    const char *reason = mmrig_qmp_member_string(event, "reason");
 
     if (strcmp(name, "SHUTDOWN") == 0 && g_strcmp0(reason, "host-signal") == 0)
         instance_note(instance, &instance->evidence.rig_error,

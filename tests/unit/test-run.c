@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/store.h"
 #include "run/run.h"
+#include "vm/backing.h"
 
 #define SCENARIO                                                                               \
     "[scenario]\nsummary = s\narea = a\ntimeout = 30\n[test]\ntest = t\n"                      \
@@ -169,6 +170,97 @@ static void test_qemu_is_not_there(void)
     g_assert_no_error(error);
     g_assert_cmpint(result->verdict, ==, MMRIG_BROKEN);
     g_assert_true(g_str_has_prefix(result->message, "cannot start /no/qemu"));
+}
+
+/* What there is too much of is cut off, and that is said. */
+static void test_stderr_is_bounded(void)
+{
+    g_autofree char *folder = g_dir_make_tmp("mmrig-test-XXXXXX", NULL);
+    g_autofree char *path = g_build_filename(folder, "stderr.log", NULL);
+    g_autofree char *log = NULL;
+    g_autoptr(GError) error = NULL;
+    gsize size;
+    g_autoptr(MmrigResult) result =
+        run_it(SCENARIO,
+               UP "flood control 3200000 stderr 1 "
+                  "................................................\\n\n" RESULT DONE "wait",
+               &(MmrigRunOptions){.folder = folder}, NULL, &error);
+
+    g_assert_no_error(error);
+    check(result, MMRIG_PASS, MMRIG_CAUSE_NONE, NULL);
+    g_file_get_contents(path, &log, &size, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(size, <, 1024 * 1024 + 100);
+    g_assert_true(g_str_has_suffix(log, ".\n[mmrig: the rest was cut off]\n"));
+    mmrig_remove_tree(folder, &error);
+    g_assert_no_error(error);
+}
+
+/* --- forks --- */
+
+static guint open_files(void)
+{
+    g_autoptr(GDir) dir = g_dir_open("/proc/self/fd", 0, NULL);
+    guint count = 0;
+
+    while (g_dir_read_name(dir))
+        count++;
+    return count;
+}
+
+/* A template of empty files, which no QEMU loads. */
+static MmrigTemplate *template_new(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(MmrigScenario) scenario =
+        mmrig_scenario_parse(SCENARIO, strlen(SCENARIO), "fake", "fake.ini", NULL, &error);
+    const MmrigBootInputs inputs = {.qemu = MMRIG_TEST_FAKE_QEMU,
+                                    .kernel = "/kernel",
+                                    .initrd = "/initrd",
+                                    .kind = MMRIG_START_FORK};
+    g_autoptr(MmrigPlan) plan =
+        mmrig_plan_make(mmrig_scenario_machine(scenario, 0), &inputs, &error);
+    MmrigTemplate *template = g_new0(MmrigTemplate, 1);
+
+    g_assert_no_error(error);
+    template->references = 1;
+    template->folder = g_strdup("/nowhere/template");
+    template->nonce = g_strdup("0123456789abcdef0123456789abcdef");
+    template->files = mmrig_backings_new(plan, NULL, &error);
+    g_assert_no_error(error);
+    return template;
+}
+
+/*
+ * A fork that does not arrive ends, and leaves nothing of its machine behind, whatever QEMU
+ * told of its load before.
+ */
+static void test_fork_is_refused(void)
+{
+    static const char *const ends[] = {
+        "pause 300\nexit 1",
+        "event {\"event\": \"MIGRATION\", \"data\": {\"status\": \"setup\"}}\npause 300\nexit "
+        "1",
+        "event {\"event\": \"MIGRATION\", \"data\": {\"status\": 5}}\npause 300\nexit 1",
+        "event {\"event\": \"MIGRATION\", \"data\": {\"status\": \"failed\"}}\nserve",
+    };
+    g_autoptr(MmrigTemplate) template = template_new();
+    /* GLib opens some of its own the first time. */
+    g_autoptr(MmrigResult) first = result_of(UP RESULT DONE "wait");
+    guint before = open_files();
+
+    for (guint i = 0; i < G_N_ELEMENTS(ends); i++) {
+        g_autofree char *script = g_strconcat("command migrate-incoming\n", ends[i], NULL);
+        g_autoptr(GError) error = NULL;
+        g_autoptr(MmrigResult) result =
+            run_it(SCENARIO, script, &(MmrigRunOptions){.template = template}, NULL, &error);
+
+        g_assert_null(result);
+        g_assert_error(error, MMRIG_ERROR, MMRIG_ERROR_TEMPLATE);
+        while (g_main_context_iteration(NULL, FALSE))
+            ;
+        g_assert_cmpuint(open_files(), ==, before);
+    }
 }
 
 /* --- several boots --- */
@@ -416,6 +508,8 @@ int main(int argc, char **argv)
     g_test_add_func("/run/guest-never-reads", test_guest_never_reads);
     g_test_add_func("/run/log-cannot-be-written", test_log_cannot_be_written);
     g_test_add_func("/run/qemu-is-not-there", test_qemu_is_not_there);
+    g_test_add_func("/run/stderr-is-bounded", test_stderr_is_bounded);
+    g_test_add_func("/run/fork-is-refused", test_fork_is_refused);
     g_test_add_func("/run/two-boots", test_two_boots);
     g_test_add_func("/run/pair/meets", test_pair_meets);
     g_test_add_func("/run/pair/begins-together", test_pair_begins_together);
