@@ -1,9 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "error.h"
 
+#include <errno.h>
 #include <gio/gio.h>
 
 G_DEFINE_QUARK(mmrig_error, mmrig_error)
+
+MmrigErrorCode mmrig_error_of_errno(int cause)
+{
+    switch (cause) {
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+    case EIO:
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+    case EAGAIN:
+        return MMRIG_ERROR_RIG;
+    default:
+        return MMRIG_ERROR_INPUT;
+    }
+}
 
 MmrigExit mmrig_error_exit(const GError *error)
 {

@@ -28,6 +28,10 @@ typedef enum {
 #define MMRIG_ERROR (mmrig_error_quark())
 GQuark mmrig_error_quark(void);
 
+/* Whose an errno is that came of a path: RIG for a want of space, memory or descriptors, or a
+ * broken disk; else INPUT, since another path would do. */
+MmrigErrorCode mmrig_error_of_errno(int cause);
+
 /*
  * The exit status for an error of any domain: INPUT is 2, UNMET 77, all else 99. Errors of
  * GIO that are the user's to mend (no such file, permission denied) count as INPUT.

@@ -26,9 +26,8 @@ static char *input_closed_folder(const char *path)
 static gboolean input_refuse(GError **error, const char *path, const char *what, int cause)
 {
     g_autofree char *closed = cause == EACCES ? input_closed_folder(path) : NULL;
-    gboolean full = cause == EMFILE || cause == ENFILE || cause == ENOMEM || cause == EIO;
 
-    g_set_error(error, MMRIG_ERROR, full ? MMRIG_ERROR_RIG : MMRIG_ERROR_INPUT,
+    g_set_error(error, MMRIG_ERROR, (int)mmrig_error_of_errno(cause),
                 "cannot read %s %s: %s%s%s%s", what, path, g_strerror(cause),
                 closed ? " (this user may not enter " : "", closed ? closed : "",
                 closed ? ")" : "");

@@ -172,9 +172,7 @@ char *mmrig_path_cache(const char *part, GError **error)
         int cause = errno;
         g_autofree char *hint = cause == EACCES ? mmrig_path_denied_hint(path) : g_strdup("");
 
-        g_set_error(error, MMRIG_ERROR,
-                    cause == ENOSPC || cause == EDQUOT || cause == EIO ? MMRIG_ERROR_RIG
-                                                                       : MMRIG_ERROR_INPUT,
+        g_set_error(error, MMRIG_ERROR, (int)mmrig_error_of_errno(cause),
                     "%s: cannot make the cache folder: %s%s", path, g_strerror(cause),
                     *hint ? hint : "; set XDG_CACHE_HOME to a folder that can be written");
         return NULL;

@@ -76,5 +76,7 @@ int main(int argc, char **argv)
     /* A reader that goes away early (`mmrig list | head`) is an error to report, not a death.
      */
     signal(SIGPIPE, SIG_IGN);
+    /* Who ignores it has no children to ask how they ended, and that is inherited. */
+    signal(SIGCHLD, SIG_DFL);
     return (int)mmrig_print_end(main_run(argc, argv));
 }

@@ -83,8 +83,8 @@ MmrigTap *mmrig_tap_new(int fd, const char *path, gsize limit, MmrigTapData call
     if (path) {
         file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
         if (file < 0) {
-            g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT, "cannot write %s: %s", path,
-                        g_strerror(errno));
+            g_set_error(error, MMRIG_ERROR, (int)mmrig_error_of_errno(errno),
+                        "cannot write %s: %s", path, g_strerror(errno));
             close(fd);
             return NULL;
         }

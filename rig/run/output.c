@@ -31,9 +31,10 @@ static gboolean make_folder(const char *path, GError **error)
 {
     if (g_mkdir_with_parents(path, 0777) == 0)
         return TRUE;
-    g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
+    int cause = errno;
+    g_set_error(error, MMRIG_ERROR, (int)mmrig_error_of_errno(cause),
                 "cannot make the folder %s: %s; --out DIR chooses another", path,
-                g_strerror(errno));
+                g_strerror(cause));
     return FALSE;
 }
 

@@ -77,20 +77,21 @@ static char *named_store(GError **error)
 {
     const char *named = g_getenv("MMRIG_TEMPLATES");
     const char *problem = NULL;
+    MmrigErrorCode code = MMRIG_ERROR_INPUT;
     struct stat status;
 
     if (!named || !*named)
         return NULL;
-    if (g_mkdir_with_parents(named, 0700) != 0 || stat(named, &status) != 0)
+    if (g_mkdir_with_parents(named, 0700) != 0 || stat(named, &status) != 0) {
+        code = mmrig_error_of_errno(errno);
         problem = g_strerror(errno);
-    else if (status.st_uid != getuid())
+    } else if (status.st_uid != getuid())
         problem = "the folder is another user's; name one of your own";
     else if ((status.st_mode & 022) != 0)
         problem = "others may write to the folder; `chmod go-w` it, or name another";
     if (!problem)
         return g_canonicalize_filename(named, NULL);
-    g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT, "MMRIG_TEMPLATES=%s: %s", named,
-                problem);
+    g_set_error(error, MMRIG_ERROR, (int)code, "MMRIG_TEMPLATES=%s: %s", named, problem);
     return NULL;
 }
 
@@ -109,12 +110,11 @@ GStrv mmrig_template_stores(GError **error)
         return g_strv_builder_end(builder);
     }
     g_autofree char *tmpfs = tmpfs_folder();
-    g_autofree char *cache = mmrig_path_cache("templates", error);
-    if (!cache)
-        return NULL;
+    g_autofree char *cache = mmrig_path_cache_peek("templates");
     if (template_cache_is_ours(tmpfs))
         g_strv_builder_add(builder, tmpfs);
-    g_strv_builder_add(builder, cache);
+    if (g_file_test(cache, G_FILE_TEST_IS_DIR))
+        g_strv_builder_add(builder, cache);
     return g_strv_builder_end(builder);
 }
 
@@ -245,10 +245,11 @@ char *mmrig_template_store(const char *name, guint64 memory, GError **error)
     g_autofree char *in_memory = tmpfs_store(memory);
     if (template_cache_is_ours(own) && template_cache_has(own, name))
         return g_steal_pointer(&own);
-    g_autofree char *cache = mmrig_path_cache("templates", error);
-    if (cache && !template_cache_has(cache, name) && in_memory && has_room(in_memory))
+    /* The cache may be one that nobody can write to: it is made only where it is used. */
+    g_autofree char *cache = mmrig_path_cache_peek("templates");
+    if (!template_cache_has(cache, name) && in_memory && has_room(in_memory))
         return g_steal_pointer(&in_memory);
-    return g_steal_pointer(&cache);
+    return mmrig_path_cache("templates", error);
 }
 
 static gboolean store_is_over(const GPtrArray *entries, const char *store,

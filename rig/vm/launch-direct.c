@@ -84,6 +84,19 @@ static void launch_end(pid_t pid)
         ;
 }
 
+/* Whether the host lacks what a process takes, or its program cannot be run. */
+static MmrigErrorCode launch_whose(const GError *failure)
+{
+    static const int ours[] = {G_SPAWN_ERROR_FORK,  G_SPAWN_ERROR_FAILED, G_SPAWN_ERROR_NOMEM,
+                               G_SPAWN_ERROR_NFILE, G_SPAWN_ERROR_MFILE,  G_SPAWN_ERROR_IO};
+
+    /* GLib's own pipe fails with an error of another domain. */
+    for (gsize i = 0; i < G_N_ELEMENTS(ours); i++)
+        if (failure->domain != G_SPAWN_ERROR || failure->code == ours[i])
+            return MMRIG_ERROR_RIG;
+    return MMRIG_ERROR_INPUT;
+}
+
 static pid_t launch_spawn(const MmrigPlan *plan, const int *given, int count, int messages,
                           GError **error)
 {
@@ -100,8 +113,8 @@ static pid_t launch_spawn(const MmrigPlan *plan, const int *given, int count, in
                                 G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_LEAVE_DESCRIPTORS_OPEN,
                                 launch_set_up_child, &setup, &pid, -1, messages, messages,
                                 &failure)) {
-        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT, "cannot start %s: %s", plan->argv[0],
-                    failure->message);
+        g_set_error(error, MMRIG_ERROR, (int)launch_whose(failure), "cannot start %s: %s",
+                    plan->argv[0], failure->message);
         return 0;
     }
     return pid;

@@ -167,9 +167,20 @@ if unshare "${as_root[@]}" --mount true 2>/dev/null; then
     expect full-out 99 'No space left on device' -- on_full_disk full \
         "$mmrig" run --scenarios "$work/scenarios" good --kernel "path:$work/bzImage" \
         --accel tcg --out "$work/full/out"
+    # No room for one more folder.
+    # shellcheck disable=SC2016  # expanded by the inner shell
+    without_room=(unshare "${as_root[@]}" --mount sh -euc
+        'mount -t tmpfs -o nr_inodes=1 tmpfs "$0"; exec "$@"' "$work/full")
+    expect full-of-files-out 99 'No space left on device' -- "${without_room[@]}" \
+        "$mmrig" run --scenarios "$work/scenarios" good --kernel "path:$work/bzImage" \
+        --accel tcg --out "$work/full/out"
+    expect full-of-files-templates 99 'No space left on device' -- "${without_room[@]}" \
+        env MMRIG_TEMPLATES="$work/full/templates" "$mmrig" cache prune
 else
     echo "ok $((number += 1)) full-cache # SKIP no mount namespaces here"
     echo "ok $((number += 1)) full-out # SKIP no mount namespaces here"
+    echo "ok $((number += 1)) full-of-files-out # SKIP no mount namespaces here"
+    echo "ok $((number += 1)) full-of-files-templates # SKIP no mount namespaces here"
 fi
 
 # Permission counts only for those who are not root.

@@ -280,6 +280,18 @@ for signal in KILL TERM HUP; do
     done
 done
 
+# Who started the rig may ignore how children end, and that is inherited.
+deaf() {
+    trap '' CHLD
+    exec "$@"
+}
+echo all >die
+status=0
+(deaf "${run[@]}" good --out deaf) >/dev/null 2>err || status=$?
+check deaf "$status $(field cause deaf/results.json)" "1 qemu-died"
+check deaf-status "$(grep -c 'QEMU ended with status 1' deaf/results.json)" 1
+: >die
+
 # ---- The folder of the results ---------------------------------------------------------------
 
 # A start that failed has no results, and so does not take the folder.

@@ -5,6 +5,7 @@
 #include <glib/gstdio.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -341,6 +342,40 @@ static void test_wait_gives_the_reason(void)
     g_assert_cmpstr(error->message, ==, "QEMU ended with status 1: no memory");
 }
 
+/* Whether QEMU can be started with so many descriptors; why not is not the user's doing. */
+static gboolean starts_with(rlim_t files)
+{
+    static char *argv[] = {(char *)MMRIG_TEST_FAKE_QEMU, NULL};
+    g_autoptr(GPtrArray) none = g_ptr_array_new();
+    g_autoptr(GArray) backings = g_array_new(FALSE, FALSE, sizeof(int));
+    MmrigPlan plan = {.argv = argv, .backings = none};
+    const MmrigInstanceOptions options = {.plan = &plan, .backings = backings};
+    struct rlimit before, less;
+    g_autoptr(GError) error = NULL;
+
+    g_assert_no_errno(getrlimit(RLIMIT_NOFILE, &before));
+    less = (struct rlimit){files, before.rlim_max};
+    g_assert_no_errno(setrlimit(RLIMIT_NOFILE, &less));
+    MmrigInstance *instance = mmrig_instance_start(&options, &calls, NULL, &error);
+    g_assert_no_errno(setrlimit(RLIMIT_NOFILE, &before));
+    if (!instance) {
+        g_assert_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG);
+        return FALSE;
+    }
+    mmrig_instance_free(instance);
+    return TRUE;
+}
+
+static void test_no_descriptors(void)
+{
+    rlim_t files = 4;
+
+    g_file_set_contents(script_file, "wait", -1, NULL);
+    while (!starts_with(files))
+        g_assert_cmpuint(++files, <, 200);
+    g_assert_cmpuint(files, >, 10);
+}
+
 /* --- what a guest says --- */
 
 /* ESC, CSI as a C1 control in UTF-8, BEL, and what is no UTF-8. */
@@ -356,6 +391,25 @@ static void test_panic_is_clean(void)
     g_autofree char *console = mmrig_instance_console(seen->instance, 5);
     g_assert_null(strpbrk(console, "\033\007"));
     g_assert_null(strstr(console, "\302\233"));
+}
+
+/* What else is on its line does not hide it: NULs of a serial line, a program's words. */
+static void test_panic_behind_others(void)
+{
+    g_autoptr(Seen) nul =
+        start("say console \\000[1.0] Kernel panic - not syncing: a\\000b\\n\nexit 0");
+    g_assert_cmpstr(end_of(nul)->panic, ==, "ab");
+    for (guint size = 1000; size < 1040; size++) {
+        g_autofree char *script = g_strdup_printf(
+            "flood console %u x\nsay console Kernel panic - not syncing: deep\\n\nexit 0",
+            size);
+        g_autoptr(Seen) seen = start(script);
+        g_assert_cmpstr(end_of(seen)->panic, ==, "deep");
+    }
+    g_autoptr(Seen) endless =
+        start("say console Kernel panic - not syncing: \nflood console 9000 y\nexit 0");
+    g_assert_cmpuint(strlen(end_of(endless)->panic), <, 512);
+    g_assert_true(g_str_has_prefix(endless->at_end.panic, "yyy"));
 }
 
 static void test_last_words_are_clean(void)
@@ -458,7 +512,9 @@ int main(int argc, char **argv)
     g_test_add_func("/instance/stray-process", test_stray_process);
     g_test_add_func("/instance/freed-at-any-time", test_freed_at_any_time);
     g_test_add_func("/instance/wait-gives-the-reason", test_wait_gives_the_reason);
+    g_test_add_func("/instance/no-descriptors", test_no_descriptors);
     g_test_add_func("/instance/panic-is-clean", test_panic_is_clean);
+    g_test_add_func("/instance/panic-behind-others", test_panic_behind_others);
     g_test_add_func("/instance/last-words-are-clean", test_last_words_are_clean);
     g_test_add_func("/instance/no-foreign-descriptors", test_no_foreign_descriptors);
     g_test_add_func("/instance/short-environment", test_short_environment);

@@ -143,6 +143,30 @@ static void test_store_owner(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
     assert_store_refused(geteuid() == 0 ? folder : "/", "another user's");
 }
 
+/* Where the cache cannot be made, be it that it is read-only, templates are kept in memory. */
+static void test_store_without_cache(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+    g_autofree char *own = g_strdup_printf("/dev/shm/mmrig-%u", (unsigned)getuid());
+    gboolean there = g_file_test(own, G_FILE_TEST_IS_DIR);
+    g_autoptr(GError) error = NULL;
+    g_autofree char *never = g_build_filename(fixture->kernel, "cache", NULL);
+
+    g_setenv("XDG_CACHE_HOME", never, TRUE);
+    g_autofree char *store = mmrig_template_store("0123", 1, &error);
+    g_auto(GStrv) stores = mmrig_template_stores(NULL);
+    /* A folder on a tmpfs of too little room stays empty. */
+    if (store)
+        g_assert_cmpstr(store, ==, own);
+    else
+        g_assert_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT);
+    g_assert_nonnull(stores);
+    g_assert_false(g_strv_contains((const char *const *)stores, never));
+    if (store && !there)
+        g_assert_no_errno(rmdir(own));
+    if (!store)
+        g_test_skip("/dev/shm has no room");
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
@@ -152,6 +176,7 @@ int main(int argc, char **argv)
         {"/template-inputs/rom", test_rom},
         {"/template-inputs/qemu-id", test_qemu_id},
         {"/template-inputs/store-owner", test_store_owner},
+        {"/template-inputs/store-without-cache", test_store_without_cache},
     };
 
     g_test_init(&argc, &argv, NULL);
