@@ -7,12 +7,23 @@
 
 #include "mce.h"
 
+/*
+ * Where the page's byte at an offset is in the space: QEMU shows a region that
+ * is the root of an address space at the place that it has in its container
+ * (memory_region_to_address_space() and render_memory_region() in system/memory.c). A
+ * second node's or DIMM's, and a CXL window, is not at its beginning.
+ */
+static hwaddr poison_place(const PoisonPage *page, hwaddr offset)
+{
+    return page->space->ram->addr + page->offset + offset;
+}
+
 static MemTxResult poison_pass_read(PoisonPage *page, hwaddr offset,
                                     uint64_t *data, unsigned size)
 {
     uint64_t value = 0;
     MemTxResult result =
-        address_space_read(&page->space->as, page->offset + offset,
+        address_space_read(&page->space->as, poison_place(page, offset),
                            MEMTXATTRS_UNSPECIFIED, &value, size);
 
     *data = le64_to_cpu(value);
@@ -24,18 +35,22 @@ static MemTxResult poison_pass_write(PoisonPage *page, hwaddr offset,
 {
     uint64_t value = cpu_to_le64(data);
 
-    return address_space_write(&page->space->as, page->offset + offset,
+    return address_space_write(&page->space->as, poison_place(page, offset),
                                MEMTXATTRS_UNSPECIFIED, &value, size);
 }
 
 /*
  * The processor that makes an access, or NULL for a device. A device's DMA may
  * well run in a processor's thread, but only a processor's own accesses say
- * what they are (cpu_get_mem_attrs in QEMU's target/i386/cpu.h).
+ * what they are (cpu_get_mem_attrs in QEMU's target/i386/cpu.h). That of some
+ * devices (intel-hda, sdhci) says that it must go to memory, which a processor
+ * never asks for.
  */
 static CPUState *poison_accessor(MemTxAttrs attrs)
 {
-    return attrs.unspecified || attrs.requester_id ? NULL : current_cpu;
+    return attrs.unspecified || attrs.memory || attrs.requester_id
+               ? NULL
+               : current_cpu;
 }
 
 static bool poison_is_filtered(MmrigPoison *p, const MmrigPoisonAccess *access)

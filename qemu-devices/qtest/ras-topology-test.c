@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Poison in every piece of memory that a machine can have: nodes of their own memory, DIMMs, on
+ * both sides of the hole below 4 GiB. QEMU makes each of regions within regions; what is good
+ * in a page with a bad line must be that page's, wherever it lies.
+ */
+#include <string.h>
+
+#include "ras-check.h"
+
+#define INTEL "qemu64,vendor=GenuineIntel,family=6,model=143,stepping=4"
+#define MIB   (UINT64_C(1) << 20)
+#define GIB   (UINT64_C(1) << 30)
+
+#define NODE(id, size)                                                                         \
+    "-object", "memory-backend-ram,id=m" #id ",size=" size, "-numa", "node,memdev=m" #id
+#define DIMM(id, size, options)                                                                \
+    "-object", "memory-backend-ram,id=d" #id ",size=" size, "-device",                         \
+        "pc-dimm,id=dimm" #id ",memdev=d" #id options
+
+/* Pages with poison, 0-terminated; all are filled, and each is made bad while all others hold.
+ */
+typedef struct {
+    const char *name;
+    const char *const *arguments;
+    uint64_t pages[12];
+} Topology;
+
+static const char *const one_node[] = {"-m", "256M", NULL};
+static const char *const nodes[] = {
+    "-m", "448M", NODE(0, "64M"), NODE(1, "128M"), NODE(2, "256M"), NULL};
+static const char *const large_first[] = {"-m", "320M", NODE(0, "256M"), NODE(1, "64M"), NULL};
+static const char *const above[] = {"-machine",      "max-ram-below-4g=128M", "-m", "512M",
+                                    NODE(0, "256M"), NODE(1, "256M"),         NULL};
+static const char *const dimms[] = {"-m",
+                                    "size=128M,slots=3,maxmem=4G",
+                                    DIMM(0, "128M", ""),
+                                    DIMM(1, "256M", ",addr=0x140000000"),
+                                    DIMM(2, "128M", ",addr=0x180000000"),
+                                    NULL};
+
+static const Topology topologies[] = {
+    {"one-node", one_node, {MIB, 64 * MIB, 256 * MIB - 4096}},
+    {"nodes",
+     nodes,
+     {MIB, 64 * MIB - 4096, 64 * MIB, 65 * MIB, 128 * MIB, 192 * MIB - 4096, 192 * MIB,
+      256 * MIB, 257 * MIB, 448 * MIB - 4096}},
+    {"large-first",
+     large_first,
+     {MIB, 256 * MIB - 4096, 256 * MIB, 257 * MIB, 320 * MIB - 4096}},
+    {"above-4g",
+     above,
+     {MIB, 128 * MIB - 4096, 4 * GIB, 4 * GIB + MIB, 4 * GIB + 128 * MIB - 4096,
+      4 * GIB + 128 * MIB, 4 * GIB + 129 * MIB, 4 * GIB + 384 * MIB - 4096}},
+    {"dimms",
+     dimms,
+     {MIB, 4 * GIB, 4 * GIB + MIB, 5 * GIB, 5 * GIB + MIB, 5 * GIB + 256 * MIB - 4096, 6 * GIB,
+      6 * GIB + MIB, 6 * GIB + 128 * MIB - 4096}},
+};
+
+static QTest *start(const char *const *arguments)
+{
+    const char *a[32] = {NULL};
+    gsize count = 0;
+
+    for (; arguments[count]; count++)
+        a[count] = arguments[count];
+    g_assert_cmpuint(count, <, G_N_ELEMENTS(a));
+    return qtest_start("-cpu", INTEL, "-smp", "2", "-device", "mmrig-ras,id=ras0", a[0], a[1],
+                       a[2], a[3], a[4], a[5], a[6], a[7], a[8], a[9], a[10], a[11], a[12],
+                       a[13], a[14], a[15], NULL);
+}
+
+static void inject(QTest *q, uint64_t address)
+{
+    g_autofree char *text =
+        g_strdup_printf("kind=poison,gpa=0x%" G_GINT64_MODIFIER "x", address);
+
+    qtest_set(q, "ras0", "inject", text);
+}
+
+static void assert_others(QTest *q, const Topology *topology, uint64_t but)
+{
+    for (const uint64_t *page = topology->pages; *page; page++)
+        if (*page != but)
+            assert_filled(q, *page, 4096, 0, 0);
+}
+
+static void test_topology(gconstpointer data)
+{
+    const Topology *topology = data;
+    QTest *q = start(topology->arguments);
+    uint64_t consumed = 0;
+
+    for (const uint64_t *page = topology->pages; *page; page++)
+        fill(q, *page, 4096);
+    for (const uint64_t *page = topology->pages; *page; page++) {
+        const uint64_t line = *page + 0x440;
+
+        inject(q, line);
+        /* What is beside the line is good, */
+        assert_filled(q, *page, 4096, line, 64);
+        g_assert_cmpuint(qtest_get(q, "ras0", "consumed-dma"), ==, consumed);
+        g_assert_cmphex(qtest_readq(q, line), !=, word(line));
+        g_assert_cmpuint(qtest_get(q, "ras0", "consumed-dma"), ==, ++consumed);
+        /* a store into it goes there, and nowhere else, */
+        qtest_writeq(q, *page, 1);
+        g_assert_cmphex(qtest_readq(q, *page), ==, 1);
+        qtest_writeq(q, *page + 4088, 2);
+        g_assert_cmphex(qtest_readq(q, *page + 4088), ==, 2);
+        assert_others(q, topology, *page);
+        /* and so does one that makes the line good. */
+        for (unsigned i = 0; i < 64; i += 8)
+            qtest_writeq(q, line + i, word(line + i));
+        g_assert_cmpuint(qtest_get(q, "ras0", "poisoned"), ==, 0);
+        qtest_writeq(q, *page, word(*page));
+        qtest_writeq(q, *page + 4088, word(*page + 4088));
+        assert_filled(q, *page, 4096, 0, 0);
+        assert_others(q, topology, *page);
+    }
+    qtest_stop(q);
+}
+
+int main(int argc, char **argv)
+{
+    qtest_begin(&argc, &argv);
+    for (gsize i = 0; i < G_N_ELEMENTS(topologies); i++) {
+        g_autofree char *path = g_strconcat("/ras/topology/", topologies[i].name, NULL);
+        g_test_add_data_func(path, &topologies[i], test_topology);
+    }
+    return g_test_run();
+}
