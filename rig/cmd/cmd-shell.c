@@ -30,6 +30,9 @@
 #define EXEC_NUMBER 1
 #define EXEC_ID     G_STRINGIFY(EXEC_NUMBER)
 
+/* Seconds without a byte of the output that a guest has announced. */
+#define REST_TIMEOUT_S 10
+
 #define CONSOLE_TAIL 20
 
 typedef struct {
@@ -160,10 +163,17 @@ static gboolean shell_is_whole(const Shell *shell)
     return shell->done && mmrig_instance_output_total(shell->instance) >= shell->output_bytes;
 }
 
-static void end_if_whole(Shell *shell)
+/*
+ * Once the command is done: the end, or a time limit on the rest of its output, which begins
+ * anew with all that comes. However slow our reader is, the guest is given its time.
+ */
+static void shell_await_rest(Shell *shell)
 {
     if (shell_is_whole(shell))
         g_main_loop_quit(shell->loop);
+    else if (shell->done)
+        mmrig_instance_limit(shell->instance, REST_TIMEOUT_S,
+                             "nothing came for " G_STRINGIFY(REST_TIMEOUT_S) " s");
 }
 
 static void shell_on_interrupt(gpointer data)
@@ -199,7 +209,7 @@ static void shell_on_output(MmrigInstance *instance G_GNUC_UNUSED, const char *b
     Shell *shell = data;
 
     pass_on(shell, STDOUT_FILENO, bytes, size);
-    end_if_whole(shell);
+    shell_await_rest(shell);
 }
 
 static void on_done(Shell *shell, const MmrigGuestMessage *message)
@@ -218,7 +228,7 @@ static void on_done(Shell *shell, const MmrigGuestMessage *message)
     shell->status = message->done.how == MMRIG_DONE_BY_SIGNAL ? 128 + number : number;
     shell->output_bytes = message->done.output_bytes;
     shell->done = TRUE;
-    end_if_whole(shell);
+    shell_await_rest(shell);
 }
 
 static void shell_on_message(MmrigInstance *instance, const MmrigGuestMessage *message,

@@ -67,6 +67,24 @@ else
     echo "not ok $number interrupted-with-no-reader: status $got"
     sed 's/^/# /' "$work/stderr"
 fi
+
+# The machine lives on, and what was announced never comes.
+expect announced-and-mute 99 'announced 100 bytes of output, but only 5 came: nothing came for 10 s' \
+    'say ktap hello' 'say control done 1 exit 0 100\n' 'wait'
+# Who reads slowly gets it all: it is we that the guest waits for.
+printf '%s\n' 'say control ready 1 0123456789abcdef0123456789abcdef 6.12.0\n' \
+    'command qmp_capabilities' 'hear exec' 'say control done 1 exit 0 2000000\n' \
+    'flood ktap 2000000 0123456789' wait >"$work/script"
+slow=$("$mmrig" shell boot-smoke --kernel "path:$work/bzImage" --accel tcg -- true \
+    </dev/null 2>"$work/stderr" | { sleep 12 && wc -c; }) || slow="status $?"
+number=$((number + 1))
+if [ "$slow" = 2000000 ]; then
+    echo "ok $number slow-reader"
+else
+    failed=$((failed + 1))
+    echo "not ok $number slow-reader: $slow instead of 2000000 bytes"
+    sed 's/^/# /' "$work/stderr"
+fi
 expect powered-off 99 'the guest powered off' \
     'event {"event": "SHUTDOWN", "data": {"guest": true, "reason": "guest-shutdown"}}' 'exit 0'
 echo "1..$number"
