@@ -139,6 +139,26 @@ static gboolean probe_ask(MmrigSession *session, const char *path, JsonObject *a
            probe_add_files(session, path, answer, error);
 }
 
+/* Why QEMU has ended, as far as its last line is understood; FALSE if it is not. */
+static gboolean probe_explain(const char *path, const char *output, GError **error)
+{
+    if (strstr(output, "-sandbox support is not enabled")) {
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
+                    "%s: is built without seccomp, so that nothing would hold a guest that has "
+                    "broken out: configure it with --enable-seccomp; %s",
+                    path, mmrig_arch_default()->qemu_mend);
+        return TRUE;
+    }
+    if (strstr(output, "seccomp")) {
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
+                    "%s: cannot hold a guest that has broken out (it printed: %s); the host's "
+                    "kernel needs CONFIG_SECCOMP_FILTER, and a container must allow seccomp(2)",
+                    path, output);
+        return TRUE;
+    }
+    return FALSE;
+}
+
 JsonNode *mmrig_qemu_probe(const char *path, GError **error)
 {
     static const char *const arguments[] = {"-machine", "none", "-S", NULL};
@@ -161,6 +181,8 @@ JsonNode *mmrig_qemu_probe(const char *path, GError **error)
         return NULL;
     }
     output = mmrig_session_output(session);
+    if (output && probe_explain(path, output, error))
+        return NULL;
     g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
                 "%s: does not answer as QEMU does (%s%s); %s", path,
                 output ? "it printed: " : "", output ? output : cause->message,
