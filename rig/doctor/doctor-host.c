@@ -12,6 +12,7 @@
 #include "kernel/kernel.h"
 #include "machine/plan.h"
 #include "qemu/pack.h"
+#include "template/template-cache.h"
 #include "vm/kvm.h"
 
 static MmrigAmount free_bytes(const char *path)
@@ -111,6 +112,7 @@ MmrigHost *mmrig_host_gather(gboolean boot)
     host->firmware = mmrig_firmware_search(NULL, mmrig_arch_default());
     host->shm_free = free_bytes("/dev/shm");
     host->shm_errno = mmrig_doctor_memory_folder("/dev/shm");
+    host->shm_problem = mmrig_template_shm_problem();
     host->userfaultfd_errno = mmrig_doctor_userfaultfd(NULL);
     host->userfaultfd_device_errno = mmrig_doctor_userfaultfd("/dev/userfaultfd");
     gather_cache(host);
@@ -133,6 +135,7 @@ void mmrig_host_free(MmrigHost *host)
     g_free(host->root);
     g_clear_pointer(&host->qemu, mmrig_qemu_free);
     g_free(host->qemu_problem);
+    g_free(host->shm_problem);
     g_free(host->pack);
     g_free(host->pack_qemu);
     g_free(host->pack_problem);

@@ -363,6 +363,13 @@ static void check_shm(const MmrigHost *host, MmrigFinding *finding)
                          g_strerror(host->shm_errno));
         return;
     }
+    if (host->shm_problem) {
+        mmrig_doctor_say(finding, MMRIG_CHECK_WARN,
+                         "remove what is in the way, or name a folder of your own in "
+                         "MMRIG_TEMPLATES",
+                         "/dev/shm: %s: templates go to the cache's disk", host->shm_problem);
+        return;
+    }
     if (!host->shm_free.known) {
         mmrig_doctor_say(finding, MMRIG_CHECK_INFO, NULL, "how much is free is not known");
         return;

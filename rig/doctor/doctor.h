@@ -55,7 +55,8 @@ typedef struct {
     char *cache_problem;
     MmrigAmount cache_free, shm_free;
 
-    int shm_errno; /* of trying to use /dev/shm as a guest's memory; 0 if it works */
+    int shm_errno;     /* of trying to use /dev/shm as a guest's memory; 0 if it works */
+    char *shm_problem; /* why templates are not kept there all the same, or NULL */
 
     MmrigFirmwareSearch *firmware; /* the search that a run makes */
     MmrigHostLimits *limits;

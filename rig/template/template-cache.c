@@ -52,18 +52,35 @@ static char *tmpfs_folder(void)
     return g_strdup_printf("/dev/shm/mmrig-%u", (unsigned)getuid());
 }
 
+char *mmrig_template_shm_problem(void)
+{
+    g_autofree char *folder = tmpfs_folder();
+    struct statfs system;
+    struct stat status;
+
+    if (statfs("/dev/shm", &system) != 0)
+        return g_strdup(g_strerror(errno));
+    if (system.f_type != TMPFS_MAGIC)
+        return g_strdup("it is no tmpfs");
+    if (lstat(folder, &status) == 0 && !template_cache_is_ours(folder))
+        return g_strdup_printf("%s there is another user's, or open to others", folder);
+    return NULL;
+}
+
 /*
  * The store in /dev/shm, if that is a tmpfs with room for size more bytes and the folder is
  * ours; else NULL.
  */
 static char *tmpfs_store(guint64 size)
 {
+    g_autofree char *problem = mmrig_template_shm_problem();
     g_autofree char *folder = tmpfs_folder();
     struct statfs system;
 
-    if (statfs("/dev/shm", &system) != 0 || system.f_type != TMPFS_MAGIC ||
+    if (problem || statfs("/dev/shm", &system) != 0 ||
         (guint64)system.f_bavail * (guint64)system.f_bsize < size + TMPFS_RESERVE)
         return NULL;
+    /* Somebody else may have been faster. */
     if ((mkdir(folder, 0700) != 0 && errno != EEXIST) || !template_cache_is_ours(folder))
         return NULL;
     return g_steal_pointer(&folder);

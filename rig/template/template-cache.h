@@ -24,6 +24,12 @@ typedef struct {
  */
 char *mmrig_template_store(const char *name, guint64 memory, GError **error);
 
+/*
+ * Why templates are not kept in /dev/shm, however much room it has, in words that follow on
+ * "/dev/shm: "; NULL if nothing is in the way. Free with g_free().
+ */
+char *mmrig_template_shm_problem(void);
+
 /* All stores that there are. Free with g_strfreev(). */
 GStrv mmrig_template_stores(GError **error);
 

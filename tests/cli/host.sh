@@ -120,6 +120,19 @@ doctor() {
 doctor shm-read-only 'mount -t tmpfs -o ro tmpfs /dev/shm' shm '"ok"'
 doctor shm-full 'mount -t tmpfs -o size=64k tmpfs /dev/shm' shm '"ok"'
 
+# shellcheck disable=SC2016  # expanded in the namespace
+[ ${#as_root[@]} -gt 0 ] ||
+    doctor shm-of-another 'mkdir "/dev/shm/mmrig-$(id -u)"; chown 65534 "/dev/shm/mmrig-$(id -u)"' shm '"ok"'
+# shellcheck disable=SC2016  # expanded in the namespace
+doctor shm-open-to-others 'mkdir -m 777 "/dev/shm/mmrig-$(id -u)"' shm '"ok"'
+finding shm | grep -q '/dev/shm: .*open to others: templates go to the cache' && problem= ||
+    problem="it does not say why"
+result shm-why-not "$problem"
+mkdir "$work/no-tmpfs"
+# shellcheck disable=SC2016  # expanded in the namespace
+[ "$(stat -f -c %T "$work")" = tmpfs ] ||
+    doctor shm-no-tmpfs 'mount --bind "$0/no-tmpfs" /dev/shm' shm '"ok"'
+
 # --- firmware ---
 
 # image NAME TYPE KIB: the header of a firmware volume, and something at the reset vector.
