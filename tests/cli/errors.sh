@@ -112,6 +112,39 @@ expect unknown-request 2 'request\.ini.*time-travel' -- run request
 expect unknown-test 2 'no-such-test' -- run test
 { good && printf '[image]\nmanifests = no-such\n'; } | scenario manifest
 expect unknown-manifest 2 'no-such' -- run manifest
+# A twin that moves an address that its request does not have would be broken by nothing.
+for verb in balloon-set host-rss ras-count; do
+    { good && printf 'requests = %s\n[twin moved]\nfault.shift = %s 4096\n' $verb $verb; } |
+        scenario shift
+    expect "shift-without-address-$verb" 2 \
+        "shift\.ini.*\[twin moved\] fault\.shift: '$verb' takes no address that could be moved" -- \
+        run shift:moved
+done
+# As many ranges as the mirror's device has, at their longest; and a word that nothing takes. What the
+# QEMU of these says is kept in a cache of its own.
+ranges=
+for i in 0 1 2 3 4 5 6 7 8 9 a b c d e f; do
+    ranges=$ranges${ranges:+:}0x10000${i}0000000+0x40000000
+done
+{ good && printf '[pack mirror0]\ntype = mmrig-mirror\nproperties = mirror=%s\n' "$ranges"; } |
+    scenario ranges
+got=0
+MMRIG_QEMU=$fake_qemu XDG_CACHE_HOME=$work/ranges run --dry-run ranges >"$work/stdout" 2>"$work/stderr" || got=$?
+grep -qF -- "mmrig-mirror,id=mirror0,mirror=$ranges" "$work/stdout" && problem= ||
+    problem="status $got, and not among QEMU's arguments"
+result sixteen-ranges "$problem"
+got=0
+MMRIG_QEMU=$fake_qemu XDG_CACHE_HOME=$work/ranges run --dry-run good --device "mmrig-mirror,mirror=$ranges" \
+    >"$work/stdout" 2>"$work/stderr" || got=$?
+grep -qF -- ",mirror=$ranges" "$work/stdout" && problem= ||
+    problem="status $got, and not among QEMU's arguments"
+result sixteen-ranges-of-an-option "$problem"
+{ good && printf '[pack mirror0]\ntype = mmrig-mirror\nproperties = mirror=%01024d\n' 0; } |
+    scenario long
+expect long-property 2 "long\.ini.*'mirror=0+\.\.\.' has 1031 bytes, and a word has at most 1024" -- \
+    run long
+{ good && printf 'args = %0257d\n' 0; } | scenario long
+expect long-argument 2 "long\.ini.*has 257 bytes, and a word has at most 256" -- run long
 scenario empty </dev/null
 expect empty-scenario 2 'empty\.ini' -- run empty
 

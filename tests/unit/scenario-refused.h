@@ -433,6 +433,8 @@ static const Case cases[] = {
      "is not a request and a number of bytes"},
     {"shift-huge", BASE "[twin a]\nfault.shift = mce-inject 99999999999999999999\n", "a",
      "is not a request and a number of bytes"},
+    {"shift-no-address", BASE "requests = balloon-set\n[twin a]\nfault.shift = balloon-set 8\n",
+     "a", "[twin a] fault.shift: 'balloon-set' takes no address that could be moved"},
     {"truncate-none", BASE "[twin a]\nfault.truncate = x\n", "a",
      "[twin a] fault.truncate: there is no [nvdimm x]"},
     {"truncate-kind", BASE "[balloon x]\n[twin a]\nfault.truncate = x\n", "a",
