@@ -35,6 +35,7 @@ MmrigExit mmrig_error_exit(const GError *error)
         case MMRIG_ERROR_QEMU:
         case MMRIG_ERROR_GUEST:
         case MMRIG_ERROR_TIMEOUT:
+        case MMRIG_ERROR_SILENT:
         case MMRIG_ERROR_TEMPLATE:
         case MMRIG_ERROR_QEMU_RACE:
             return MMRIG_EXIT_RIG;

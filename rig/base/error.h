@@ -20,6 +20,7 @@ typedef enum {
     MMRIG_ERROR_QEMU,  /* QEMU refused a command or died */
     MMRIG_ERROR_GUEST, /* the guest broke the protocol or went silent */
     MMRIG_ERROR_TIMEOUT,
+    MMRIG_ERROR_SILENT,    /* a TIMEOUT of a guest whose kernel had said nothing at all */
     MMRIG_ERROR_TEMPLATE,  /* QEMU did not load a template, so that no guest ran */
     MMRIG_ERROR_QEMU_RACE, /* QEMU died of a bug of its own that comes by chance (vm/instance.h)
                             */

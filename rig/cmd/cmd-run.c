@@ -11,6 +11,7 @@
 #include "run/setup.h"
 #include "template/template-child.h"
 #include "vm/esp.h"
+#include "vm/instance.h"
 
 #define TIMEOUT_MAX (24 * 3600)
 #define REPEAT_MAX  1000000
@@ -23,6 +24,7 @@ typedef struct {
     char *name;          /* for --keep, or NULL */
     char **devices;      /* to add, or NULL */
     int timeout, repeat; /* timeout 0: the scenario's own */
+    int boot_timeout;    /* 0: as usual */
     char *make_template; /* a scenario's number and its template's name, or NULL */
     guint jobs;          /* 0: not said */
 } RunArguments;
@@ -80,6 +82,9 @@ static gboolean run_command_parse_arguments(int argc, char **argv, RunArguments 
         MMRIG_OPTION_ACCEL(&arguments->accel),
         {"timeout", 't', 0, G_OPTION_ARG_INT, &arguments->timeout,
          "Seconds for each test, instead of the scenario's own limit", "SECONDS"},
+        {"boot-timeout", 0, 0, G_OPTION_ARG_INT, &arguments->boot_timeout,
+         "Seconds until each guest must be ready, not " G_STRINGIFY(MMRIG_BOOT_TIMEOUT),
+         "SECONDS"},
         {"repeat", 'r', 0, G_OPTION_ARG_INT, &arguments->repeat, "Run each N times", "N"},
         {"jobs", 'j', 0, G_OPTION_ARG_STRING, &arguments->jobs_text,
          "Run up to N at once (default: as many as keep the CPUs busy)", "N"},
@@ -105,7 +110,7 @@ static gboolean run_command_parse_arguments(int argc, char **argv, RunArguments 
     };
     g_autoptr(GOptionContext) context = g_option_context_new("NAME[:TWIN]...");
 
-    arguments->repeat = arguments->timeout = NOT_SAID;
+    arguments->repeat = arguments->timeout = arguments->boot_timeout = NOT_SAID;
     g_option_context_set_summary(context, "Runs scenarios and gives a verdict on each.");
     g_option_context_set_description(
         context, "Exit status: 0 all passed, 1 something failed, 2 wrong arguments or input,\n"
@@ -115,10 +120,14 @@ static gboolean run_command_parse_arguments(int argc, char **argv, RunArguments 
     if (!read_jobs(arguments, error))
         return FALSE;
     if (!run_command_check_number("timeout", arguments->timeout, TIMEOUT_MAX, error) ||
+        !run_command_check_number("boot-timeout", arguments->boot_timeout, TIMEOUT_MAX,
+                                  error) ||
         !run_command_check_number("repeat", arguments->repeat, REPEAT_MAX, error))
         return FALSE;
     arguments->repeat = arguments->repeat == NOT_SAID ? 1 : arguments->repeat;
     arguments->timeout = arguments->timeout == NOT_SAID ? 0 : arguments->timeout;
+    if (arguments->boot_timeout == NOT_SAID)
+        arguments->boot_timeout = 0;
     return TRUE;
 }
 
@@ -238,8 +247,9 @@ static gboolean run_all(const MmrigBatchOptions *options, MmrigOutput *output,
 
 /* For the process that batch.c starts with the same arguments. */
 static MmrigExit run_command_make_template(const MmrigSetup *setup, const GPtrArray *scenarios,
-                                           const char *which)
+                                           const RunArguments *arguments)
 {
+    const char *which = arguments->make_template;
     g_auto(GStrv) parts = g_strsplit(which, ":", 2);
     g_autoptr(GError) error = NULL;
     guint64 number = 0;
@@ -252,8 +262,12 @@ static MmrigExit run_command_make_template(const MmrigSetup *setup, const GPtrAr
                     which, scenarios->len);
     else
         mmrig_batch_make_template(setup, g_ptr_array_index(scenarios, number), parts[1],
-                                  &error);
-    return error ? mmrig_error_report(error) : MMRIG_EXIT_PASS;
+                                  (guint)arguments->boot_timeout, &error);
+    if (!error)
+        return MMRIG_EXIT_PASS;
+    MmrigExit status = mmrig_error_report(error);
+    /* By this it is told apart (template-child.h). */
+    return g_error_matches(error, MMRIG_ERROR, MMRIG_ERROR_SILENT) ? MMRIG_EXIT_FAIL : status;
 }
 
 static MmrigOutputForm output_form(const RunArguments *arguments)
@@ -291,7 +305,7 @@ MmrigExit mmrig_cmd_run(int argc, char **argv)
     if (!setup)
         return mmrig_error_report(error);
     if (arguments.make_template)
-        return run_command_make_template(setup, scenarios, arguments.make_template);
+        return run_command_make_template(setup, scenarios, &arguments);
     if (arguments.dry_run)
         return dry_run(setup, scenarios, &error) ? MMRIG_EXIT_PASS : mmrig_error_report(error);
     if (arguments.out && !mmrig_output_folder_free(arguments.out, &error))
@@ -316,6 +330,7 @@ MmrigExit mmrig_cmd_run(int argc, char **argv)
         .repeat = (guint)arguments.repeat,
         .jobs = arguments.jobs,
         .timeout = (guint)arguments.timeout,
+        .boot_timeout = (guint)arguments.boot_timeout,
         .kept = arguments.keep ? say_kept : NULL,
         .keep_name = arguments.name,
     };

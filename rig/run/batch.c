@@ -6,13 +6,12 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "base/paths.h"
 #include "base/store.h"
+#include "batch-private.h"
 #include "judge-private.h"
 #include "schedule-private.h"
 #include "share-private.h"
 #include "template/template-child.h"
-#include "vm/esp-store.h"
 
 typedef struct {
     const MmrigBatchOptions *options;
@@ -43,16 +42,6 @@ typedef struct {
 
 static void start_what_fits(Batch *batch);
 
-static void batch_item_free(gpointer data)
-{
-    MmrigBatchItem *item = data;
-
-    g_free(item->unmet);
-    g_strfreev(item->images);
-    g_free(item->template);
-    g_free(item);
-}
-
 /* What all machines of the scenario take. */
 static MmrigLoad batch_item_load(const MmrigBatchItem *item, MmrigAccel accel)
 {
@@ -63,139 +52,6 @@ static MmrigLoad batch_item_load(const MmrigBatchItem *item, MmrigAccel accel)
         mmrig_schedule_add(&all, &load);
     }
     return all;
-}
-
-static MmrigBootInputs template_inputs(const MmrigSetup *setup, const char *image)
-{
-    return mmrig_setup_inputs(setup, image, MMRIG_START_TEMPLATE);
-}
-
-/* Says why the machine is not forked; one that is of use as a fork only cannot run then. */
-static void boot_instead(MmrigBatchItem *item, const char *why)
-{
-    const MmrigScenario *scenario = item->scenario;
-
-    if (scenario->forked)
-        item->unmet = g_strdup_printf("it is not forked: %s", why);
-    else
-        g_printerr("mmrig: %s%s%s is booted, not forked: %s\n", scenario->name,
-                   scenario->twin ? ":" : "", scenario->twin ? scenario->twin : "", why);
-}
-
-/* Sets the name of the template to fork, if the machine is not to be booted. */
-static void name_template(const MmrigSetup *setup, MmrigBatchItem *item, gboolean cold)
-{
-    const MmrigScenario *scenario = item->scenario;
-    g_autoptr(GError) error = NULL;
-    const char *why = mmrig_scenario_unforkable(scenario);
-
-    if (cold) {
-        if (scenario->forked)
-            boot_instead(item, "it was asked to be booted");
-        return;
-    }
-    if (!why) {
-        const MmrigBootInputs inputs = template_inputs(setup, item->images[0]);
-
-        g_autoptr(GPtrArray) words = g_ptr_array_new();
-        const MmrigForkable what = mmrig_setup_forkable(scenario, 0, words);
-
-        item->template = mmrig_template_name(&what, &inputs, &error);
-        if (item->template)
-            return;
-        why = error->message;
-    }
-    boot_instead(item, why);
-}
-
-gboolean mmrig_batch_make_template(const MmrigSetup *setup, const MmrigScenario *scenario,
-                                   const char *name, GError **error)
-{
-    g_autofree char *image = mmrig_setup_image(setup, scenario, 0, NULL, error);
-
-    if (!image)
-        return FALSE;
-    const MmrigBootInputs inputs = template_inputs(setup, image);
-    g_autoptr(GPtrArray) words = g_ptr_array_new();
-    const MmrigForkable what = mmrig_setup_forkable(scenario, 0, words);
-
-    g_autofree char *now = mmrig_template_name(&what, &inputs, error);
-    if (!now)
-        return FALSE;
-    if (strcmp(now, name) != 0) {
-        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
-                    "no template: %s, or what its machine is made of, was changed meanwhile",
-                    scenario->path);
-        return FALSE;
-    }
-    g_autoptr(MmrigTemplate) template = mmrig_template_obtain(&what, &inputs, error);
-    return template != NULL;
-}
-
-/* The images of the scenario's machines, NULL-terminated, or NULL with error. */
-static GStrv prepare_images(const MmrigSetup *setup, const MmrigScenario *scenario,
-                            GError **error)
-{
-    g_autoptr(GStrvBuilder) images = g_strv_builder_new();
-
-    for (guint i = 0; i < scenario->machines->len; i++) {
-        g_autofree char *image = mmrig_setup_image(setup, scenario, i, NULL, error);
-        if (!image)
-            return NULL;
-        g_strv_builder_add(images, image);
-    }
-    return g_strv_builder_end(images);
-}
-
-/*
- * Makes the disks that machines boot from, if they have one, as long as no machine runs that
- * would have to wait. What is wrong is told by the run, which needs it.
- */
-static void prepare_disks(const MmrigSetup *setup, const MmrigBatchItem *item)
-{
-    for (guint i = 0; i < item->scenario->machines->len; i++) {
-        const MmrigBootInputs inputs =
-            mmrig_setup_inputs(setup, item->images[i], MMRIG_START_COLD);
-        g_autoptr(MmrigPlan) plan =
-            mmrig_plan_make(mmrig_scenario_machine(item->scenario, i), &inputs, NULL);
-
-        for (guint k = 0; plan && k < plan->backings->len; k++) {
-            const MmrigBacking *backing = g_ptr_array_index(plan->backings, k);
-            if (backing->esp)
-                g_free(mmrig_esp_ensure(backing->esp, NULL));
-        }
-    }
-}
-
-GPtrArray *mmrig_batch_prepare(const MmrigSetup *setup, const GPtrArray *scenarios,
-                               gboolean cold, GError **error)
-{
-    g_autoptr(GPtrArray) items = g_ptr_array_new_with_free_func(batch_item_free);
-
-    for (guint i = 0; i < scenarios->len; i++) {
-        MmrigBatchItem *item = g_new0(MmrigBatchItem, 1);
-        g_autoptr(GError) cause = NULL;
-
-        g_ptr_array_add(items, item);
-        item->scenario = g_ptr_array_index(scenarios, i);
-        item->unmet = mmrig_setup_unmet(setup, item->scenario);
-        if (item->unmet)
-            continue;
-        item->images = prepare_images(setup, item->scenario, &cause);
-        if (item->images) {
-            name_template(setup, item, cold);
-            /* A template's maker makes the disk itself. */
-            if (!item->template && !item->unmet)
-                prepare_disks(setup, item);
-        } else if (g_error_matches(cause, MMRIG_ERROR, MMRIG_ERROR_UNMET)) {
-            /* The others are not its affair. */
-            item->unmet = g_strdup(cause->message);
-        } else {
-            g_propagate_error(error, g_steal_pointer(&cause));
-            return NULL;
-        }
-    }
-    return g_steal_pointer(&items);
 }
 
 static void member_free(Member *member)
@@ -281,6 +137,15 @@ static void batch_skip(Member *member, const char *reason)
     hand_over(member, result);
 }
 
+/* A boot of the machine has shown how it ends, which needs no other one. */
+static void batch_settle_silent(Member *member, const char *limit)
+{
+    MmrigResult *result = mmrig_run_result_new(&member->options);
+
+    mmrig_judge_silent(member->options.scenario, limit, result);
+    hand_over(member, result);
+}
+
 static void batch_begin(Member *member)
 {
     Batch *batch = member->batch;
@@ -320,6 +185,7 @@ static Member *member_new(Batch *batch, guint index, GError **error)
         .scenario = item->scenario,
         .inputs = member->inputs,
         .timeout = options->timeout,
+        .boot_timeout = options->boot_timeout,
         .folder = member->folder,
         .kernel = setup->kernel->spec,
         .repeat = repeat,
@@ -342,13 +208,16 @@ static void member_start(Member *member)
         member->generation = share->generation;
     }
     member->options.template = member->template;
-    if (!item->unmet) {
+    if (!item->unmet && !(share && share->silent)) {
         batch_begin(member);
         return;
     }
     if (share)
         mmrig_shares_skip(&batch->shares, share);
-    batch_skip(member, item->unmet);
+    if (item->unmet)
+        batch_skip(member, item->unmet);
+    else
+        batch_settle_silent(member, share->silent);
     member_free(member);
 }
 
@@ -377,7 +246,8 @@ static void on_made(GObject *source G_GNUC_UNUSED, GAsyncResult *result, gpointe
         if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED)) {
             stop(batch, error);
         } else {
-            share->why = g_strdup(error->message);
+            gboolean silent = g_error_matches(error, MMRIG_ERROR, MMRIG_ERROR_SILENT);
+            *(silent ? &share->silent : &share->why) = g_strdup(error->message);
             g_error_free(error);
         }
     }
@@ -406,8 +276,9 @@ static gboolean batch_load(Batch *batch, MmrigBatchItem *item)
     MmrigShare *share = item->share;
     g_autoptr(GError) error = NULL;
 
-    if (!share->template && !share->why) {
-        const MmrigBootInputs inputs = template_inputs(batch->options->setup, item->images[0]);
+    if (!share->template && !share->why && !share->silent) {
+        const MmrigBootInputs inputs =
+            mmrig_batch_template_inputs(batch->options->setup, item->images[0]);
         g_autoptr(GPtrArray) words = g_ptr_array_new();
         const MmrigForkable what = mmrig_setup_forkable(item->scenario, 0, words);
         MmrigTemplate *template = mmrig_template_find(&what, &inputs, &error);
@@ -423,7 +294,7 @@ static gboolean batch_load(Batch *batch, MmrigBatchItem *item)
     if (share->why && !item->told) {
         item->told = TRUE;
         mmrig_live_hide(mmrig_output_live(batch->output));
-        boot_instead(item, share->why);
+        mmrig_batch_boot_instead(item, share->why);
     }
     return TRUE;
 }

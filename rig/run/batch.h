@@ -33,9 +33,10 @@ GPtrArray *mmrig_batch_prepare(const MmrigSetup *setup, const GPtrArray *scenari
 /*
  * Makes the template of one scenario, and nothing else (template-child.h). name is what the
  * caller's caller takes it to be called; INPUT error if by now it would be another one.
+ * boot_timeout is the options', and SILENT error as mmrig_template_obtain()'s.
  */
 gboolean mmrig_batch_make_template(const MmrigSetup *setup, const MmrigScenario *scenario,
-                                   const char *name, GError **error);
+                                   const char *name, guint boot_timeout, GError **error);
 
 typedef struct {
     const MmrigSetup *setup;
@@ -44,6 +45,7 @@ typedef struct {
     guint repeat;             /* each is run so often, from 1 */
     guint jobs;               /* machines at once; 0: as many as keep the host's CPUs busy */
     guint timeout;            /* seconds; 0: the scenario's own */
+    guint boot_timeout;       /* seconds; 0: MMRIG_BOOT_TIMEOUT */
     /* Machines are kept when their tests are over (run.h), and this says so; NULL: they are not
      */
     void (*kept)(const MmrigResult *result, const char *name);

@@ -41,3 +41,10 @@ void mmrig_judge_twin(const MmrigScenario *scenario, MmrigResult *result);
 
 /* The verdict on a run that is not started, since something that it needs is not there. */
 void mmrig_judge_unmet(const char *reason, MmrigResult *result);
+
+/* What was found of one machine, with its name if it has one, becomes the run's. */
+void mmrig_judge_by_machine(const char *name, const MmrigResult *alone, MmrigResult *result);
+
+/* A run that is not started, since a boot of its machine, whose kernel said nothing, met a
+ * limit. */
+void mmrig_judge_silent(const MmrigScenario *scenario, const char *limit, MmrigResult *result);

@@ -150,6 +150,23 @@ void mmrig_judge_unmet(const char *reason, MmrigResult *result)
     mmrig_result_settle(result, MMRIG_SKIP, MMRIG_CAUSE_UNMET, "%s", reason);
 }
 
+void mmrig_judge_by_machine(const char *name, const MmrigResult *alone, MmrigResult *result)
+{
+    mmrig_result_settle(result, alone->verdict, alone->cause, "%s%s%s%s",
+                        name ? "machine " : "", name ? name : "", name ? ": " : "",
+                        alone->message);
+}
+
+void mmrig_judge_silent(const MmrigScenario *scenario, const char *limit, MmrigResult *result)
+{
+    const MmrigEvidence evidence = {.time_limit = limit, .silent = TRUE};
+
+    mmrig_judge(mmrig_scenario_test(scenario, 0), &evidence, result);
+    mmrig_judge_end(scenario, result);
+    /* It was looked at, and there was nothing. */
+    result->console_tail = g_strdup("");
+}
+
 void mmrig_judge_twin(const MmrigScenario *scenario, MmrigResult *result)
 {
     g_autofree char *message = g_steal_pointer(&result->message);

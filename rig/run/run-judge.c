@@ -76,9 +76,7 @@ static void judge_settle(const MmrigRun *run, MmrigRunMachine *machine)
 
     if (!alone->settled || result->settled)
         return;
-    mmrig_result_settle(result, alone->verdict, alone->cause, "%s%s%s%s",
-                        machine->name ? "machine " : "", machine->name ? machine->name : "",
-                        machine->name ? ": " : "", alone->message);
+    mmrig_judge_by_machine(machine->name, alone, result);
     if (result->verdict != MMRIG_PASS && result->verdict != MMRIG_SKIP && !result->console_tail)
         result->console_tail = mmrig_instance_console(machine->instance, CONSOLE_TAIL);
 }

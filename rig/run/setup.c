@@ -235,8 +235,8 @@ MmrigForkable mmrig_setup_forkable(const MmrigScenario *scenario, guint number,
                                    GPtrArray *words)
 {
     mmrig_test_words(mmrig_scenario_test(scenario, number), 0, words);
-    return (MmrigForkable){mmrig_scenario_machine(scenario, number),
-                           (const char *const *)words->pdata};
+    return (MmrigForkable){.spec = mmrig_scenario_machine(scenario, number),
+                           .words = (const char *const *)words->pdata};
 }
 
 static gboolean add_one(GPtrArray *chosen, const char *folder, const char *name,

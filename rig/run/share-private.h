@@ -12,6 +12,7 @@ typedef struct MmrigShare {
     char *name;              /* the template's */
     MmrigTemplate *template; /* held open, or NULL */
     char *why;               /* it cannot be forked, or NULL */
+    char *silent;            /* how every boot of the machine ends, or NULL: it has a verdict */
     gboolean making;         /* just now */
     gboolean made;           /* since it was found missing */
     guint generation;        /* grows when QEMU refused to load it, and it is made again */

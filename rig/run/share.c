@@ -8,6 +8,7 @@ static void share_free(gpointer data)
     mmrig_template_free(share->template);
     g_free(share->name);
     g_free(share->why);
+    g_free(share->silent);
     g_free(share);
 }
 

@@ -38,7 +38,10 @@ static void template_child_on_ended(GObject *source, GAsyncResult *result, gpoin
         return;
     }
     g_autofree char *words = last_words(said);
-    g_task_return_new_error(task, MMRIG_ERROR, MMRIG_ERROR_GUEST, "%s", words);
+    gboolean silent = g_subprocess_get_if_exited(process) &&
+                      g_subprocess_get_exit_status(process) == MMRIG_EXIT_FAIL;
+    g_task_return_new_error(task, MMRIG_ERROR, silent ? MMRIG_ERROR_SILENT : MMRIG_ERROR_GUEST,
+                            "%s", words);
 }
 
 void mmrig_template_child_async(const char *const *words, guint scenario, const char *name,

@@ -21,5 +21,9 @@ void mmrig_template_child_async(const char *const *words, guint scenario, const 
                                 GCancellable *cancellable, GAsyncReadyCallback callback,
                                 gpointer data);
 
-/* Whether there is a template now; what it said if not (GUEST), or G_IO_ERROR_CANCELLED. */
+/*
+ * Whether there is a template now; what it said if not (SILENT if it ended with
+ * MMRIG_EXIT_FAIL: what the machine did is a verdict, and needs no other boot; else GUEST), or
+ * G_IO_ERROR_CANCELLED.
+ */
 gboolean mmrig_template_child_finish(GAsyncResult *result, GError **error);

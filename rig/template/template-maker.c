@@ -182,6 +182,25 @@ static gboolean maker_make(Maker *maker, const MmrigPlan *plan, const char *cons
     return maker_save(maker, plan, error);
 }
 
+/*
+ * Until the agent is ready. A kernel that says nothing would say nothing in the next boot
+ * either; so that nobody waits for it twice, this is told as the end of any boot, and not as a
+ * want of the template's.
+ */
+static gboolean maker_wait_for_ready(Maker *maker, guint seconds, GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+
+    if (maker_wait_for(maker, &maker->ready, seconds, "the guest was not ready", &cause))
+        return TRUE;
+    const MmrigInstanceEvidence *seen = mmrig_instance_evidence(maker->instance);
+    if (g_error_matches(cause, MMRIG_ERROR, MMRIG_ERROR_TIMEOUT) && seen->silent)
+        g_set_error_literal(error, MMRIG_ERROR, MMRIG_ERROR_SILENT, seen->time_limit);
+    else
+        g_propagate_error(error, g_steal_pointer(&cause));
+    return FALSE;
+}
+
 gboolean mmrig_template_boot(const MmrigPlan *machine, const GArray *files,
                              const MmrigForkable *what, const char *nonce, GError **error)
 {
@@ -200,8 +219,8 @@ gboolean mmrig_template_boot(const MmrigPlan *machine, const GArray *files,
     maker.instance = mmrig_instance_start(&start, &calls, &maker, error);
     if (!maker.instance)
         return FALSE;
-    gboolean saved = maker_wait_for(&maker, &maker.ready, MMRIG_BOOT_TIMEOUT,
-                                    "the guest was not ready", error) &&
+    guint limit = what->boot_timeout ? what->boot_timeout : MMRIG_BOOT_TIMEOUT;
+    gboolean saved = maker_wait_for_ready(&maker, limit, error) &&
                      maker_make(&maker, machine, (const char *const *)words->pdata, error);
     mmrig_instance_free(maker.instance);
     return saved;

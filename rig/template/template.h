@@ -26,6 +26,7 @@ typedef struct {
 typedef struct {
     const MmrigMachineSpec *spec;
     const char *const *words; /* the test with its arguments (mmrig_test_words()) */
+    guint boot_timeout;       /* seconds; 0: MMRIG_BOOT_TIMEOUT. Does not count for the name */
 } MmrigForkable;
 
 /*
@@ -52,7 +53,8 @@ MmrigTemplate *mmrig_template_find(const MmrigForkable *what, const MmrigBootInp
 /*
  * The template for the machine, made if it is not there (which takes a boot) or if
  * its state does not match its checksum. inputs->kind does not matter. UNMET error if QEMU
- * refuses to save the machine; others if the machine does not boot, or the disk is full.
+ * refuses to save the machine; SILENT, with a boot's own words, if its kernel says nothing
+ * until the time limit; others if the machine does not boot, or the disk is full.
  */
 MmrigTemplate *mmrig_template_obtain(const MmrigForkable *what, const MmrigBootInputs *inputs,
                                      GError **error);

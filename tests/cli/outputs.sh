@@ -336,6 +336,7 @@ refused test-empty '--test .*empty' image --test ''
 refused timeout-0 '--timeout 0: .* 1 to 86400' run good --timeout 0
 refused timeout-negative '--timeout -1: .* 1 to 86400' run good --timeout -1
 refused timeout-huge '--timeout 99999999999: ' run good --timeout 99999999999
+refused boot-timeout-0 '--boot-timeout 0: .* 1 to 86400' run good --boot-timeout 0
 refused repeat-0 '--repeat 0: .* 1 to 1000000' run good --repeat 0
 refused repeat-huge '--repeat 3000000000: ' run good --repeat 3000000000
 refused repeat-text '--repeat 5x: ' run good --repeat 5x

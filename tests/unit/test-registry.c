@@ -291,6 +291,43 @@ static void test_host_tests(void)
     }
 }
 
+/* Verdicts are made in one place, from evidence; nobody else settles a result. */
+static void test_one_judge(void)
+{
+    g_autofree char *rig = g_build_filename(source_dir, "rig", NULL);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GDir) rooms = g_dir_open(rig, 0, &error);
+    guint judges = 0;
+    const char *room;
+
+    g_assert_no_error(error);
+    while ((room = g_dir_read_name(rooms))) {
+        g_autofree char *folder = g_build_filename("rig", room, NULL);
+        g_autofree char *path = g_build_filename(source_dir, folder, NULL);
+        if (!g_file_test(path, G_FILE_TEST_IS_DIR))
+            continue;
+        g_autoptr(GHashTable) sources = files(folder, "", ".c");
+        GHashTableIter iter;
+        gpointer name;
+
+        g_hash_table_iter_init(&iter, sources);
+        while (g_hash_table_iter_next(&iter, &name, NULL)) {
+            g_autofree char *file = g_strdup_printf("%s/%s.c", path, (const char *)name);
+            g_autofree char *text = NULL;
+
+            g_file_get_contents(file, &text, NULL, &error);
+            g_assert_no_error(error);
+            /* The function itself stands in another room than its caller. */
+            if (!strstr(text, "mmrig_result_settle(") || g_str_equal(name, "result"))
+                continue;
+            judges++;
+            g_assert_cmpstr(room, ==, "run");
+            g_assert_cmpstr(name, ==, "judge");
+        }
+    }
+    g_assert_cmpuint(judges, ==, 1);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -302,5 +339,6 @@ int main(int argc, char **argv)
     g_test_add_func("/registry/device-files", test_device_files);
     g_test_add_func("/registry/commands", test_commands);
     g_test_add_func("/registry/host-tests", test_host_tests);
+    g_test_add_func("/registry/one-judge", test_one_judge);
     return g_test_run();
 }

@@ -68,7 +68,7 @@ static char *name_of(const Fixture *fixture, const char *text, const char *qemu_
                                     .kind = MMRIG_START_FORK,
                                     .pack = fixture->pack};
     static const char *const words[] = {"t", NULL};
-    const MmrigForkable what = {mmrig_scenario_machine(scenario, 0), words};
+    const MmrigForkable what = {.spec = mmrig_scenario_machine(scenario, 0), .words = words};
     char *name = mmrig_template_name(&what, &inputs, &error);
     g_assert_no_error(error);
     return name;

@@ -93,8 +93,8 @@ static char *name_of(const Fixture *fixture, const char *text, const char *scena
                              .loader = fixture->loader};
     g_autoptr(GPtrArray) words = g_ptr_array_new();
     mmrig_test_words(mmrig_scenario_test(parsed, 0), 0, words);
-    const MmrigForkable what = {mmrig_scenario_machine(parsed, 0),
-                                (const char *const *)words->pdata};
+    const MmrigForkable what = {.spec = mmrig_scenario_machine(parsed, 0),
+                                .words = (const char *const *)words->pdata};
     char *name = mmrig_template_name(&what, &parts, &error);
     g_assert_no_error(error);
     g_assert_cmpuint(strlen(name), ==, 32);
@@ -282,7 +282,7 @@ static void test_name_missing(Fixture *fixture, gconstpointer data G_GNUC_UNUSED
     const MmrigBootInputs parts = {.qemu = fixture->qemu, .kernel = "/nonexistent/kernel"};
 
     static const char *const words[] = {"t", NULL};
-    const MmrigForkable what = {mmrig_scenario_machine(scenario, 0), words};
+    const MmrigForkable what = {.spec = mmrig_scenario_machine(scenario, 0), .words = words};
     g_assert_null(mmrig_template_name(&what, &parts, &error));
     g_assert_nonnull(error);
 }
