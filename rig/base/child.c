@@ -95,7 +95,10 @@ int mmrig_child_held(void)
 static void child_tell(int fd, int kind, int value)
 {
     Told told = {.kind = kind, .value = value};
-    /* Smaller than PIPE_BUF: written whole or not at all; a rig that is gone hears nothing. */
+    /*
+     * It is smaller than PIPE_BUF, so it is written whole or not at all. If the rig is gone,
+     * nobody reads it.
+     */
     gssize size = write(fd, &told, sizeof(told));
 
     (void)size;
@@ -156,7 +159,7 @@ static G_GNUC_NORETURN void child_watch(const Plan *plan)
         child_tell(plan->told, TOLD_EXEC_FAILED, errno);
         _exit(127);
     }
-    /* Both sides do this, so that the group exists whichever runs first. */
+    /* Parent and child both make the group, so that it exists whichever of them runs first. */
     (void)setpgid(command, command);
     pidfd = pidfd_open(command, 0);
     /* What is left open is life as 0, told as 1, the command as 2, and what is to be held:
@@ -176,14 +179,17 @@ static G_GNUC_NORETURN void child_watch(const Plan *plan)
     kill(-command, SIGKILL);
     while (waitpid(command, &status, 0) < 0 && errno == EINTR)
         ;
-    /* Orphans of the group are ours now: all of it is dead when this says there are none. */
+    /*
+     * Orphans of the group are the watcher's children. Once it has none, the whole group is
+     * dead.
+     */
     while (waitpid(-command, NULL, 0) > 0 || errno == EINTR)
         ;
     child_tell(1, TOLD_STATUS, status);
     _exit(0);
 }
 
-/* Text that comes in pieces, and leaves line by line. */
+/* Text that is added in pieces and handed over line by line. */
 typedef struct {
     GString *pending;
     GQueue *tail; /* of char *: the last lines; shared by both outputs */
@@ -412,7 +418,7 @@ static gboolean child_run(const char *const *argv, const char *folder, gboolean 
     done = child_pump(pipes.out[0], pipes.err[0], pipes.told[0], capture, &told, &cause);
     if (!done)
         g_set_error(error, cause->domain, cause->code, "%s: %s", name, cause->message);
-    /* The end of the life pipe has the watcher kill what may still be there. */
+    /* Closing the life pipe makes the watcher kill what is left of the group. */
     pipes_close(&pipes);
     while (waitpid(watcher, NULL, 0) < 0 && errno == EINTR)
         ;

@@ -59,9 +59,8 @@ char *mmrig_child_find(const char *program, const char *package, GError **error)
 extern const char *const mmrig_child_root_folders[];
 
 /*
- * A descriptor that the processes which watch over commands of this thread hold open, for
- * the sake of who waits for its end: it then waits for the commands, too. Returns the one
- * before; -1 is none.
+ * Sets a descriptor that the watchers of this thread's commands hold open: who waits for its
+ * end then waits for the commands as well. Returns the one before; -1 is none.
  */
 int mmrig_child_hold(int fd);
 

@@ -9,7 +9,7 @@
 #define KIB 1024
 #define MIB (KIB * KIB)
 
-/* Version 1 writes the largest number of pages for "none"; no host has as much as this. */
+/* Version 1 writes a number larger than this for "no limit"; no host has as much memory. */
 #define NO_SUCH_AMOUNT (G_GUINT64_CONSTANT(1) << 60)
 
 /* A cgroup is not nested deeper than this. */
@@ -245,7 +245,7 @@ static guint limits_cpu_list(const char *list)
     return count;
 }
 
-/* The quota's whole CPUs, 0 for none: less than a whole one is one. */
+/* The quota in whole CPUs, at least 1; 0 if there is no quota. */
 static guint limits_quota(const char *folder, gboolean unified)
 {
     guint64 quota, period;
@@ -270,7 +270,7 @@ static void limits_read_cpus(MmrigHostLimits *limits, const char *root)
     g_autofree char *list = status ? limits_field(status, "Cpus_allowed_list:") : NULL;
     g_autoptr(Hierarchy) cpu = limits_hierarchy(root, "cpu");
 
-    /* The kernel keeps the list within the cpusets, so it tells of both. */
+    /* The kernel keeps the list within the cpusets, so it is enough to read the list. */
     limits->cpus = list ? limits_cpu_list(list) : 0;
     if (limits->cpus == 0)
         limits->cpus = MAX(g_get_num_processors(), 1);
@@ -305,7 +305,7 @@ static void limits_read_tasks(MmrigHostLimits *limits, const char *root, const c
     guint64 processes = limits_row(rows, "Max processes", FALSE);
 
     limits->tasks = MMRIG_NO_LIMIT;
-    /* Root may have as many as it likes. */
+    /* The limit of processes does not hold for root. */
     if (processes != MMRIG_NO_LIMIT && owner && !g_str_has_prefix(owner, "0\t")) {
         limits->tasks = processes;
         limits->tasks_by = g_strdup("RLIMIT_NPROC");
@@ -384,7 +384,7 @@ char *mmrig_host_killed(int wait_status, gboolean by_rig, const MmrigOomCount *b
     case SIGKILL:
         break;
     default:
-        /* Whatever a program does to itself: an abort, a bad address. */
+        /* Signals by which a program dies of its own fault: an abort, a bad address. */
         return NULL;
     }
     if (after->cgroup > before->cgroup && limits && limits->memory_cgroup) {

@@ -62,12 +62,12 @@ static gboolean input_refuse_kind(GError **error, const char *path, const char *
 
 int mmrig_input_open(const char *path, const char *what, GError **error)
 {
-    /* A FIFO without a writer, or a serial line, would otherwise be waited for here. */
+    /* Without O_NONBLOCK this would wait for a FIFO's writer, or for a serial line. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     int cause = errno;
     struct stat status;
 
-    /* A socket cannot be opened at all: what it is can only be asked by its name. */
+    /* A socket cannot be opened, so it is looked at by its name. */
     gboolean known = (fd >= 0 ? fstat(fd, &status) : stat(path, &status)) == 0;
     if (known && S_ISREG(status.st_mode) && fd >= 0)
         return fd;

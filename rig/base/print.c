@@ -14,7 +14,7 @@ static int print_errno;
 
 void mmrig_print_open(void)
 {
-    /* Standard output is opened the wrong way round, so that what is written to it fails. */
+    /* Standard output is opened for reading, so that writing to it fails. */
     static const int modes[] = {
         [STDIN_FILENO] = O_RDONLY, [STDOUT_FILENO] = O_RDONLY, [STDERR_FILENO] = O_WRONLY};
 
@@ -59,7 +59,10 @@ void mmrig_print(const char *format, ...)
     va_end(values);
     if (!g_get_charset(&charset))
         converted = g_convert_with_fallback(text, -1, charset, "UTF-8", "?", NULL, NULL, NULL);
-    /* What cannot be converted at all is no UTF-8: a file's name, which is printed as it is. */
+    /*
+     * If it cannot be converted it is not UTF-8, as a file's name may be, and is printed as it
+     * is.
+     */
     const char *bytes = converted ? converted : text;
     print_bytes(bytes, strlen(bytes));
 }

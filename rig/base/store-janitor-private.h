@@ -11,7 +11,8 @@
 
 typedef struct {
     pid_t pid;
-    int life;  /* ours and the watchers'; its end is the maker's */
+    int life;  /* held by the maker and by its watchers; its end tells the janitor that all are
+                  gone */
     int outer; /* what was held before */
 } MmrigJanitor;
 

@@ -18,7 +18,7 @@ static G_GNUC_NORETURN void wait_and_remove(int life, int lock, int null, char *
     gssize size;
     char byte;
 
-    /* Out of the reach of the terminal's Ctrl-C, which is about to end the maker. */
+    /* A group of its own, since the terminal's Ctrl-C ends the maker and must not end this. */
     (void)setpgid(0, 0);
     signal(SIGINT, SIG_DFL);
     signal(SIGTERM, SIG_DFL);

@@ -66,7 +66,10 @@ static off_t lock_offset(const char *name)
     return (off_t)(1 + offset % (G_MAXINT64 - 2));
 }
 
-/* name NULL: the gate. FALSE with errno; EAGAIN if wait is FALSE and another holds it. */
+/*
+ * Locks the entry; name NULL locks the gate. FALSE with errno; EAGAIN if wait is FALSE and
+ * another holds it.
+ */
 static gboolean lock_set(int fd, const char *name, short type, gboolean wait)
 {
     struct flock lock = {
@@ -449,7 +452,10 @@ gboolean mmrig_store_scratch(const char *folder, MmrigStoreFill use, gpointer da
     return done;
 }
 
-/* With the entry's lock held. The rename replaces the partial, which is empty. */
+/*
+ * Called with the entry's lock held. The entry is moved over an empty partial, and removed from
+ * there.
+ */
 static gboolean drop_locked(const Maker *maker, GError **error)
 {
     g_autofree char *partial = partial_make(maker, NULL, error);

@@ -8,7 +8,7 @@ char *mmrig_text_utf8(const char *text)
     return text ? g_utf8_make_valid(text, -1) : NULL;
 }
 
-/* The one rule of what may be printed of a guest's words. */
+/* The one place that says what of a guest's words may be printed. */
 static gboolean text_is_harmless(gunichar c)
 {
     return c == '\t' || !g_unichar_iscntrl(c);
@@ -49,7 +49,7 @@ void mmrig_text_clean_in_place(char *bytes, gsize size)
             at = g_utf8_next_char(at);
             continue;
         }
-        /* A character that is valid goes as a whole, or its rest would be cut off from it. */
+        /* A valid character is replaced as a whole, else a part of it would stay. */
         gsize bad = c != (gunichar)-1 && c != (gunichar)-2 && c != 0
                         ? (gsize)(g_utf8_next_char(at) - at)
                         : 1;

@@ -15,7 +15,7 @@
 
 #define COPY_SIZE (1024 * 1024)
 
-/* No kernel module is nearly as large: stops a file that unpacks without end. */
+/* A limit for a file that unpacks without end; no kernel module is nearly as large. */
 #define UNPACK_MAX (256 * 1024 * 1024)
 
 typedef struct archive Archive;
@@ -181,7 +181,10 @@ static gboolean archive_write_entry(Writer *writer, const MmrigEntry *entry, gui
     archive_entry_set_mtime(header, 0, 0);
     archive_entry_set_uid(header, 0);
     archive_entry_set_gid(header, 0);
-    /* Every number once and a link count of 1: nothing is taken for a hard link. */
+    /*
+     * Each entry has a number of its own and a link count of 1, so that none is taken for a
+     * hard link.
+     */
     archive_entry_set_ino(header, number);
     archive_entry_set_nlink(header, 1);
     switch (entry->kind) {

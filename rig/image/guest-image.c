@@ -20,7 +20,7 @@ static const char *const boot_options[] = {"CONFIG_VIRTIO_PCI", "CONFIG_VIRTIO_C
 static const char *const built_in_options[] = {"CONFIG_VIRTIO_PCI=y", "CONFIG_VIRTIO_CONSOLE=y",
                                                "CONFIG_BLK_DEV_INITRD=y", NULL};
 
-/* So that the user hears it now, and not from a guest whose agent never answers. */
+/* The user is told now; otherwise the guest's agent would never answer. */
 static gboolean check_kernel(const MmrigKernel *kernel, GError **error)
 {
     const char *lacking = mmrig_kernel_lacks(kernel, boot_options);

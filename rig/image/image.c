@@ -389,7 +389,7 @@ char *mmrig_image_ensure(MmrigImage *image, GError **error)
     if (context.written)
         image_drop_old(folder);
     else if (utimensat(AT_FDCWD, path, NULL, 0) != 0 && errno == ENOENT) {
-        /* Dropped by another mmrig between the two lines above. */
+        /* Another mmrig has removed it between the two lines above. */
         g_free(g_steal_pointer(&path));
         path = mmrig_store_file(folder, name, image_write_entry, &context, error);
     }

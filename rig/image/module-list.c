@@ -120,7 +120,7 @@ static GVariant *module_list_find(const char *folder, const char *const *boot,
         GVariant *answer = asking.answer ? asking.answer : module_list_read_answer(path);
         if (answer)
             return answer;
-        /* Damaged, by whatever: ask again. */
+        /* The kept answer is damaged, so it is asked for again. */
         unlink(path);
     }
     g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG,

@@ -50,7 +50,7 @@ void mmrig_progress_end(MmrigProgress *progress)
         return;
     progress->open = FALSE;
     if (!progress->terminal && g_get_monotonic_time() - progress->start < G_USEC_PER_SEC)
-        return; /* the first line has said it all */
+        return; /* nothing is to be said after the first line */
     progress_print(progress);
     if (progress->terminal)
         g_printerr("\n");

@@ -6,10 +6,10 @@
 #include "base/input.h"
 #include "kernel-private.h"
 
-/* Of a distribution's kernel it has some 500 KiB. */
+/* modules.dep of a distribution's kernel has some 500 KiB. */
 #define DEP_SIZE_MAX (64 * 1024 * 1024)
 
-/* What cannot be read is no answer, which is all that there is to say of it here. */
+/* If the file cannot be read there is no answer; why does not matter here. */
 static void release_ignore(G_GNUC_UNUSED void *data, G_GNUC_UNUSED int priority,
                            G_GNUC_UNUSED const char *file, G_GNUC_UNUSED int line,
                            G_GNUC_UNUSED const char *function, G_GNUC_UNUSED const char *format,

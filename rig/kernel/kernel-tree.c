@@ -138,7 +138,7 @@ static gboolean add_version(MmrigKey *key, const char *program, const char *pack
     return TRUE;
 }
 
-/* Adds what the fragments ask for; what they say besides makes no other kernel. */
+/* Adds the options of the fragments. Comments in them do not change the kernel. */
 static void add_options(MmrigKey *key, const char *fragments)
 {
     g_auto(GStrv) lines = g_strsplit(fragments, "\n", -1);
@@ -189,7 +189,9 @@ static gboolean build_check_needs(const char *tree, GError **error)
     return mmrig_kernel_build_needs(tree ? NULL : SOURCE_ARCHIVE, SOURCE_PACKAGE, error);
 }
 
-/* The plan of a kernel to be built. What it lacks first is told with all else that is missing.
+/*
+ * Works out what is to be built. If the first thing is missing, all that is missing is told at
+ * once.
  */
 static gboolean build_plan(Plan *plan, const char *tree, guint jobs, GError **error)
 {
@@ -204,7 +206,7 @@ static gboolean build_plan(Plan *plan, const char *tree, guint jobs, GError **er
     return FALSE;
 }
 
-/* What the build needs; better said now than after minutes. */
+/* Checks what the build needs, so that it does not fail after minutes. */
 static gboolean tree_check_tools(const char *tree, const char *cache, GError **error)
 {
     struct statvfs status;
@@ -245,7 +247,7 @@ static gboolean fill_info(const Plan *plan, const char *path, const char *releas
 
     info->source = g_strdup("tree");
     info->origin = g_strdup(plan_source(plan));
-    /* When it was built: the newest comes first in lists. */
+    /* The time of the build, by which lists put the newest first. */
     info->version = g_date_time_format_iso8601(now);
     info->release = g_strdup(release);
     info->image = g_strdup(mmrig_arch_default()->kernel_direct);

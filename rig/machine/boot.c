@@ -85,7 +85,7 @@ void mmrig_plan_boot_clear(MmrigPlanBoot *boot)
     memset(boot, 0, sizeof(*boot));
 }
 
-/* The code is everybody's, the variables are the machine's own. */
+/* All machines share the firmware's code, but each has variables of its own. */
 static void boot_plan_firmware(MmrigPlan *plan, const MmrigBootInputs *inputs)
 {
     const MmrigMachineSpec *spec = plan->spec;

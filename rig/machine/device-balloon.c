@@ -20,7 +20,7 @@ const MmrigDeviceClass mmrig_device_balloon = {
     .most = 1,
     .types = balloon_types,
     .commands = balloon_commands,
-    /* It would have to give back memory that belongs to the template. */
+    /* A fork's balloon would have to give back memory that belongs to the template. */
     .unforkable = "its balloon cannot give back a fork's memory",
     .qemu = balloon_qemu,
 };

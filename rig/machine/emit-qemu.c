@@ -49,7 +49,7 @@ static void emit_machine(GPtrArray *argv, const MmrigPlan *plan)
         g_autofree char *more = (*class)->qemu_machine(spec);
         g_string_append(options, more);
     }
-    /* With NUMA it is the nodes that name their memory. */
+    /* With NUMA the nodes name the memory that is theirs. */
     if (plan->start != MMRIG_START_COLD && plan->nodes->len == 0)
         g_string_append(options, ",memory-backend=rig.ram");
     if (spec->memory_below)
@@ -239,7 +239,7 @@ static void emit_channels(GPtrArray *argv, const MmrigPlan *plan)
     mmrig_argv_pair(
         argv, "-device",
         "virtserialport,bus=rig.serial.0,nr=2,chardev=rig.ktap,name=" MMRIG_PORT_KTAP);
-    /* So that a panic is an event and not only words on the console. */
+    /* With this device a panic is an event in QMP and not only words on the console. */
     mmrig_argv_pair(argv, "-device", "pvpanic-pci,id=rig.pvpanic");
 }
 
@@ -292,7 +292,7 @@ GStrv mmrig_plan_emit_qemu(const MmrigPlan *plan)
     if (plan->boot.firmware)
         emit_firmware(argv, plan);
     emit_channels(argv, plan);
-    /* Each QEMU picks a new number for it, and a kernel that sees it change was forked. */
+    /* Each QEMU picks a new number, by whose change a kernel sees that it was forked. */
     if (plan->spec->vmgenid)
         mmrig_argv_pair(argv, "-device", "vmgenid,id=rig.vmgenid,guid=auto");
     for (guint i = 0; i < plan->devices->len; i++) {

@@ -12,7 +12,7 @@
  */
 #define HMAT_ENTRY_MAX 65534
 #define LATENCY_MAX_NS HMAT_ENTRY_MAX
-/* More than any memory has. */
+/* An upper limit, larger than any memory's bandwidth. */
 #define BANDWIDTH_MAX (64 * MMRIG_TIB)
 
 /*

@@ -46,7 +46,7 @@ static const char *const colours[] = {
 
 static gboolean is_memory(const MmrigMemmapEntry *entry)
 {
-    /* What is neither of a node nor marked can be anything at any address. */
+    /* What is neither usable nor marked can be anything at any address, so it is not drawn. */
     return entry->usable || entry->mirrored || entry->specific;
 }
 

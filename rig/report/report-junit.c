@@ -42,7 +42,10 @@ static void junit_append_text(GString *out, const char *text)
         case '\t':
         case '\n':
         case '\r':
-            /* As references, or a reader takes them for blanks in an attribute. */
+            /*
+             * They are written as references, since a reader takes them for blanks in an
+             * attribute.
+             */
             g_string_append_printf(out, "&#%u;", c);
             break;
         default:
@@ -201,7 +204,7 @@ static void append_suite(GString *out, const char *title, const MmrigResult *res
         append_property(body, name, value);
     }
     g_string_append(body, "    </properties>\n");
-    /* Kept for the last case, whatever the guest calls its own. */
+    /* The name of the last case is reserved, so that no case of the guest's can have it. */
     g_hash_table_insert(used, g_strdup(VERDICT), GUINT_TO_POINTER(1));
     for (guint i = 0; i < cases->len; i++) {
         const MmrigReportCase *item = &g_array_index(cases, MmrigReportCase, i);

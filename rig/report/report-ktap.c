@@ -34,7 +34,7 @@ static void append_diagnostics(GString *out, const char *indent, const char *lab
     g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
 
     for (guint i = 0; lines[i]; i++) {
-        /* The end of a last line is no line. */
+        /* What stands behind the last line's end is no further line. */
         if (!*lines[i] && !lines[i + 1] && i > 0)
             break;
         g_string_append_printf(out, "%s# ", indent);

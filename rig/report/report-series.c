@@ -123,7 +123,10 @@ static void begin_text(GString *out, double x, double y, const char *anchor)
 
 static void draw_axes(GString *out, const Axis *x, const Axis *y, const MmrigPoint *first)
 {
-    /* Counted, since adding the step up would miss the last line by a rounding error. */
+    /*
+     * The lines are counted, since adding up the step would miss the last one by a rounding
+     * error.
+     */
     int columns = (int)lround((x->most - x->least) / x->step);
     int rows = (int)lround((y->most - y->least) / y->step);
 

@@ -419,7 +419,7 @@ static void read_line(MmrigKtap *ktap, const char *bytes, gsize size)
             g_strstrip(ktap_clip(text + strlen("Bail out!"), NAME_MAX_BYTES));
         found_problem(ktap, "bail out%s%s", *reason ? ": " : "", reason);
     }
-    /* All else is what the test and its children say besides; it is in the log. */
+    /* Other lines are output of the test and its children; they are in the log. */
 }
 
 void mmrig_ktap_feed(MmrigKtap *ktap, const char *bytes, gsize size)

@@ -83,7 +83,7 @@ MmrigResult *mmrig_result_new(void)
 
     result->repeat = 1;
     result->boot_us = -1;
-    /* What nobody settles was not found to pass. */
+    /* A new result has not passed until somebody says so. */
     result->verdict = MMRIG_BROKEN;
     result->cause = MMRIG_CAUSE_RIG;
     result->ktaps = g_ptr_array_new_with_free_func(boot_ktap_free);
