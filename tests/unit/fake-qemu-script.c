@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* Of a line of the rig's. */
@@ -131,8 +132,18 @@ static void play_stray(void)
     _exit(0);
 }
 
+static void play_heir(void)
+{
+    if (fork() != 0)
+        return;
+    alarm(60);
+    for (;;)
+        pause();
+}
+
 static void play_show(void)
 {
+    struct rlimit core;
     DIR *folder = opendir("/proc/self/fd");
     struct dirent *entry;
 
@@ -143,6 +154,8 @@ static void play_show(void)
             fprintf(stderr, "fd %s\n", entry->d_name);
     if (folder)
         closedir(folder);
+    if (getrlimit(RLIMIT_CORE, &core) == 0)
+        fprintf(stderr, "core %lu\n", (unsigned long)core.rlim_cur);
 }
 
 static void play_step(char *step, FILE *qmp, FakeAnswer answer)
@@ -169,6 +182,8 @@ static void play_step(char *step, FILE *qmp, FakeAnswer answer)
         play_write(play_fd("qmp"), "\r\n", 2);
     } else if (strcmp(verb, "stray") == 0) {
         play_stray();
+    } else if (strcmp(verb, "heir") == 0) {
+        play_heir();
     } else if (strcmp(verb, "show") == 0) {
         play_show();
     } else if (strcmp(verb, "pause") == 0) {

@@ -9,7 +9,8 @@
  *   command NAME   reads and answers QMP's commands up to this one
  *   event TEXT     an event of QMP's; TEXT is JSON
  *   stray          leaves a process behind, in a session of its own, that holds all open
- *   show           prints environment and open descriptors
+ *   heir           leaves a process behind, in its own process group
+ *   show           prints environment, open descriptors, and the limit on core files
  *   pause MS       does nothing for so long
  *   touch FILE     makes the file
  *   there FILE     fails if there is no such file

@@ -320,6 +320,21 @@ static void test_stray_process(void)
     g_assert_cmpstr(end_of(seen)->end, ==, "QEMU ended with status 1: gone");
 }
 
+/* What it started in its own group ends with it. */
+static void test_heir(void)
+{
+    g_autoptr(Seen) seen = start(UP "hear go\nheir\nexit 1");
+
+    wait_for(&seen->ready);
+    pid_t pid = mmrig_instance_pid(seen->instance);
+    mmrig_instance_send(seen->instance, (const char *const[]){"go", NULL});
+    end_of(seen);
+    /* It is orphaned, and gone once its new parent has looked. */
+    for (guint i = 0; i < 500 && kill(-pid, 0) == 0; i++)
+        g_usleep(10000);
+    g_assert_cmpint(kill(-pid, 0), ==, -1);
+}
+
 static void test_freed_at_any_time(void)
 {
     g_autoptr(Seen) early = start(UP "wait");
@@ -466,6 +481,18 @@ static void test_short_environment(void)
     g_assert_null(strstr(shown, "SECRET_TOKEN"));
 }
 
+/* In it would be all of the guest's memory. */
+static void test_no_core_file(void)
+{
+    struct rlimit limit;
+
+    g_assert_no_errno(getrlimit(RLIMIT_CORE, &limit));
+    limit.rlim_cur = limit.rlim_max;
+    g_assert_no_errno(setrlimit(RLIMIT_CORE, &limit));
+    g_autofree char *shown = shown_by_qemu();
+    g_assert_nonnull(strstr(shown, "core 0\n"));
+}
+
 /* A guest that has QEMU tell of events without end does not fill the disk. */
 static void test_qmp_log_is_bounded(void)
 {
@@ -484,6 +511,27 @@ static void test_qmp_log_is_bounded(void)
     g_file_get_contents(path, &log, &size, &error);
     g_assert_no_error(error);
     g_assert_cmpuint(size, <=, MMRIG_QMP_LOG_MAX + 100);
+    g_assert_true(g_str_has_suffix(log, "\n[mmrig: the rest was cut off]\n"));
+    mmrig_remove_tree(folder, &error);
+    g_assert_no_error(error);
+}
+
+/* Nor does one that prints on its console. */
+static void test_console_log_is_bounded(void)
+{
+    g_autofree char *folder = g_dir_make_tmp("mmrig-test-XXXXXX", NULL);
+    g_autofree char *path = g_build_filename(folder, "console.log", NULL);
+    g_autofree char *log = NULL;
+    gsize size;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(Seen) seen = start_as(
+        "flood console 18000000 ................................................\\n\nexit 0",
+        &(MmrigInstanceOptions){.kind = MMRIG_START_COLD, .folder = folder});
+
+    end_of(seen);
+    g_file_get_contents(path, &log, &size, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(size, <=, 16 * 1024 * 1024 + 100);
     g_assert_true(g_str_has_suffix(log, "\n[mmrig: the rest was cut off]\n"));
     mmrig_remove_tree(folder, &error);
     g_assert_no_error(error);
@@ -510,6 +558,7 @@ int main(int argc, char **argv)
     g_test_add_func("/instance/nothing-is-lost", test_nothing_is_lost);
     g_test_add_func("/instance/words-of-the-end", test_words_of_the_end);
     g_test_add_func("/instance/stray-process", test_stray_process);
+    g_test_add_func("/instance/heir", test_heir);
     g_test_add_func("/instance/freed-at-any-time", test_freed_at_any_time);
     g_test_add_func("/instance/wait-gives-the-reason", test_wait_gives_the_reason);
     g_test_add_func("/instance/no-descriptors", test_no_descriptors);
@@ -519,6 +568,8 @@ int main(int argc, char **argv)
     g_test_add_func("/instance/no-foreign-descriptors", test_no_foreign_descriptors);
     g_test_add_func("/instance/short-environment", test_short_environment);
     g_test_add_func("/instance/qmp-log-is-bounded", test_qmp_log_is_bounded);
+    g_test_add_func("/instance/console-log-is-bounded", test_console_log_is_bounded);
+    g_test_add_func("/instance/no-core-file", test_no_core_file);
     int status = g_test_run();
     mmrig_remove_tree(folder, &error);
     g_assert_no_error(error);

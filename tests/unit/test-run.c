@@ -196,6 +196,18 @@ static void test_stderr_is_bounded(void)
     g_assert_no_error(error);
 }
 
+/* A result holds so many numbers, however many a guest sends. */
+static void test_numbers_are_bounded(void)
+{
+    g_autoptr(MmrigResult) result =
+        result_of(UP "flood control 60000 metric a 1 b\\n\n"
+                     "flood control 400000 point a 1 b 2 c\\n\n" RESULT DONE "wait");
+
+    check(result, MMRIG_PASS, MMRIG_CAUSE_NONE, NULL);
+    g_assert_cmpuint(result->metrics->len, ==, 1000);
+    g_assert_cmpuint(result->points->len, ==, 10000);
+}
+
 /* --- forks --- */
 
 static guint open_files(void)
@@ -509,6 +521,7 @@ int main(int argc, char **argv)
     g_test_add_func("/run/log-cannot-be-written", test_log_cannot_be_written);
     g_test_add_func("/run/qemu-is-not-there", test_qemu_is_not_there);
     g_test_add_func("/run/stderr-is-bounded", test_stderr_is_bounded);
+    g_test_add_func("/run/numbers-are-bounded", test_numbers_are_bounded);
     g_test_add_func("/run/fork-is-refused", test_fork_is_refused);
     g_test_add_func("/run/two-boots", test_two_boots);
     g_test_add_func("/run/pair/meets", test_pair_meets);
