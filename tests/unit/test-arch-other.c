@@ -265,8 +265,10 @@ static void test_lacks(void)
         g_autoptr(MmrigPlan) plan = other_plan(spec, MMRIG_ACCEL_TCG, MMRIG_START_COLD, &error);
         if (!cases[i].lack) {
             g_assert_no_error(error);
+            g_assert_nonnull(plan);
             continue;
         }
+        g_assert_null(plan);
         g_assert_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT);
         g_assert_true(g_str_has_prefix(error->message, "machines of PDP-12 lack "));
         g_assert_true(g_str_has_suffix(error->message, cases[i].lack));
@@ -298,11 +300,13 @@ static void test_memory_block(void)
     g_autoptr(MmrigScenario) odd = other_parse(BASE "[virtio-mem a]\nsize = 640M\n");
     g_autoptr(MmrigScenario) even = other_parse(BASE "[virtio-mem a]\nsize = 1G\n");
     g_auto(MmrigSpecProblem) problem = {0};
+    const MmrigMachineSpec *odd_spec = other_spec(odd, &other);
+    const MmrigMachineSpec *even_spec = other_spec(even, &other);
 
-    g_assert_false(mmrig_spec_check(other_spec(odd, &other), &problem));
+    g_assert_false(mmrig_spec_check(odd_spec, &problem));
     g_assert_cmpstr(problem.key, ==, "size");
     g_assert_nonnull(strstr(problem.text, "512M"));
-    g_assert_true(mmrig_spec_check(other_spec(even, &other), &problem));
+    g_assert_true(mmrig_spec_check(even_spec, &problem));
 }
 
 static void assert_kernel(const char *bytes, gsize size, const char *release, const char *why)
