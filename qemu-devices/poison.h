@@ -9,7 +9,7 @@
  * and is bad as long as one of them says so.
  *
  *  - A load or fetch by a processor: machine check (SRAR) at that instruction.
- *  - A read by a device: the bus error MEMTX_DECODE_ERROR.
+ *  - A read by a device: the bus error MEMTX_ERROR.
  *  - A store: see MmrigPoisonStore.
  *
  * Everything here is called under the big lock, in any thread.
