@@ -154,6 +154,21 @@ static void mce_log(uint64_t *bank, const MmrigMce *mce)
     bank[BANK_STATUS] = mce->status | over;
 }
 
+/* A guest can have this happen as often as it likes: once a second is told. */
+static void mce_log_reset(const CPUState *cpu, bool in_one)
+{
+    static int64_t last;
+    int64_t now = g_get_monotonic_time();
+
+    if (last && now - last < G_USEC_PER_SEC) {
+        return;
+    }
+    last = now;
+    qemu_log("mmrig: processor %d cannot take a machine check (%s):"
+             " the machine is reset\n",
+             cpu->cpu_index, in_one ? "it is in one" : "CR4.MCE=0");
+}
+
 /*
  * In the processor's thread, under the big lock. FALSE if software has turned
  * the reporting of such errors off.
@@ -169,10 +184,7 @@ static bool mce_take(CPUState *cpu, const MmrigMce *mce)
     if (mce->exception && (!(*mce_register(cpu, "env.cr[4]") & CR4_MCE) ||
                            *mcg_status & MCG_STATUS_MCIP)) {
         /* Section 16.3.1.2: a second one while the first lasts. */
-        qemu_log("mmrig: processor %d cannot take a machine check (%s):"
-                 " the machine is reset\n",
-                 cpu->cpu_index,
-                 *mcg_status & MCG_STATUS_MCIP ? "it is in one" : "CR4.MCE=0");
+        mce_log_reset(cpu, *mcg_status & MCG_STATUS_MCIP);
         qemu_system_reset_request(SHUTDOWN_CAUSE_GUEST_RESET);
         return true;
     }
@@ -186,54 +198,107 @@ static bool mce_take(CPUState *cpu, const MmrigMce *mce)
     return true;
 }
 
-static void mce_take_work(CPUState *cpu, run_on_cpu_data data)
+/* What is to be told to a processor, in its own thread. */
+typedef struct MceWork {
+    MmrigMce mce;
+    int result; /* KVM's */
+} MceWork;
+
+/*
+ * KVM holds the registers, and raises the exception itself where it is due.
+ * Only the processor's own thread may ask: another one would wait, with the big
+ * lock, for a guest that sleeps in the kernel (KVM_RUN).
+ */
+static void mce_work_do(CPUState *cpu, MceWork *work)
 {
-    mce_take(cpu, data.host_ptr);
-}
+    if (kvm_enabled()) {
+        MmrigKvmMce kvm = mmrig_mce_for_kvm(&work->mce);
 
-static void mce_take_later(CPUState *cpu, run_on_cpu_data data)
-{
-    g_autofree MmrigMce *mce = data.host_ptr;
-
-    mce_take(cpu, mce);
-}
-
-/* KVM holds the registers, and raises the exception itself where it is due. */
-static bool mce_deliver_kvm(CPUState *cpu, const MmrigMce *mce, Error **errp)
-{
-    MmrigKvmMce kvm = mmrig_mce_for_kvm(mce);
-    int result = kvm_vcpu_ioctl(cpu, MMRIG_KVM_SET_MCE, &kvm);
-
-    if (result < 0) {
-        error_setg_errno(errp, -result,
-                         "KVM did not take the machine check for processor %d",
-                         cpu->cpu_index);
+        work->result = kvm_vcpu_ioctl(cpu, MMRIG_KVM_SET_MCE, &kvm);
+    } else {
+        mce_take(cpu, &work->mce);
     }
-    return result >= 0;
+}
+
+static void mce_work_now(CPUState *cpu, run_on_cpu_data data)
+{
+    mce_work_do(cpu, data.host_ptr);
+}
+
+static void mce_work_later(CPUState *cpu, run_on_cpu_data data)
+{
+    g_autofree MceWork *work = data.host_ptr;
+
+    mce_work_do(cpu, work);
+}
+
+static bool mce_has_bank(CPUState *cpu, const MmrigMce *mce, Error **errp)
+{
+    if (mce->bank < mmrig_mce_banks(cpu)) {
+        return true;
+    }
+    error_setg(errp, "processor %d has no bank %u", cpu->cpu_index, mce->bank);
+    return false;
+}
+
+void mmrig_mce_deliver_later(CPUState *cpu, const MmrigMce *mce)
+{
+    MceWork work = {.mce = *mce};
+
+    if (!mce_has_bank(cpu, mce, NULL)) {
+        return;
+    }
+    if (qemu_cpu_is_self(cpu)) {
+        mce_work_do(cpu, &work);
+    } else {
+        async_run_on_cpu(cpu, mce_work_later,
+                         RUN_ON_CPU_HOST_PTR(g_memdup2(&work, sizeof(work))));
+    }
 }
 
 bool mmrig_mce_deliver(CPUState *cpu, const MmrigMce *mce, Error **errp)
 {
-    if (mce->bank >= mmrig_mce_banks(cpu)) {
-        error_setg(errp, "processor %d has no bank %u", cpu->cpu_index,
-                   mce->bank);
+    MceWork work = {.mce = *mce};
+
+    if (!mce_has_bank(cpu, mce, errp)) {
         return false;
     }
-    if (kvm_enabled()) {
-        return mce_deliver_kvm(cpu, mce, errp);
+    if (current_cpu) {
+        mmrig_mce_deliver_later(cpu, mce);
+        return true;
     }
-    if (qemu_cpu_is_self(cpu)) {
-        mce_take(cpu, mce);
-    } else if (!current_cpu) {
-        run_on_cpu(cpu, mce_take_work, RUN_ON_CPU_HOST_PTR((void *)mce));
-    } else {
-        async_run_on_cpu(cpu, mce_take_later,
-                         RUN_ON_CPU_HOST_PTR(g_memdup2(mce, sizeof(*mce))));
+    run_on_cpu(cpu, mce_work_now, RUN_ON_CPU_HOST_PTR(&work));
+    if (work.result < 0) {
+        error_setg_errno(errp, -work.result,
+                         "KVM did not take the machine check for processor %d",
+                         cpu->cpu_index);
     }
-    return true;
+    return work.result >= 0;
 }
 
 /* ---- Poison ------------------------------------------------------------- */
+
+/*
+ * Out of the middle of an access, to the loop that runs the processor. That
+ * access may be one of QEMU's own on the processor's way to an exception, or to
+ * the guest of a guest: then the exception that was under way is given up for
+ * the machine check, as in hardware; and the lock of the memory map, which a
+ * physical load holds, is given back. Such a load has no place in translated
+ * code, and mem_io_pc is another's.
+ */
+static G_NORETURN void mce_leave_access(CPUState *cpu)
+{
+    /* Of cpu_exec() itself, and none of cpu_exec_step_atomic(). */
+    const unsigned depth = cpu_in_exclusive_context(cpu) ? 0 : 1;
+    uintptr_t place = cpu->mem_io_pc;
+
+    while (get_ptr_rcu_reader()->depth > depth) {
+        rcu_read_unlock();
+        place = 0;
+    }
+    cpu->exception_index = -1;
+    cpu_loop_exit_restore(cpu, place);
+}
 
 void mmrig_mce_consume(CPUState *cpu, hwaddr gpa, bool fetch)
 {
@@ -241,8 +306,8 @@ void mmrig_mce_consume(CPUState *cpu, hwaddr gpa, bool fetch)
                                   gpa, mmrig_mce_cpus() > 1, 0);
 
     if (kvm_enabled()) {
-        mmrig_mce_deliver(cpu, &mce, NULL);
+        mmrig_mce_deliver_later(cpu, &mce);
     } else if (mce_take(cpu, &mce)) {
-        cpu_loop_exit_restore(cpu, cpu->mem_io_pc);
+        mce_leave_access(cpu);
     }
 }

@@ -33,6 +33,13 @@ unsigned mmrig_mce_banks(CPUState *cpu);
 bool mmrig_mce_deliver(CPUState *cpu, const MmrigMce *mce, Error **errp);
 
 /*
+ * The same from within a memory access, of a device or a processor: it does not
+ * wait, and so does not let go of the big lock. A processor without that bank
+ * has nowhere to be told.
+ */
+void mmrig_mce_deliver_later(CPUState *cpu, const MmrigMce *mce);
+
+/*
  * The running processor, inside a memory access, has met poison at this
  * address. Under TCG this does not return, but goes to a machine check in place
  * of the access; unless software has turned the reporting off, whereupon the

@@ -30,8 +30,7 @@ static void mirror_copies_tell(const MmrigPoisonAccess *access)
     CPUState *cpu = access->cpu ? access->cpu : mmrig_mce_cpu(0);
     MmrigMce mce = mmrig_mce_make(MMRIG_MCE_CE, access->gpa, false, 1);
 
-    /* A processor without that bank has nowhere to be told. */
-    mmrig_mce_deliver(cpu, &mce, NULL);
+    mmrig_mce_deliver_later(cpu, &mce);
 }
 
 static bool mirror_copies_filter(void *opaque, const MmrigPoisonAccess *access)

@@ -7,11 +7,15 @@
 
 #include "mce.h"
 
+/* Bytes of an instruction, at most (Intel SDM, volume 2A, section 2.3.11). */
+#define INSTRUCTION_MAX 15
+
 /*
  * Where the page's byte at an offset is in the space: QEMU shows a region that
  * is the root of an address space at the place that it has in its container
- * (memory_region_to_address_space() and render_memory_region() in system/memory.c). A
- * second node's or DIMM's, and a CXL window, is not at its beginning.
+ * (memory_region_to_address_space() and render_memory_region() in
+ * system/memory.c). A second node's or DIMM's, and a CXL window, is not at its
+ * beginning.
  */
 static hwaddr poison_place(const PoisonPage *page, hwaddr offset)
 {
@@ -88,20 +92,43 @@ static void poison_tell_consumed(MmrigPoison *p,
     }
 }
 
+/* Whether the processor's code at an address is in the page of another one. */
+static bool poison_is_code(CPUState *cpu, vaddr code, hwaddr gpa)
+{
+    MemTxAttrs attrs;
+    hwaddr page = cpu_get_phys_page_attrs_debug(
+        cpu, code & ~(vaddr)(PAGE_SIZE_ - 1), &attrs);
+
+    return page == (gpa & ~(PAGE_SIZE_ - 1));
+}
+
 /*
  * While it translates, TCG is in none of the code that it made: cpu_ldub_code()
  * and its like have no place to return to. The processor is at the instruction
  * that is fetched: code in a bad page is translated by single instructions, as
  * that page is I/O, and one that crosses into it begins a translation of its
- * own (advance_pc in QEMU's target/i386/tcg/translate.c).
+ * own (advance_pc in QEMU's target/i386/tcg/translate.c). A load from a table
+ * on the way to an exception has no such place either, but is not where the
+ * processor's code is.
  */
-static MmrigPoisonKind poison_kind(const CPUState *cpu)
+static MmrigPoisonKind poison_kind(MmrigPoison *p, CPUState *cpu, hwaddr gpa)
 {
+    bool fetch;
+    vaddr pc;
+
     if (!cpu) {
         return MMRIG_POISON_DMA;
     }
-    return tcg_enabled() && cpu->mem_io_pc == 0 ? MMRIG_POISON_FETCH
-                                                : MMRIG_POISON_LOAD;
+    if (!tcg_enabled() || cpu->mem_io_pc != 0) {
+        return MMRIG_POISON_LOAD;
+    }
+    /* The tables that lead to the code may be bad as well. */
+    p->looking = true;
+    pc = CPU_GET_CLASS(cpu)->get_pc(cpu);
+    fetch = poison_is_code(cpu, pc, gpa) ||
+            poison_is_code(cpu, pc + INSTRUCTION_MAX - 1, gpa);
+    p->looking = false;
+    return fetch ? MMRIG_POISON_FETCH : MMRIG_POISON_LOAD;
 }
 
 static MemTxResult poison_read(void *opaque, hwaddr offset, uint64_t *data,
@@ -112,12 +139,15 @@ static MemTxResult poison_read(void *opaque, hwaddr offset, uint64_t *data,
     CPUState *cpu = poison_accessor(attrs);
     uint64_t bad = page->any & poison_mask(offset, offset + size - 1);
 
+    if (p->looking) {
+        return poison_pass_read(page, offset, data, size);
+    }
     /* An access across two lines is good if both are made so. */
     for (; bad; bad &= bad - 1) {
         unsigned granule = ctz64(bad);
         hwaddr from = MAX(offset, (hwaddr)granule * MMRIG_POISON_GRANULE);
         MmrigPoisonAccess access = {
-            .kind = poison_kind(cpu),
+            .kind = poison_kind(p, cpu, page->gpa + from),
             .gpa = page->gpa + from,
             .size = offset + size - from,
             .cpu = cpu,

@@ -78,8 +78,10 @@ struct MmrigPoison {
     GPtrArray *spaces;
     GPtrArray *unused;  /* pages whose regions may be laid anew */
     GPtrArray *leaving; /* taken away in the transaction that is open */
+    GPtrArray *batches; /* of PoisonBatch, the oldest first */
     unsigned depth;     /* of transactions */
     bool queued;        /* poison_apply() */
+    bool looking;       /* at the guest's page tables: nothing is consumed */
     QEMUBH *sweep;
     PoisonSource sources[MMRIG_POISON_SOURCES_MAX];
     bool backing;
@@ -123,6 +125,8 @@ void poison_tell_cleared(MmrigPoison *p, unsigned source,
 
 /* ---- poison-region.c ---------------------------------------------------- */
 
+/* Its pages may be laid anew. */
+void poison_batch_free(void *batch);
 /* A page of the map, good as yet, between begin and commit. */
 PoisonPage *poison_lay(MmrigPoison *p, hwaddr gpa, Error **errp);
 /* Makes the machine's memory as the map says, soon; a bottom half as well. */

@@ -147,19 +147,33 @@ PoisonPage *poison_lay(MmrigPoison *p, hwaddr gpa, Error **errp)
     return page;
 }
 
-static void poison_settled(CPUState *cpu, run_on_cpu_data data)
+void poison_batch_free(void *opaque)
 {
-    PoisonBatch *batch = data.host_ptr;
+    PoisonBatch *batch = opaque;
 
-    if (--batch->processors > 0) {
-        return;
-    }
     for (guint i = 0; i < batch->pages->len; i++) {
         g_ptr_array_add(batch->poison->unused,
                         g_ptr_array_index(batch->pages, i));
     }
     g_ptr_array_unref(batch->pages);
     g_free(batch);
+}
+
+/*
+ * A processor does its work in order. What waited longer than this batch, too,
+ * is remembered by no processor: a batch of a processor that was taken out of
+ * the machine meanwhile gets no answer of its own.
+ */
+static void poison_settled(CPUState *cpu, run_on_cpu_data data)
+{
+    PoisonBatch *batch = data.host_ptr;
+    MmrigPoison *p = batch->poison;
+    guint index;
+
+    if (--batch->processors == 0 &&
+        g_ptr_array_find(p->batches, batch, &index)) {
+        g_ptr_array_remove_range(p->batches, 0, index + 1);
+    }
 }
 
 static GPtrArray *poison_cpus(void)
@@ -190,6 +204,7 @@ static void poison_settle(MmrigPoison *p)
     batch->poison = p;
     batch->pages = g_steal_pointer(&p->leaving);
     batch->processors = cpus->len;
+    g_ptr_array_add(p->batches, batch);
     p->leaving = g_ptr_array_new();
     for (guint i = 0; i < cpus->len; i++) {
         async_run_on_cpu(g_ptr_array_index(cpus, i), poison_settled,
@@ -249,12 +264,30 @@ static void poison_apply_work(CPUState *cpu, run_on_cpu_data data)
     bql_unlock();
 }
 
+/*
+ * A machine that is being stopped is no longer called running while its
+ * processors still are (do_vm_stop() in QEMU's system/cpus.c).
+ */
+static bool poison_all_stopped(void)
+{
+    CPUState *cpu;
+
+    RCU_READ_LOCK_GUARD();
+    CPU_FOREACH(cpu)
+    {
+        if (!cpu->stopped) {
+            return false;
+        }
+    }
+    return true;
+}
+
 void poison_enforce(void *opaque)
 {
     MmrigPoison *p = opaque;
     CPUState *cpu = current_cpu ? current_cpu : first_cpu;
 
-    if (!runstate_is_running() || !cpu) {
+    if (!cpu || poison_all_stopped()) {
         poison_apply(p);
     } else if (!p->queued) {
         p->queued = true;

@@ -339,6 +339,7 @@ static void poison_instance_init(Object *object)
     p->spaces = g_ptr_array_new();
     p->unused = g_ptr_array_new();
     p->leaving = g_ptr_array_new();
+    p->batches = g_ptr_array_new_with_free_func(poison_batch_free);
     p->sweep = qemu_bh_new(poison_enforce, p);
 }
 

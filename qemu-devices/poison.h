@@ -55,7 +55,7 @@ typedef struct MmrigPoisonAccess {
     MmrigPoisonKind kind;
     hwaddr gpa;      /* the first bad byte of those that were to be read */
     unsigned size;   /* of the access, from there on */
-    CPUState *cpu;   /* NULL for a device */
+    CPUState *cpu;   /* NULL for a device; during the call only */
     uint64_t source; /* bit of each source that the granule is bad by */
 } MmrigPoisonAccess;
 

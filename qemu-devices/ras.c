@@ -40,9 +40,10 @@ struct MmrigRas {
     int source;
     bool reset_clears;
 
-    uint64_t injected; /* events; migrated */
-    MmrigPoisonAccess last;
-    bool any; /* last is of something */
+    uint64_t injected;      /* events; migrated */
+    MmrigPoisonAccess last; /* but for its processor, which may go */
+    int32_t last_cpu;       /* its index, -1: a device */
+    bool any;               /* last is of something */
 };
 
 static const char *const store_names[] = {
@@ -226,8 +227,7 @@ static char *ras_last(Object *object, Error **errp)
     }
     return g_strdup_printf("access=%s,gpa=0x%" HWADDR_PRIx ",size=%u,cpu=%d",
                            access_names[s->last.kind], s->last.gpa,
-                           s->last.size,
-                           s->last.cpu ? s->last.cpu->cpu_index : -1);
+                           s->last.size, s->last_cpu);
 }
 
 static void ras_consumed(void *opaque, const MmrigPoisonAccess *access)
@@ -235,6 +235,8 @@ static void ras_consumed(void *opaque, const MmrigPoisonAccess *access)
     MmrigRas *s = opaque;
 
     s->last = *access;
+    s->last.cpu = NULL;
+    s->last_cpu = access->cpu ? access->cpu->cpu_index : -1;
     s->any = true;
     ras_debug(s, "%s of poison at 0x%" HWADDR_PRIx, access_names[access->kind],
               access->gpa);
