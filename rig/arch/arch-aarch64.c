@@ -44,7 +44,10 @@ const MmrigArch mmrig_arch_aarch64 = {
     .qemu_package = QEMU_PACKAGE,
     .qemu_mend = ARCH_QEMU_MEND(QEMU_PACKAGE),
     .machine = "virt",
-    /* The default interrupt controller has no more than 8 CPUs. */
+    /*
+     * By default the interrupt controller's version depends on the number of CPUs (QEMU
+     * hw/arm/virt.c, finalize_gic_version): with this it is one, as tried.
+     */
     .machine_options = ",gic-version=max",
     .pci_root = "pcie.0",
     .cpu_tcg = "max",
