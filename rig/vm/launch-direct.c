@@ -29,31 +29,24 @@ struct MmrigLaunch {
 
 typedef struct {
     pid_t parent;
-    const int *given; /* descriptors to hand over, in order of their new numbers */
+    const int *given; /* descriptors to hand over, in order of their new numbers, all above */
     int count;
 } ChildSetup;
 
 /*
- * Between fork and exec: async-signal-safe calls only. First all descriptors are moved out of
- * the way of the numbers they are to get, so that none is overwritten before it was copied.
- * What else is open, such as a lock that the rig itself inherited, is not QEMU's affair; it
- * is only marked to be closed, since GLib's own pipe must live until exec.
+ * Between fork and exec: async-signal-safe calls only. What else is open, such as a lock that
+ * the rig itself inherited, is not QEMU's affair; it is only marked to be closed, since GLib's
+ * own pipe must live until exec.
  */
 static void launch_set_up_child(gpointer data)
 {
     const ChildSetup *setup = data;
-    int moved[GIVEN_MAX];
 
     mmrig_child_bind(setup->parent);
     /* A QEMU that aborts must not leave its guest's memory behind as a core file. */
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
-    for (int i = 0; i < setup->count; i++) {
-        moved[i] = fcntl(setup->given[i], F_DUPFD_CLOEXEC, MMRIG_FD_QMP + setup->count);
-        if (moved[i] < 0)
-            _exit(127);
-    }
     for (int i = 0; i < setup->count; i++)
-        if (dup2(moved[i], MMRIG_FD_QMP + i) < 0)
+        if (dup2(setup->given[i], MMRIG_FD_QMP + i) < 0)
             _exit(127);
     if (close_range((unsigned)(MMRIG_FD_QMP + setup->count), ~0U, CLOSE_RANGE_CLOEXEC) != 0)
         _exit(127);
@@ -188,6 +181,27 @@ static MmrigLaunch *launch_new(pid_t pid, MmrigLaunchEnded ended, gpointer data,
     return launch;
 }
 
+/*
+ * Copies the descriptors to where none is overwritten by another that gets its number in QEMU.
+ * It is done here and not by the child, which could not tell that there are too few.
+ */
+static gboolean launch_move(int *given, int count, GError **error)
+{
+    for (int i = 0; i < count; i++) {
+        int moved = fcntl(given[i], F_DUPFD_CLOEXEC, MMRIG_FD_QMP + count);
+        if (moved < 0) {
+            /* EINVAL: even the lowest of these numbers is beyond the limit. */
+            int cause = errno == EINVAL ? EMFILE : errno;
+            close_fds(given, i);
+            g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG,
+                        "cannot hand a machine its channels: %s", g_strerror(cause));
+            return FALSE;
+        }
+        given[i] = moved;
+    }
+    return TRUE;
+}
+
 static MmrigLaunch *direct_start(const MmrigPlan *plan, const GArray *backings,
                                  MmrigLaunchEnds *ends, MmrigLaunchEnded ended, gpointer data,
                                  GError **error)
@@ -205,7 +219,10 @@ static MmrigLaunch *direct_start(const MmrigPlan *plan, const GArray *backings,
         for (int i = 0; i < count; i++)
             given[i] =
                 i < CHANNELS ? theirs[i] : g_array_index(backings, int, (guint)(i - CHANNELS));
-        pid = launch_spawn(plan, given, count, theirs[CHANNELS], error);
+        if (launch_move(given, count, error)) {
+            pid = launch_spawn(plan, given, count, theirs[CHANNELS], error);
+            close_fds(given, count);
+        }
     }
     close_fds(theirs, CHANNELS + 1);
     MmrigLaunch *launch = pid != 0 ? launch_new(pid, ended, data, error) : NULL;

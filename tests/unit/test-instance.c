@@ -371,12 +371,17 @@ static gboolean starts_with(rlim_t files)
     g_assert_no_errno(getrlimit(RLIMIT_NOFILE, &before));
     less = (struct rlimit){files, before.rlim_max};
     g_assert_no_errno(setrlimit(RLIMIT_NOFILE, &less));
-    MmrigInstance *instance = mmrig_instance_start(&options, &calls, NULL, &error);
+    static const MmrigInstanceCalls none_wanted;
+    static const gboolean never;
+    MmrigInstance *instance = mmrig_instance_start(&options, &none_wanted, NULL, &error);
     g_assert_no_errno(setrlimit(RLIMIT_NOFILE, &before));
     if (!instance) {
         g_assert_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG);
         return FALSE;
     }
+    /* It was, and not a process that had too few to become it. */
+    g_assert_false(mmrig_instance_wait(instance, &never, &error));
+    g_assert_cmpstr(error->message, ==, "QEMU ended with status 5");
     mmrig_instance_free(instance);
     return TRUE;
 }
@@ -385,7 +390,7 @@ static void test_no_descriptors(void)
 {
     rlim_t files = 4;
 
-    g_file_set_contents(script_file, "wait", -1, NULL);
+    g_file_set_contents(script_file, "exit 5", -1, NULL);
     while (!starts_with(files))
         g_assert_cmpuint(++files, <, 200);
     g_assert_cmpuint(files, >, 10);
