@@ -158,6 +158,16 @@ static void play_show(void)
         fprintf(stderr, "core %lu\n", (unsigned long)core.rlim_cur);
 }
 
+/* Whether there was no such file; then there is one. */
+static bool play_first(const char *path)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
 static void play_step(char *step, FILE *qmp, FakeAnswer answer)
 {
     char *rest = step;
@@ -193,6 +203,13 @@ static void play_step(char *step, FILE *qmp, FakeAnswer answer)
     } else if (strcmp(verb, "there") == 0) {
         if (access(rest, F_OK) != 0)
             play_fail("there is no such file");
+    } else if (strcmp(verb, "once") == 0) {
+        if (play_first(play_word(&rest)))
+            play_step(rest, qmp, answer);
+    } else if (strcmp(verb, "die") == 0) {
+        play_write(play_fd("stderr"), rest, play_unescape(rest));
+        signal(SIGABRT, SIG_DFL);
+        raise(SIGABRT);
     } else if (strcmp(verb, "exit") == 0) {
         exit(atoi(rest));
     } else if (strcmp(verb, "kill") == 0) {

@@ -14,7 +14,9 @@
  *   pause MS       does nothing for so long
  *   touch FILE     makes the file
  *   there FILE     fails if there is no such file
+ *   once FILE STEP   makes the file and does the step, unless there was such a file
  *   exit STATUS, kill SIGNAL
+ *   die TEXT       prints it to standard error and aborts
  *   serve          answers QMP until its end, and ends
  *   wait           until it is killed
  */

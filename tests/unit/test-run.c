@@ -6,48 +6,8 @@
 
 #include "base/error.h"
 #include "base/store.h"
-#include "run/run.h"
+#include "run-fake.h"
 #include "vm/backing.h"
-
-#define SCENARIO                                                                               \
-    "[scenario]\nsummary = s\narea = a\ntimeout = 30\n[test]\ntest = t\n"                      \
-    "[machine]\ncpus = 1\nmemory = 512M\n"
-
-#define UP                                                                                     \
-    "command qmp_capabilities\n"                                                               \
-    "say control ready 1 0123456789abcdef0123456789abcdef 6.12.0\\n\n"                         \
-    "hear run\n"
-#define KTAP   "KTAP version 1\\n1..1\\nok 1 a\\n" /* 27 bytes */
-#define RESULT "say ktap " KTAP "\n"
-#define DONE   "say control done 1 exit 0 27\\n\n"
-#define OFF(reason)                                                                            \
-    "event {\"event\": \"SHUTDOWN\", \"data\": {\"guest\": true, \"reason\": \"" reason        \
-    "\"}}\nexit 0"
-
-/* --- a run of a scenario on that machine --- */
-
-/* The environment is set once only, as GLib's threads may read it. */
-static char *script_file;
-
-static MmrigResult *run_it(const char *text, const char *script, const MmrigRunOptions *like,
-                           GCancellable *cancellable, GError **error)
-{
-    g_autoptr(GError) wrong = NULL;
-    g_autoptr(MmrigScenario) scenario =
-        mmrig_scenario_parse(text, strlen(text), "fake", "fake.ini", NULL, &wrong);
-    static const MmrigBootInputs one = {
-        .qemu = MMRIG_TEST_FAKE_QEMU, .kernel = "/kernel", .initrd = "/initrd"};
-    const MmrigBootInputs inputs[] = {one, one, one};
-    MmrigRunOptions options = *like;
-
-    g_assert_no_error(wrong);
-    options.scenario = scenario;
-    options.inputs = inputs;
-    options.repeat = 1;
-    g_file_set_contents(script_file, script, -1, &wrong);
-    g_assert_no_error(wrong);
-    return mmrig_run(&options, cancellable, error);
-}
 
 static MmrigResult *result_of(const char *script)
 {
@@ -58,21 +18,13 @@ static MmrigResult *result_of(const char *script)
     return result;
 }
 
-static void check(const MmrigResult *result, MmrigVerdict verdict, MmrigCause cause,
-                  const char *message)
-{
-    g_assert_cmpstr(result->message, ==, message);
-    g_assert_cmpstr(mmrig_verdict_name(result->verdict), ==, mmrig_verdict_name(verdict));
-    g_assert_cmpstr(mmrig_cause_name(result->cause), ==, mmrig_cause_name(cause));
-}
-
 /* --- verdicts --- */
 
 static void test_pass(void)
 {
     g_autoptr(MmrigResult) result = result_of(UP RESULT DONE "wait");
 
-    check(result, MMRIG_PASS, MMRIG_CAUSE_NONE, NULL);
+    run_fake_check(result, MMRIG_PASS, MMRIG_CAUSE_NONE, NULL);
     g_assert_cmpuint(result->ktaps->len, ==, 1);
     g_assert_cmpstr(result->boot_id, ==, "0123456789abcdef0123456789abcdef");
     g_assert_cmpint(result->boot_us, >=, 0);
@@ -84,7 +36,7 @@ static void test_output_after_done(void)
 {
     g_autoptr(MmrigResult) result = result_of(UP DONE RESULT "wait");
 
-    check(result, MMRIG_PASS, MMRIG_CAUSE_NONE, NULL);
+    run_fake_check(result, MMRIG_PASS, MMRIG_CAUSE_NONE, NULL);
 }
 
 static void test_ends(void)
@@ -116,7 +68,7 @@ static void test_ends(void)
 
     for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_autoptr(MmrigResult) result = result_of(cases[i].script);
-        check(result, cases[i].verdict, cases[i].cause, cases[i].message);
+        run_fake_check(result, cases[i].verdict, cases[i].cause, cases[i].message);
     }
 }
 
@@ -127,8 +79,9 @@ static void test_silent_kernel(void)
         run_it(SCENARIO, "serve", &(MmrigRunOptions){.boot_timeout = 1}, NULL, &error);
 
     g_assert_no_error(error);
-    check(result, MMRIG_FAIL, MMRIG_CAUSE_TIME_LIMIT,
-          "the guest was not ready within 1 s, and the kernel said nothing on its console");
+    run_fake_check(
+        result, MMRIG_FAIL, MMRIG_CAUSE_TIME_LIMIT,
+        "the guest was not ready within 1 s, and the kernel said nothing on its console");
 }
 
 /* It asks and asks, and reads no answer: that is its own fault, not the rig's. */
@@ -137,8 +90,8 @@ static void test_guest_never_reads(void)
     g_autoptr(MmrigResult) result =
         result_of(UP "flood control 4000000 request 1 no-such-verb\\n\nwait");
 
-    check(result, MMRIG_FAIL, MMRIG_CAUSE_CHANNEL_LOST,
-          "the guest has stopped reading the control port");
+    run_fake_check(result, MMRIG_FAIL, MMRIG_CAUSE_CHANNEL_LOST,
+                   "the guest has stopped reading the control port");
 }
 
 static void test_log_cannot_be_written(void)
@@ -153,7 +106,7 @@ static void test_log_cannot_be_written(void)
         run_it(SCENARIO, UP "say console hello\\n\n" RESULT DONE "wait",
                &(MmrigRunOptions){.folder = folder}, NULL, &error);
     g_assert_no_error(error);
-    check(result, MMRIG_BROKEN, MMRIG_CAUSE_RIG, message);
+    run_fake_check(result, MMRIG_BROKEN, MMRIG_CAUSE_RIG, message);
     mmrig_remove_tree(folder, &error);
     g_assert_no_error(error);
 }
@@ -187,7 +140,7 @@ static void test_stderr_is_bounded(void)
                &(MmrigRunOptions){.folder = folder}, NULL, &error);
 
     g_assert_no_error(error);
-    check(result, MMRIG_PASS, MMRIG_CAUSE_NONE, NULL);
+    run_fake_check(result, MMRIG_PASS, MMRIG_CAUSE_NONE, NULL);
     g_file_get_contents(path, &log, &size, &error);
     g_assert_no_error(error);
     g_assert_cmpuint(size, <, 1024 * 1024 + 100);
@@ -287,169 +240,9 @@ static void test_two_boots(void)
         run_it(text, UP RESULT DONE "wait", &(MmrigRunOptions){0}, NULL, &error);
 
     g_assert_no_error(error);
-    check(first, MMRIG_FAIL, MMRIG_CAUSE_CHANNEL_LOST,
-          "the agent said that a test was done which it was not asked to run");
+    run_fake_check(first, MMRIG_FAIL, MMRIG_CAUSE_CHANNEL_LOST,
+                   "the agent said that a test was done which it was not asked to run");
     g_assert_cmpuint(first->ktaps->len, ==, 2);
-}
-
-/* --- several machines --- */
-
-#define PAIR                                                                                   \
-    "[scenario]\nsummary = s\narea = a\ntimeout = 30\n[test]\ntest = t\nrequests = meet\n"     \
-    "[machine a]\n[machine b]\n"
-#define READY                                                                                  \
-    "command qmp_capabilities\n"                                                               \
-    "say control ready 1 0123456789abcdef0123456789abcdef 6.12.0\\n\n"
-#define MEET(text) "say control request 1 meet name=x value=" text "\\n\n"
-
-/* As run_it(), of the machines a and b. */
-static MmrigResult *run_pair(const char *text, const char *a, const char *b,
-                             const MmrigRunOptions *like)
-{
-    const char *const scripts[] = {a, b};
-    g_autoptr(GError) error = NULL;
-    g_autofree char *of_a = g_strconcat(script_file, ".a", NULL);
-    g_autofree char *of_b = g_strconcat(script_file, ".b", NULL);
-    const char *const names[] = {of_a, of_b};
-
-    for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
-        g_file_set_contents(names[i], scripts[i], -1, &error);
-        g_assert_no_error(error);
-    }
-    MmrigResult *result = run_it(text, "exit 9", like, NULL, &error);
-    g_assert_no_error(error);
-    for (gsize i = 0; i < G_N_ELEMENTS(names); i++)
-        g_assert_no_errno(g_unlink(names[i]));
-    return result;
-}
-
-/* Each is told what the other one says, and nothing of itself. */
-static void test_pair_meets(void)
-{
-    g_autoptr(MmrigResult) result = run_pair(
-        PAIR, UP MEET("1") "hear reply 1 ok b=2\n" RESULT DONE "wait",
-        UP MEET("2") "hear reply 1 ok a=1\n" RESULT DONE "wait", &(MmrigRunOptions){0});
-
-    check(result, MMRIG_PASS, MMRIG_CAUSE_NONE, NULL);
-    g_assert_cmpuint(result->ktaps->len, ==, 2);
-    for (guint i = 0; i < 2; i++)
-        g_assert_cmpstr(((const MmrigBootKtap *)g_ptr_array_index(result->ktaps, i))->machine,
-                        ==, i == 0 ? "a" : "b");
-}
-
-/* The first is not told to run before the second is ready: it would hear nothing else. */
-static void test_pair_begins_together(void)
-{
-    g_autofree char *flag = g_strconcat(script_file, ".flag", NULL);
-    g_autofree char *late =
-        g_strdup_printf("pause 300\ntouch %s\n" UP RESULT DONE "wait", flag);
-    g_autofree char *early = g_strdup_printf(UP "there %s\n" RESULT DONE "wait", flag);
-    g_autoptr(MmrigResult) result = run_pair(PAIR, early, late, &(MmrigRunOptions){0});
-
-    check(result, MMRIG_PASS, MMRIG_CAUSE_NONE, NULL);
-    g_assert_no_errno(g_unlink(flag));
-}
-
-/* One has ended its test: the other one's request is refused, and its time goes on. */
-static void test_pair_one_leaves(void)
-{
-    g_autoptr(MmrigResult) result = run_pair(
-        PAIR,
-        UP MEET("1") "hear reply 1 error machine%20b%20has%20ended%20its%20test\n" RESULT DONE
-                     "wait",
-        UP RESULT DONE "wait", &(MmrigRunOptions){0});
-
-    check(result, MMRIG_PASS, MMRIG_CAUSE_NONE, NULL);
-}
-
-static void test_pair_ends(void)
-{
-#define NOT_OK                                                                                 \
-    "say ktap KTAP version 1\\n1..1\\nnot ok 1 a\\n\n"                                         \
-    "say control done 1 exit 1 31\\n\n"
-#define SKIPS                                                                                  \
-    "say ktap KTAP version 1\\n1..1\\nok 1 a # SKIP no a\\n\n"                                 \
-    "say control done 1 exit 4 39\\n\n"
-#define PANIC "say console Kernel panic - not syncing: x\\n\n" OFF("guest-reset")
-    static const struct {
-        const char *a, *b;
-        MmrigVerdict verdict;
-        MmrigCause cause;
-        const char *message;
-    } cases[] = {
-        {UP RESULT DONE "wait", UP NOT_OK "wait", MMRIG_FAIL, MMRIG_CAUSE_ASSERTION,
-         "machine b: 1 failed: a"},
-        /* The one that panicked ends the other, which is not to blame. */
-        {UP "wait", UP PANIC, MMRIG_FAIL, MMRIG_CAUSE_PANIC,
-         "machine b: the guest panicked: x"},
-        {UP "wait", UP "exit 1", MMRIG_FAIL, MMRIG_CAUSE_QEMU_DIED,
-         "machine b: QEMU ended with status 1"},
-        /* One never was ready. */
-        {READY "wait", "exit 1", MMRIG_FAIL, MMRIG_CAUSE_QEMU_DIED,
-         "machine b: QEMU ended with status 1"},
-        {UP SKIPS "wait", UP RESULT DONE "wait", MMRIG_SKIP, MMRIG_CAUSE_TEST_SKIP,
-         "machine a: no a"},
-        /* A skip hides no failure. */
-        {UP SKIPS "wait", UP NOT_OK "wait", MMRIG_FAIL, MMRIG_CAUSE_ASSERTION,
-         "machine b: 1 failed: a"},
-        {UP NOT_OK "wait", UP "say control fail no%20module\\n\nwait", MMRIG_BROKEN,
-         MMRIG_CAUSE_RIG, "machine b: the agent could not go on: no module"},
-    };
-
-    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
-        g_autoptr(MmrigResult) result =
-            run_pair(PAIR, cases[i].a, cases[i].b, &(MmrigRunOptions){0});
-        check(result, cases[i].verdict, cases[i].cause, cases[i].message);
-    }
-}
-
-/* A machine that is to panic, and does, leaves the other one to its test. */
-static void test_pair_one_is_to_panic(void)
-{
-    static const char text[] = PAIR "[test b]\nexpect = panic\npanic = ^x$\n";
-    g_autoptr(MmrigResult) result =
-        run_pair(text, UP "pause 300\n" RESULT DONE "wait", UP PANIC, &(MmrigRunOptions){0});
-
-    check(result, MMRIG_PASS, MMRIG_CAUSE_NONE, "machine b: panicked as expected: x");
-    g_autoptr(MmrigResult) worse =
-        run_pair(text, UP "pause 300\n" NOT_OK "wait", UP PANIC, &(MmrigRunOptions){0});
-    check(worse, MMRIG_FAIL, MMRIG_CAUSE_ASSERTION, "machine a: 1 failed: a");
-    g_autoptr(MmrigResult) none =
-        run_pair(text, UP RESULT DONE "wait", UP RESULT DONE "wait", &(MmrigRunOptions){0});
-    check(none, MMRIG_FAIL, MMRIG_CAUSE_NO_PANIC,
-          "machine b: no panic came: the guest survived");
-}
-
-static void test_pair_is_linked(void)
-{
-    static const char text[] = PAIR "[link l]\nmachines = a b\n";
-    g_autoptr(MmrigResult) result =
-        run_pair(text, UP "say link from a\nfind from b\n" RESULT DONE "wait",
-                 UP "say link from b\nfind from a\n" RESULT DONE "wait", &(MmrigRunOptions){0});
-
-    check(result, MMRIG_PASS, MMRIG_CAUSE_NONE, NULL);
-}
-
-/* The files of each are in a folder of its name. */
-static void test_pair_has_folders(void)
-{
-    g_autofree char *folder = g_dir_make_tmp("mmrig-test-XXXXXX", NULL);
-    g_autoptr(GError) error = NULL;
-    g_autoptr(MmrigResult) result = run_pair(
-        PAIR, UP "say console of a\\n\n" RESULT DONE "wait",
-        UP "say console of b\\n\n" RESULT DONE "wait", &(MmrigRunOptions){.folder = folder});
-
-    check(result, MMRIG_PASS, MMRIG_CAUSE_NONE, NULL);
-    for (const char *const *name = (const char *const[]){"a", "b", NULL}; *name; name++) {
-        g_autofree char *path = g_build_filename(folder, *name, "console.log", NULL);
-        g_autofree char *wanted = g_strdup_printf("of %s\n", *name);
-        g_autofree char *text = NULL;
-        g_file_get_contents(path, &text, NULL, &error);
-        g_assert_no_error(error);
-        g_assert_cmpstr(text, ==, wanted);
-    }
-    mmrig_remove_tree(folder, &error);
-    g_assert_no_error(error);
 }
 
 /* --- machines that are kept --- */
@@ -474,7 +267,7 @@ static void test_kept_machine_puts_out(void)
 
     g_assert_no_error(error);
     g_assert_true(kept == result);
-    check(result, MMRIG_PASS, MMRIG_CAUSE_NONE, NULL);
+    run_fake_check(result, MMRIG_PASS, MMRIG_CAUSE_NONE, NULL);
     g_assert_cmpuint(result->ktaps->len, ==, 1);
 }
 
@@ -507,12 +300,7 @@ static void test_cancelled(void)
 
 int main(int argc, char **argv)
 {
-    g_autofree char *folder = g_dir_make_tmp("mmrig-test-XXXXXX", NULL);
-    g_autoptr(GError) error = NULL;
-
     g_test_init(&argc, &argv, NULL);
-    script_file = g_build_filename(folder, "script", NULL);
-    g_setenv("MMRIG_FAKE_QEMU_SCRIPT", script_file, TRUE);
     g_test_add_func("/run/pass", test_pass);
     g_test_add_func("/run/output-after-done", test_output_after_done);
     g_test_add_func("/run/ends", test_ends);
@@ -524,18 +312,7 @@ int main(int argc, char **argv)
     g_test_add_func("/run/numbers-are-bounded", test_numbers_are_bounded);
     g_test_add_func("/run/fork-is-refused", test_fork_is_refused);
     g_test_add_func("/run/two-boots", test_two_boots);
-    g_test_add_func("/run/pair/meets", test_pair_meets);
-    g_test_add_func("/run/pair/begins-together", test_pair_begins_together);
-    g_test_add_func("/run/pair/one-leaves", test_pair_one_leaves);
-    g_test_add_func("/run/pair/ends", test_pair_ends);
-    g_test_add_func("/run/pair/one-is-to-panic", test_pair_one_is_to_panic);
-    g_test_add_func("/run/pair/is-linked", test_pair_is_linked);
-    g_test_add_func("/run/pair/has-folders", test_pair_has_folders);
     g_test_add_func("/run/kept-machine-puts-out", test_kept_machine_puts_out);
     g_test_add_func("/run/cancelled", test_cancelled);
-    int status = g_test_run();
-    mmrig_remove_tree(folder, &error);
-    g_assert_no_error(error);
-    g_free(script_file);
-    return status;
+    return run_fake_tests();
 }
