@@ -8,6 +8,7 @@
 
 /* What was seen of one boot of one machine. Borrowed; NULL where it did not happen. */
 typedef struct {
+    gboolean ready;   /* the agent was */
     gboolean started; /* the test was asked to run */
     gboolean done;    /* the agent said that the test ended: how, and with what number */
     MmrigDoneHow how;
@@ -25,6 +26,7 @@ typedef struct {
     const char *guest_end;      /* the guest ended it in good order: "powered off", "reset" */
     gboolean silent;            /* the console never had a byte */
     gboolean stopped; /* the rig ended the machine because another one of the run had ended */
+    gboolean early;   /* it was gone by itself while tests of other machines went on */
 } MmrigEvidence;
 
 /* Settles result if the boot decides it; leaves it open if all is well so far. */

@@ -96,6 +96,20 @@ static void judge_done(const MmrigEvidence *evidence, MmrigResult *result)
     judge_exit(evidence, result);
 }
 
+/* Its test was done, and well; but the others' tests may still need the machine. */
+static void judge_early(const MmrigEvidence *evidence, MmrigResult *result)
+{
+    if (evidence->guest_end)
+        mmrig_result_settle(result, MMRIG_FAIL, MMRIG_CAUSE_CHANNEL_LOST,
+                            "the guest %s when its test was done, but not those of the other "
+                            "machines",
+                            evidence->guest_end);
+    else
+        mmrig_result_settle(result, MMRIG_FAIL, MMRIG_CAUSE_QEMU_DIED,
+                            "when its test was done, but not those of the other machines, %s",
+                            evidence->obituary);
+}
+
 void mmrig_judge(const MmrigTest *test, const MmrigEvidence *evidence, MmrigResult *result)
 {
     gboolean wants_panic = test->expect == MMRIG_EXPECT_PANIC && evidence->started;
@@ -121,10 +135,13 @@ void mmrig_judge(const MmrigTest *test, const MmrigEvidence *evidence, MmrigResu
                             "no panic came: the guest survived");
     } else if (evidence->done) {
         judge_done(evidence, result);
+        if (evidence->early)
+            judge_early(evidence, result);
     } else if (evidence->guest_end) {
         mmrig_result_settle(result, MMRIG_FAIL, MMRIG_CAUSE_CHANNEL_LOST, "the guest %s %s, %s",
                             evidence->guest_end,
                             evidence->started ? "before the test was done"
+                            : evidence->ready ? "before the tests began"
                                               : "before its agent was ready",
                             evidence->silent ? "and the kernel said nothing on its console"
                                              : "with no panic on its console");

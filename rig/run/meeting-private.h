@@ -27,5 +27,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(MmrigMeeting, mmrig_meeting_free)
 void mmrig_meeting_ask(MmrigMeeting *meeting, guint machine, guint64 request, const char *point,
                        const char *value);
 
+/* Whether the machine's test waits for a meeting. */
+gboolean mmrig_meeting_waits(const MmrigMeeting *meeting, guint machine);
+
 /* The machine's test has ended: whoever waits for it is refused, now and later. */
 void mmrig_meeting_leave(MmrigMeeting *meeting, guint machine);

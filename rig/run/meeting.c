@@ -160,6 +160,11 @@ void mmrig_meeting_ask(MmrigMeeting *meeting, guint machine, guint64 request, co
         meeting_dismiss(meeting, problem);
 }
 
+gboolean mmrig_meeting_waits(const MmrigMeeting *meeting, guint machine)
+{
+    return ((const Member *)g_ptr_array_index(meeting->members, machine))->point != NULL;
+}
+
 void mmrig_meeting_leave(MmrigMeeting *meeting, guint machine)
 {
     Member *member = g_ptr_array_index(meeting->members, machine);

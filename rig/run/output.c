@@ -169,7 +169,8 @@ static void print_failed_tests(const MmrigResult *result)
             const MmrigKtapTest *test = g_ptr_array_index(tests, i);
             if (test->outcome != MMRIG_KTAP_NOT_OK || test->group)
                 continue;
-            mmrig_print("        not ok %s\n", test->name);
+            mmrig_print("        not ok %s%s%s\n", said->machine ? said->machine : "",
+                        said->machine ? "/" : "", test->name);
             if (test->diagnostics)
                 print_indented(test->diagnostics);
         }

@@ -12,6 +12,7 @@ const MmrigResult *mmrig_run_judge_machine(MmrigRunMachine *machine)
 
     if (machine->alone)
         return machine->alone;
+    evidence->ready = machine->ready;
     evidence->panic = seen->panic;
     evidence->agent_failure = seen->agent_failure;
     evidence->protocol_error = seen->protocol_error;
@@ -49,21 +50,33 @@ static guint judge_weight(MmrigRunMachine *machine)
 }
 
 /*
- * The machine whose verdict becomes the run's. A failure counts more than a skip. If several
- * failed, it is the one that ended by itself, not one that the rig ended because of it.
+ * Whether a's verdict becomes the run's rather than b's. A failure counts more than a skip. If
+ * several failed, it is the one that ended by itself, not one that the rig ended because of it;
+ * then one that did not wait for another machine when its time was over; and then the first,
+ * which may be why others failed.
  */
+static gboolean judge_outweighs(MmrigRunMachine *a, MmrigRunMachine *b)
+{
+    guint weight_a = judge_weight(a), weight_b = judge_weight(b);
+
+    if (weight_a != weight_b)
+        return weight_a > weight_b;
+    if (a->evidence.stopped != b->evidence.stopped)
+        return b->evidence.stopped;
+    if (a->waited != b->waited)
+        return b->waited;
+    return a->over < b->over;
+}
+
+/* The machine whose verdict becomes the run's. */
 static MmrigRunMachine *judge_decisive(const MmrigRun *run)
 {
     MmrigRunMachine *decisive = NULL;
-    guint most = 0;
 
     for (guint i = 0; i < run->machines->len; i++) {
         MmrigRunMachine *machine = g_ptr_array_index(run->machines, i);
-        guint weight = 2 * judge_weight(machine) + !machine->evidence.stopped;
-        if (!decisive || weight > most) {
+        if (!decisive || judge_outweighs(machine, decisive))
             decisive = machine;
-            most = weight;
-        }
     }
     return decisive;
 }

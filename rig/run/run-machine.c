@@ -21,6 +21,9 @@ void mmrig_run_machine_end_boot(MmrigRunMachine *machine)
     machine->output_bytes = 0;
     machine->ready = FALSE;
     machine->ended = FALSE;
+    machine->timed = FALSE;
+    machine->waited = FALSE;
+    machine->over = 0;
     machine->generation++;
 }
 

@@ -121,23 +121,33 @@ static void on_request(MmrigRunMachine *machine, const MmrigGuestMessage *messag
                                mmrig_instance_over(instance), on_action_done, request);
 }
 
-static void add_metric(MmrigRun *run, const MmrigGuestMessage *message)
+/* Machines may measure the same: as with their cases, the name of each is before it. */
+static char *run_message_name(const MmrigRunMachine *machine, const char *name)
 {
+    return machine->name ? g_strdup_printf("%s/%s", machine->name, name) : g_strdup(name);
+}
+
+static void add_metric(const MmrigRunMachine *machine, const MmrigGuestMessage *message)
+{
+    MmrigRun *run = machine->run;
+
     if (run->result->metrics->len >= METRICS_MAX)
         return;
     MmrigMetric *metric = g_new0(MmrigMetric, 1);
-    metric->name = g_strdup(message->metric.name);
+    metric->name = run_message_name(machine, message->metric.name);
     metric->value = message->metric.value;
     metric->unit = g_strdup(message->metric.unit);
     g_ptr_array_add(run->result->metrics, metric);
 }
 
-static void add_point(MmrigRun *run, const MmrigGuestMessage *message)
+static void add_point(const MmrigRunMachine *machine, const MmrigGuestMessage *message)
 {
+    MmrigRun *run = machine->run;
+
     if (run->result->points->len >= POINTS_MAX)
         return;
     MmrigPoint *point = g_new0(MmrigPoint, 1);
-    point->series = g_strdup(message->point.series);
+    point->series = run_message_name(machine, message->point.series);
     point->x = message->point.x;
     point->x_unit = g_strdup(message->point.x_unit);
     point->y = message->point.y;
@@ -172,7 +182,7 @@ static void on_done(MmrigRunMachine *machine, const MmrigGuestMessage *message)
 {
     MmrigEvidence *evidence = &machine->evidence;
 
-    if (!evidence->started || message->number != machine->run->boot + 1) {
+    if (!evidence->started || evidence->done || message->number != machine->run->boot + 1) {
         mmrig_instance_blame_guest(
             machine->instance,
             "the agent said that a test was done which it was not asked to run");
@@ -182,8 +192,7 @@ static void on_done(MmrigRunMachine *machine, const MmrigGuestMessage *message)
     evidence->how = message->done.how;
     evidence->number = message->done.number;
     machine->output_bytes = message->done.output_bytes;
-    if (machine->run->meeting)
-        mmrig_meeting_leave(machine->run->meeting, machine->number);
+    mmrig_run_test_over(machine);
     mmrig_run_end_if_whole(machine->run);
 }
 
@@ -210,10 +219,10 @@ void mmrig_run_on_message(MmrigInstance *instance, const MmrigGuestMessage *mess
         on_request(machine, message);
         break;
     case MMRIG_GUEST_METRIC:
-        add_metric(run, message);
+        add_metric(machine, message);
         break;
     case MMRIG_GUEST_POINT:
-        add_point(run, message);
+        add_point(machine, message);
         break;
     case MMRIG_GUEST_KERNEL:
         mmrig_run_record(machine, &evidence->oops, "%s", message->kernel.text);

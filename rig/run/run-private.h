@@ -32,6 +32,9 @@ typedef struct {
     guint requests;       /* under way */
     guint64 output_bytes; /* what "done" said */
     gboolean ready, ended;
+    gboolean timed;   /* its test's time limit runs */
+    gboolean waited;  /* for another machine, when its test was over */
+    guint over;       /* which one's test was over first, second, ...; 0: not yet */
     guint generation; /* grows with each boot, so that a late callback knows its own */
     MmrigEvidence evidence;
     MmrigResult *alone; /* the verdict on this machine, once it is made */
@@ -52,6 +55,7 @@ struct MmrigRun {
 
     /* Of this boot. */
     MmrigMeeting *meeting; /* where the tests of several machines wait, or NULL */
+    guint over;            /* how many machines' tests are */
     MmrigKeeper *keeper;   /* once the test is over, and the machine is kept */
     gboolean kept;         /* and judged */
 };
@@ -59,6 +63,8 @@ struct MmrigRun {
 /* Remembers the first text of its kind, which lives as long as the boot. */
 void mmrig_run_record(MmrigRunMachine *machine, const char **field, const char *format, ...)
     G_GNUC_PRINTF(3, 4);
+/* The machine's test is over, by its end or the machine's: nobody meets it any more. */
+void mmrig_run_test_over(MmrigRunMachine *machine);
 /* A test counts as done once every byte that "done" announces has come. */
 void mmrig_run_end_if_whole(MmrigRun *run);
 

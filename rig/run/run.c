@@ -26,6 +26,7 @@ static void free_boot(MmrigRun *run)
     g_clear_pointer(&run->meeting, mmrig_meeting_free);
     for (guint i = 0; i < run->machines->len; i++)
         mmrig_run_machine_end_boot(run_machine(run, i));
+    run->over = 0;
     run->kept = FALSE;
 }
 
@@ -122,15 +123,37 @@ static gboolean is_complete(MmrigRunMachine *machine)
            mmrig_instance_output_total(machine->instance) >= machine->output_bytes;
 }
 
+void mmrig_run_test_over(MmrigRunMachine *machine)
+{
+    MmrigRun *run = machine->run;
+
+    if (machine->over)
+        return;
+    machine->over = ++run->over;
+    if (!run->meeting)
+        return;
+    machine->waited = mmrig_meeting_waits(run->meeting, machine->number);
+    mmrig_meeting_leave(run->meeting, machine->number);
+}
+
 void mmrig_run_end_if_whole(MmrigRun *run)
 {
+    gboolean whole = TRUE;
+
     if (run->kept)
         return;
     for (guint i = 0; i < run->machines->len; i++) {
         MmrigRunMachine *machine = run_machine(run, i);
-        if (!is_complete(machine))
-            return;
+        if (!is_complete(machine)) {
+            whole = FALSE;
+        } else if (machine->timed) {
+            /* Only the time of the others goes on. */
+            machine->timed = FALSE;
+            mmrig_instance_limit(machine->instance, 0, "none");
+        }
     }
+    if (!whole)
+        return;
     if (run->options.keep && run->boot + 1 == run->boots &&
         !mmrig_instance_is_ending(run_machine(run, 0)->instance))
         keep_machine(run);
@@ -187,6 +210,7 @@ static void begin_test(MmrigRunMachine *machine)
     if (mmrig_instance_is_ending(machine->instance))
         return;
     machine->evidence.started = TRUE;
+    machine->timed = TRUE;
     mmrig_instance_limit(machine->instance, limit + MMRIG_GRACE,
                          "the test did not end within %u s and the guest did not end it either",
                          limit);
@@ -296,7 +320,7 @@ static void start_next_boot(MmrigRun *run)
 }
 
 /*
- * QEMU died of a race of its own before the guest was up, so that nothing was tested. The boot
+ * QEMU died of a race of its own before the tests began, so that nothing was tested. The boot
  * is started again, once, and a line says so. If QEMU dies of it a second time, that is a
  * verdict.
  */
@@ -311,7 +335,7 @@ static gboolean should_boot_again(MmrigRun *run)
     for (guint i = 0; i < run->machines->len; i++) {
         const MmrigRunMachine *machine = run_machine(run, i);
         const MmrigInstanceEvidence *seen = mmrig_instance_evidence(machine->instance);
-        if (machine->template || seen->agent_ready)
+        if (machine->template || machine->evidence.started)
             return FALSE;
         race = race || seen->died_of_race;
     }
@@ -406,17 +430,16 @@ static void run_on_ended(MmrigInstance *instance G_GNUC_UNUSED, gpointer data)
     machine->ended = TRUE;
     for (guint i = 0; i < run->machines->len; i++)
         all = all && run_machine(run, i)->ended;
+    machine->evidence.early = !all && !machine->evidence.stopped;
+    mmrig_run_test_over(machine);
     if (all) {
         run_boot_ended(run);
         return;
     }
-    if (!is_complete(machine)) {
+    if (is_complete(machine))
+        mmrig_run_end_if_whole(run);
+    else
         run_end_boot(run);
-        return;
-    }
-    if (run->meeting)
-        mmrig_meeting_leave(run->meeting, machine->number);
-    mmrig_run_end_if_whole(run);
 }
 
 static gboolean machine_start(MmrigRunMachine *machine, GError **error)
