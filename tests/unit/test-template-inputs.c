@@ -164,7 +164,7 @@ static void test_store_without_cache(Fixture *fixture, gconstpointer data G_GNUC
     if (store && !there)
         g_assert_no_errno(rmdir(own));
     if (!store)
-        g_test_skip("/dev/shm has no room");
+        g_test_skip("/dev/shm has no room for one more template");
 }
 
 int main(int argc, char **argv)
