@@ -16,7 +16,7 @@
 /* No wait status of waitpid(). */
 #define NOT_ENDED (-1)
 
-/* A test that does nothing would still be run; boot_us is taken at "ready". */
+/* The test is run as well, but boot_us is taken at "ready", before it. */
 static gboolean measure_subject(const MmrigScenario *scenario, const MmrigBootInputs *inputs,
                                 double *seconds, GError **error)
 {

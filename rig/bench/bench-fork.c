@@ -79,7 +79,7 @@ static gboolean bench_fork_run_in(const char *folder, gpointer data, GError **er
     return ran;
 }
 
-/* The results go to a folder that is gone afterwards, whatever ends this process. */
+/* The results go to a folder that is removed even if this process is killed. */
 static gboolean run_command(const MmrigSetup *setup, gboolean cold, double *seconds,
                             GError **error)
 {

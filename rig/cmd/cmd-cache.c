@@ -183,7 +183,8 @@ static void cache_list_table(const GPtrArray *templates, const GPtrArray *kernel
     cache_print_row("images", images->size, images->used, count, images->folder);
 }
 
-/* A part that cannot be read is told, and shown as an empty one. */
+/* If a part of the cache cannot be read, the error is printed and the part is shown as empty.
+ */
 static void cache_tell_unread(GError **cause, MmrigExit *status)
 {
     *status = mmrig_error_report(*cause);

@@ -142,7 +142,7 @@ static gboolean inject_find_user(const char *text, uid_t *user, GError **error)
     return FALSE;
 }
 
-/* Without a name, or with nothing to do: says which machines there are. */
+/* Sets the error for a command line without a name or an action; it lists the machines. */
 static void set_which(const InjectArguments *a, uid_t user, GError **error)
 {
     g_auto(GStrv) runs = mmrig_keeper_list(user);
@@ -228,7 +228,8 @@ MmrigExit mmrig_cmd_inject(int argc, char **argv)
     }
     g_autoptr(GPtrArray) words = make_request(&arguments);
     const char *const *request = (const char *const *)words->pdata;
-    /* The keeper looks again; here it is said even if there is no such machine. */
+    /* The keeper checks the request too; here a wrong one is refused even if no machine has
+     * that name. */
     if (!mmrig_inject_parse(request, &inject, &error))
         return mmrig_error_report(error);
     g_autoptr(JsonNode) answer = mmrig_keeper_ask(user, *arguments.words, request, &error);

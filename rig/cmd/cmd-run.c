@@ -172,7 +172,7 @@ static void say_kept(const MmrigResult *result, const char *name)
                result->message ? result->message : "", name, name);
 }
 
-/* The user does not want it any more, or nobody reads what it prints. */
+/* Called on an interruption, and when the reader of standard output is gone. */
 static void run_command_cancel(gpointer data)
 {
     g_cancellable_cancel(data);
@@ -266,7 +266,7 @@ static MmrigExit run_command_make_template(const MmrigSetup *setup, const GPtrAr
     if (!error)
         return MMRIG_EXIT_PASS;
     MmrigExit status = mmrig_error_report(error);
-    /* By this it is told apart (template-child.h). */
+    /* The parent process recognises the error by this status (template-child.h). */
     return g_error_matches(error, MMRIG_ERROR, MMRIG_ERROR_SILENT) ? MMRIG_EXIT_FAIL : status;
 }
 
@@ -315,7 +315,8 @@ MmrigExit mmrig_cmd_run(int argc, char **argv)
     if (!items)
         return mmrig_error_report(error);
     g_autoptr(GCancellable) cancellable = g_cancellable_new();
-    /* To the end of this function: a terminal that is closed sends SIGHUP more than once. */
+    /* It is held to the end of this function, as a terminal that closes sends SIGHUP more than
+     * once. */
     g_autoptr(MmrigInterrupt) interrupt G_GNUC_UNUSED =
         mmrig_interrupt_new(run_command_cancel, cancellable);
     g_autoptr(MmrigOutput) output =
@@ -335,7 +336,7 @@ MmrigExit mmrig_cmd_run(int argc, char **argv)
         .keep_name = arguments.name,
     };
     gboolean whole = run_all(&options, output, cancellable, &error);
-    /* What was found before an interruption is worth keeping. */
+    /* Results from before an interruption are saved too. */
     gboolean saved = mmrig_output_finish(output, whole ? &error : NULL);
     if (!whole || !saved)
         return mmrig_error_report(error);

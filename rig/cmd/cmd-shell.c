@@ -216,7 +216,7 @@ static void on_done(Shell *shell, const MmrigGuestMessage *message)
 {
     int number = (int)message->done.number;
 
-    /* Nor was there a time limit, whose number could be any. */
+    /* No time limit was set either, and the number that comes with one could be any. */
     if (!shell->started || shell->done || message->number != EXEC_NUMBER ||
         message->done.how == MMRIG_DONE_BY_TIMEOUT) {
         mmrig_instance_blame_guest(
@@ -267,7 +267,7 @@ static void shell_on_message(MmrigInstance *instance, const MmrigGuestMessage *m
     }
 }
 
-/* Whatever was announced and has not come by now will not come. */
+/* All channels were read to their ends, so output that is still missing will not come. */
 static void shell_on_ended(MmrigInstance *instance, gpointer data)
 {
     Shell *shell = data;
@@ -286,7 +286,7 @@ static void shell_on_ended(MmrigInstance *instance, gpointer data)
     }
 }
 
-/* From now on `mmrig inject` reaches the machine. That it cannot is no reason to end it. */
+/* From now on `mmrig inject` reaches the machine. The machine goes on if this fails. */
 static void shell_on_connected(MmrigInstance *instance, gpointer data)
 {
     g_autoptr(GError) error = NULL;
@@ -357,7 +357,7 @@ static int run_shell(const MmrigSetup *setup, const MmrigScenario *scenario,
                                    : NULL;
     close_guest(&shell);
     g_source_remove(resized);
-    /* What was cancelled tells so, while what it speaks of is still here. */
+    /* Cancelled requests call back now, while the data of their callbacks exists. */
     while (g_main_context_iteration(NULL, FALSE))
         ;
     g_main_loop_unref(shell.loop);

@@ -67,7 +67,8 @@ static MmrigExit main_run(int argc, char **argv)
 int main(int argc, char **argv)
 {
     mmrig_print_open();
-    /* What the rig makes is its own user's to use again, whatever the mask of its caller says.
+    /* The user can always read and write again what the rig makes, whatever the caller's umask
+     * is.
      */
     umask(umask(0) & ~(mode_t)S_IRWXU);
     /* Characters and messages; numbers and times are written in one way everywhere. */
@@ -76,7 +77,8 @@ int main(int argc, char **argv)
     /* A reader that goes away early (`mmrig list | head`) is an error to report, not a death.
      */
     signal(SIGPIPE, SIG_IGN);
-    /* Who ignores it has no children to ask how they ended, and that is inherited. */
+    /* A process that ignores SIGCHLD cannot wait for its children, and may have inherited that.
+     */
     signal(SIGCHLD, SIG_DFL);
     return (int)mmrig_print_end(main_run(argc, argv));
 }

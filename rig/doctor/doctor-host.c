@@ -68,7 +68,7 @@ static void gather_kvm(MmrigHost *host, const MmrigKernel *kernel)
     static const char *const none[] = {NULL};
     g_autofree char *image = NULL;
 
-    /* Without a device there is nothing to try, and no image to make. */
+    /* If there is no device, nothing is tried and no image is made. */
     if (host->kvm_tried && kernel && access(MMRIG_KVM_DEVICE, R_OK | W_OK) == 0) {
         g_autoptr(GError) error = NULL;
         image = mmrig_guest_image_ensure(kernel, none, none, none, &error);

@@ -44,7 +44,8 @@ int mmrig_doctor_userfaultfd(const char *device)
     return problem;
 }
 
-/* posix_fallocate() first: a file system that is full would kill who writes to a mapping. */
+/* posix_fallocate() comes first: on a full file system a write to the mapping ends in SIGBUS.
+ */
 static int probe_fill(int fd)
 {
     int problem = posix_fallocate(fd, 0, PROBE_SIZE);

@@ -61,7 +61,7 @@ const char *mmrig_nearest(const char *const *names, const char *name)
 
     for (; *names; names++) {
         guint far = ini_distance(*names, name);
-        /* More than a third of the letters wrong is another word, not a slip. */
+        /* If more than a third of the letters differ it is another word, not a misspelt one. */
         if (far < least && far <= MAX(strlen(*names), 3) / 3) {
             least = far;
             best = *names;

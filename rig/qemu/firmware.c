@@ -303,7 +303,7 @@ char *mmrig_firmware_named_misfit(const char *const *folders, const MmrigArch *a
         if (!path || !same_file(path, code))
             continue;
         reason = firmware_unfit(root, arch, &nearness);
-        /* One that is right for the machine says more than others that are not. */
+        /* The reason of a descriptor for this machine says more than those of others. */
         if (!reason)
             return NULL;
         if (!unfit)

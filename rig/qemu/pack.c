@@ -9,7 +9,7 @@
 /* What the pack's guard (qemu-devices/guard.c) begins its line with. */
 #define GUARD "mmrig-devices.so: "
 #define MEND  "rebuild the pack for this QEMU (see docs/adding-a-device.md)"
-/* Answers of a QEMU in good health are far below. */
+/* A sound QEMU answers with far less. */
 #define DEVICES_MAX    1000
 #define PROPERTIES_MAX 1000
 

@@ -79,9 +79,9 @@ GStrv mmrig_qemu_files(pid_t pid, const char *path, GError **error)
     for (char **file = mapped; *file && files->len < FILES_MAX; file++)
         if (qemu_files_is_regular(*file))
             g_ptr_array_add(files, g_strdup(*file));
-    /* They are mapped in an order that chance has a part in. */
+    /* The dynamic linker maps them in an order that differs from start to start. */
     g_ptr_array_sort(files, mmrig_text_compare);
-    /* A QEMU that does not tell its folders has none that we could watch. */
+    /* If QEMU does not name its folders, there are none to watch. */
     if (mmrig_child_run(help, NULL, &folders, &cause)) {
         g_auto(GStrv) lines = g_strsplit(folders, "\n", -1);
         for (char **line = lines; *line; line++)

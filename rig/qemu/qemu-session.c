@@ -127,7 +127,8 @@ static gboolean session_start(MmrigSession *session, const char *const *argument
     }
     session->process =
         g_subprocess_launcher_spawnv(launcher, (const char *const *)argv->pdata, &cause);
-    /* Our copy of the child's end must go, or its death would not be the end of file. */
+    /* Our copy of the child's end is closed, so that we read an end of file when the child
+     * dies. */
     g_subprocess_launcher_close(launcher);
     if (!session->process) {
         gboolean ours = g_error_matches(cause, G_SPAWN_ERROR, G_SPAWN_ERROR_FORK);
@@ -210,7 +211,8 @@ char *mmrig_session_output(const MmrigSession *session)
     return *line ? g_utf8_make_valid(line, -1) : NULL;
 }
 
-/* Who wrote what is to be read next; FALSE if there is nothing, of which QMP will tell. */
+/* The process that wrote what is read next; FALSE if nothing comes, which QMP reports as an
+ * error. */
 static gboolean session_writer(const MmrigSession *session, pid_t *writer)
 {
     struct pollfd wait = {.fd = g_socket_get_fd(session->socket), .events = POLLIN};

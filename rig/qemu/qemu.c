@@ -200,7 +200,7 @@ static MmrigQemu *ask_stored(char *path, GError **error)
             return NULL;
         if (json_parser_load_from_file(parser, entry, NULL))
             qemu = qemu_read_answer(json_parser_get_root(parser), path);
-        /* Damaged, by whatever, or of what QEMU was before an update: ask again. */
+        /* The stored answer is damaged, or QEMU was updated since: QEMU is asked again. */
         if (!qemu)
             g_unlink(entry);
     }

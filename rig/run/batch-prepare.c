@@ -100,7 +100,7 @@ static GStrv prepare_images(const MmrigSetup *setup, const MmrigScenario *scenar
 
 /*
  * Makes the disks that machines boot from, if they have one, as long as no machine runs that
- * would have to wait. What is wrong is told by the run, which needs it.
+ * would have to wait. Errors are reported by the run, which makes the disk again.
  */
 static void prepare_disks(const MmrigSetup *setup, const MmrigBatchItem *item)
 {
@@ -139,7 +139,7 @@ GPtrArray *mmrig_batch_prepare(const MmrigSetup *setup, const GPtrArray *scenari
             if (!item->template && !item->unmet)
                 prepare_disks(setup, item);
         } else if (g_error_matches(cause, MMRIG_ERROR, MMRIG_ERROR_UNMET)) {
-            /* The others are not its affair. */
+            /* Only this scenario is skipped; the others run. */
             item->unmet = g_strdup(cause->message);
         } else {
             g_propagate_error(error, g_steal_pointer(&cause));

@@ -62,7 +62,7 @@ static void member_free(Member *member)
 }
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Member, member_free)
 
-/* Takes the error. What is under way is stopped, and ends with errors of its own. */
+/* Takes the error. Runs under way are cancelled; their own errors are dropped. */
 static void stop(Batch *batch, GError *error)
 {
     if (batch->error) {
@@ -137,7 +137,8 @@ static void batch_skip(Member *member, const char *reason)
     hand_over(member, result);
 }
 
-/* A boot of the machine has shown how it ends, which needs no other one. */
+/* The maker of the template has booted the machine in vain; that is the verdict, without
+ * another boot. */
 static void batch_settle_silent(Member *member, const char *limit)
 {
     MmrigResult *result = mmrig_run_result_new(&member->options);
@@ -398,7 +399,7 @@ static void start_what_fits(Batch *batch)
 {
     gboolean more = TRUE;
 
-    /* A cancellation that came when all had begun is theirs: a kept machine ends by one. */
+    /* If all runs have begun, a cancellation is for them: a kept machine is ended by one. */
     while (more && !batch->error && batch_has_more(batch)) {
         GError *error = NULL;
         if (g_cancellable_set_error_if_cancelled(batch->cancellable, &error))
@@ -418,7 +419,7 @@ static void allow_files(guint machines)
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
         return;
     limit.rlim_cur = MIN(wanted, limit.rlim_max);
-    /* Where this is refused, it is told by the run that cannot open one. */
+    /* If the limit cannot be raised, the run that lacks descriptors reports it. */
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
@@ -426,7 +427,7 @@ static void batch_clear(Batch *batch)
 {
     Member *member;
 
-    /* These were to start again when something else went wrong. */
+    /* Members that were to start again when the batch was stopped. */
     while ((member = g_queue_pop_head(batch->again)))
         member_free(member);
     g_queue_free(batch->again);

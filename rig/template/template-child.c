@@ -6,7 +6,8 @@
 #include "base/child.h"
 #include "base/error.h"
 
-/* The last line that it printed, without its name in front; words that are true, if none. */
+/* The last line that the child printed, without its name in front, or a general text if there
+ * is none. */
 static char *last_words(const char *text)
 {
     g_autofree char *trimmed = g_strchomp(g_strdup(text ? text : ""));

@@ -7,7 +7,7 @@
 
 #define SAVE_TIMEOUT_S   60
 #define ANSWER_TIMEOUT_S 30
-/* Two periods of the kernel's slowest housekeeping right after a boot (RCU, work queues). */
+/* Two periods of what the kernel does slowest right after a boot (RCU, work queues). */
 #define SETTLE_MS 300
 /* And what it takes to have answered a question. */
 #define SETTLE_AGAIN_MS 50
@@ -93,7 +93,7 @@ static gboolean on_settled(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
-/* Lets the guest end what it does behind its agent's back, or each fork would have to. */
+/* Lets the guest end what it does besides its agent, so that no fork has to do it. */
 static void maker_settle(guint ms)
 {
     gboolean settled = FALSE;
