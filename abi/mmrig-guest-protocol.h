@@ -66,7 +66,7 @@
 #define MMRIG_PORT_CONTROL "org.mmrig.control"
 #define MMRIG_PORT_KTAP    "org.mmrig.ktap"
 /* A link to another machine is a port of its own: this, and the link's name in the scenario. */
-#define MMRIG_PORT_LINK    "org.mmrig.link."
+#define MMRIG_PORT_LINK "org.mmrig.link."
 
 /* Bytes in a line, LF included; words in a line; data bytes in one stdin/stderr message. */
 #define MMRIG_LINE_MAX  4096

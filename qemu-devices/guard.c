@@ -74,6 +74,7 @@ static const SizedSymbol sized_symbols[] = {
      sizeof(VMStateDescription) + MMRIG_GUARD_LIE_SYMBOL},
     {"vmstate_info_uint32", "VMStateInfo", sizeof(VMStateInfo)},
     {"qdev_prop_uint32", "PropertyInfo", sizeof(PropertyInfo)},
+    {"address_space_memory", "AddressSpace", sizeof(AddressSpace)},
 };
 
 /* Words of TypeImpl that are searched: its sizes come first. */

@@ -62,7 +62,7 @@ static void scrub_end(NvdimmDsm *dsm, bool whole)
                              &known)) {
         uint32_t i = scrub->records;
 
-        if (i == records_max(dsm)) {
+        if (i >= records_max(dsm)) {
             uint64_t stop =
                 scrub->record_start[i - 1] + scrub->record_length[i - 1];
 
@@ -100,10 +100,21 @@ void nvdimm_dsm_reset(NvdimmDsm *dsm)
     memset(&dsm->scrub, 0, sizeof(dsm->scrub));
 }
 
-bool nvdimm_scrub_valid(const NvdimmScrub *scrub)
+bool nvdimm_scrub_valid(NvdimmDsm *dsm)
 {
-    return scrub->state <= NVDIMM_SCRUB_ENDED && scrub->overflow <= 1 &&
-           scrub->records <= NVDIMM_RECORDS_MAX;
+    const NvdimmScrub *scrub = &dsm->scrub;
+
+    if (scrub->state > NVDIMM_SCRUB_ENDED || scrub->overflow > 1 ||
+        scrub->records > records_max(dsm)) {
+        return false;
+    }
+    /* It takes down what it finds when it ends, from the first record on. */
+    if (scrub->state != NVDIMM_SCRUB_ENDED &&
+        (scrub->records > 0 || scrub->overflow)) {
+        return false;
+    }
+    return scrub->state != NVDIMM_SCRUB_RUNNING ||
+           nvdimm_media_at(&dsm->media, scrub->start, scrub->length);
 }
 
 static int64_t scrub_time(const NvdimmDsm *dsm, uint64_t length)

@@ -63,8 +63,8 @@ void nvdimm_dsm_poll(NvdimmDsm *dsm, int64_t now);
 /* As after power-on: no scrub yet, and the media as they are. */
 void nvdimm_dsm_reset(NvdimmDsm *dsm);
 
-/* What a stream said: whether it can be. */
-bool nvdimm_scrub_valid(const NvdimmScrub *scrub);
+/* Whether the scrub that a stream told of can be, on these media. */
+bool nvdimm_scrub_valid(NvdimmDsm *dsm);
 
 /*
  * Answers the root device's function: in and out are pages and may not be the

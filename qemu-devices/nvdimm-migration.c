@@ -47,7 +47,7 @@ static int nvdimm_post_load(void *opaque, int version)
     bool good;
 
     nvdimm_refresh(s);
-    good = nvdimm_scrub_valid(&s->dsm.scrub) &&
+    good = nvdimm_scrub_valid(&s->dsm) &&
            nvdimm_media_unpack(&s->dsm.media, s->packed, s->packed_size, &why);
     g_clear_pointer(&s->packed, g_free);
     if (!good) {
@@ -61,14 +61,19 @@ static int nvdimm_post_load(void *opaque, int version)
 
 const VMStateDescription nvdimm_vmstate = {
     .name = TYPE_MMRIG_NVDIMM,
-    .version_id = 1,
-    .minimum_version_id = 1,
+    .version_id = 2,
+    .minimum_version_id = 2,
     .pre_save = nvdimm_pre_save,
     .post_save = nvdimm_post_save,
     .pre_load = nvdimm_pre_load,
     .post_load = nvdimm_post_load,
     .fields =
         (const VMStateField[]){
+            /* What both sides are started with, and must agree on. */
+            VMSTATE_UINT32_EQUAL(dsm.buffer, MmrigNvdimm,
+                                 "ars-buffer must be what it was"),
+            VMSTATE_UINT64_EQUAL(dsm.rate, MmrigNvdimm,
+                                 "ars-rate must be what it was"),
             VMSTATE_UINT32(packed_size, MmrigNvdimm),
             VMSTATE_VALIDATE("packed_size", nvdimm_size_valid),
             VMSTATE_VBUFFER_ALLOC_UINT32(packed, MmrigNvdimm, 1, NULL,

@@ -26,6 +26,8 @@ QEMU_BUILD_BUG_ON(PAGE_GRANULES != 64);
 
 /* Above whatever a machine has over its RAM. */
 #define POISON_PRIORITY 10000
+/* What devices may have in bad pages at a time: more than there can be. */
+#define BOUNCE_BYTES (UINT64_C(64) << 20)
 /* Regions of RAM there can be poison in: main memory, and memory devices. */
 #define SPACES_MAX 64
 /* Pages and partly stored granules in a migration stream. */

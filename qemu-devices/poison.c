@@ -4,6 +4,11 @@
 #include "poison-internal.h"
 
 #include "block/aio.h"
+#if MMRIG_QEMU_AT_LEAST(10, 1)
+#include "system/address-spaces.h"
+#else
+#include "exec/address-spaces.h"
+#endif
 #include "hw/boards.h"
 #include "hw/qdev-core.h"
 #include "qapi/error.h"
@@ -341,6 +346,14 @@ static void poison_instance_init(Object *object)
     p->leaving = g_ptr_array_new();
     p->batches = g_ptr_array_new_with_free_func(poison_batch_free);
     p->sweep = qemu_bh_new(poison_enforce, p);
+    /*
+     * Devices that map their buffers reach bad pages, which are I/O regions, by
+     * a buffer of QEMU's, of 4 KiB unless more is allowed: a virtio device that
+     * asks for two such pages would be broken for good. PCI devices whose DMA
+     * goes by their bus master's address space have a property for it.
+     */
+    address_space_memory.max_bounce_buffer_size =
+        MAX(address_space_memory.max_bounce_buffer_size, BOUNCE_BYTES);
 }
 
 static const TypeInfo poison_info = {

@@ -3,6 +3,8 @@
  * mmrig-nvdimm from one QEMU to another. Whatever of its state is not what a reset makes it
  * must be noticed here if the stream does not carry it.
  */
+#include <endian.h>
+
 #include "nvdimm-scrub.h"
 
 static QTest *incoming(const char *uri, const char *properties)
@@ -104,10 +106,78 @@ static void test_state(void)
     qtest_forget(uri);
 }
 
+/* The machine that a stream comes to, which ends with status 1 and says why. */
+static void assert_refused(const char *uri, const char *properties, const char *why)
+{
+    g_autoptr(GPtrArray) argv = qtest_argv(NULL);
+    g_autofree char *errors = NULL;
+    g_autofree char *device = g_strconcat("mmrig-nvdimm,id=nvd", properties, NULL);
+    const char *const more[] = {"-machine",  "nvdimm=on",
+                                "-cpu",      NVD_INTEL,
+                                "-m",        "256M,slots=4,maxmem=2G",
+                                "-object",   "memory-backend-ram,id=m0,size=64M",
+                                "-object",   "memory-backend-ram,id=m1,size=65664K",
+                                "-device",   "nvdimm,id=pmem0,memdev=m0",
+                                "-device",   "nvdimm,id=pmem1,memdev=m1,label-size=128K",
+                                "-device",   device,
+                                "-incoming", uri};
+
+    for (guint i = 0; i < G_N_ELEMENTS(more); i++)
+        g_ptr_array_add(argv, g_strdup(more[i]));
+    g_assert_cmpint(qtest_run(argv, &errors), ==, 1);
+    if (!strstr(errors, why))
+        g_error("'%s' does not say '%s'", errors, why);
+}
+
+/* A scrub that runs, over a whole module; what a stream can say of it that cannot be. */
+static void test_refused(void)
+{
+    enum { STATE = -16, OVERFLOWN = -8, RECORDS = -4, START = 0, LENGTH = 8 };
+    static const struct {
+        int offset; /* from the start of the range */
+        char bytes[8];
+        unsigned size;
+    } rows[] = {
+        {STATE, {0, 0, 0, 3}, 4},     {STATE, {0x7f}, 1},         {OVERFLOWN, {0, 0, 0, 1}, 4},
+        {OVERFLOWN, {0, 0, 0, 2}, 4}, {RECORDS, {0, 0, 0, 1}, 4}, {RECORDS, {0, 0, 0, 100}, 4},
+        {RECORDS, {0, 0, 1, 0}, 4},   {RECORDS, {0x7f}, 1},       {START, {0x7f}, 1},
+        {LENGTH, {0x7f}, 1},
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        QTest *q = nvd_start(",ars-rate=64M");
+        uint64_t base = nvd_base(q, "pmem0");
+        const uint64_t range[] = {htobe64(base), htobe64(NVD_SIZE)};
+
+        nvd_set(q, "inject", "pmem0 0x1000 512");
+        g_assert_cmphex(start_scrub(q, base, NVD_SIZE, MMRIG_NVD_ARS_PERSISTENT, 0), ==, 0);
+        qtest_clock_step(q, 500 * MS);
+        g_autofree char *uri = qtest_save(q);
+        qtest_patch(uri, range, sizeof(range), rows[i].offset, rows[i].bytes, rows[i].size);
+        assert_refused(uri, ",ars-rate=64M", "the incoming state's scrub is wrong");
+        qtest_forget(uri);
+    }
+}
+
+/* Both sides are started with the same. */
+static void test_disagree(void)
+{
+    static const char *const properties[] = {"", ",ars-rate=32M",
+                                             ",ars-rate=64M,ars-buffer=120"};
+    QTest *q = nvd_start(",ars-rate=64M");
+    g_autofree char *uri = qtest_save(q);
+
+    for (gsize i = 0; i < G_N_ELEMENTS(properties); i++)
+        assert_refused(uri, properties[i], i < 2 ? "ars-rate must be" : "ars-buffer must be");
+    qtest_forget(uri);
+}
+
 int main(int argc, char **argv)
 {
     qtest_begin(&argc, &argv);
     g_test_add_func("/nvdimm/migration/scrubbing", test_scrubbing);
     g_test_add_func("/nvdimm/migration/state", test_state);
+    g_test_add_func("/nvdimm/migration/refused", test_refused);
+    g_test_add_func("/nvdimm/migration/disagree", test_disagree);
     return g_test_run();
 }

@@ -102,7 +102,8 @@ static void test_topology(gconstpointer data)
         assert_filled(q, *page, 4096, line, 64);
         g_assert_cmpuint(qtest_get(q, "ras0", "consumed-dma"), ==, consumed);
         g_assert_cmphex(qtest_readq(q, line), !=, word(line));
-        g_assert_cmpuint(qtest_get(q, "ras0", "consumed-dma"), ==, ++consumed);
+        consumed++;
+        g_assert_cmpuint(qtest_get(q, "ras0", "consumed-dma"), ==, consumed);
         /* a store into it goes there, and nowhere else, */
         qtest_writeq(q, *page, 1);
         g_assert_cmphex(qtest_readq(q, *page), ==, 1);

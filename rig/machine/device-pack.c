@@ -13,11 +13,13 @@ typedef struct {
     const char *type;
     guint64 store; /* bytes of a file for what outlives a machine (property store); 0: none */
     gboolean machine_checks; /* its errors are: the CPU has to be one that survives them */
+    gboolean poison;         /* it makes pages bad, which devices reach by a copy of QEMU's */
 } PackTraits;
 
 static const PackTraits pack_traits[] = {
-    {"mmrig-nvdimm", MMRIG_NVD_STORE_SIZE, TRUE},
-    {"mmrig-ras", 0, TRUE},
+    {"mmrig-mirror", 0, FALSE, TRUE},
+    {"mmrig-nvdimm", MMRIG_NVD_STORE_SIZE, TRUE, TRUE},
+    {"mmrig-ras", 0, TRUE, TRUE},
 };
 
 static const PackTraits *pack_traits_of(const MmrigPackDevice *pack)
@@ -93,6 +95,17 @@ const MmrigDeviceClass mmrig_device_pack = {
     .backings = pack_backings,
     .qemu = pack_qemu,
 };
+
+gboolean mmrig_spec_makes_poison(const MmrigMachineSpec *spec)
+{
+    for (guint i = 0; i < spec->devices->len; i++) {
+        const MmrigDevice *device = g_ptr_array_index(spec->devices, i);
+        if (device->class == &mmrig_device_pack &&
+            pack_traits_of((const MmrigPackDevice *)device)->poison)
+            return TRUE;
+    }
+    return FALSE;
+}
 
 const MmrigDevice *mmrig_spec_pack_device(const MmrigMachineSpec *spec, const char *type)
 {

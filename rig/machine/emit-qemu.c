@@ -287,6 +287,14 @@ GStrv mmrig_plan_emit_qemu(const MmrigPlan *plan)
 
         mmrig_argv_format(argv, "-plugin", "file=%s", pack);
     }
+    /*
+     * A page with poison is an I/O region, which devices that map their buffers reach by
+     * QEMU's bounce buffer (address_space_map() in its system/physmem.c). It has 4 KiB for a
+     * PCI device, so that a request with two such pages would fail.
+     */
+    if (mmrig_spec_makes_poison(plan->spec))
+        mmrig_argv_pair(argv, "-global",
+                        "pci-device.x-max-bounce-buffer-size=" G_STRINGIFY(MMRIG_BOUNCE_BYTES));
     emit_machine(argv, plan);
     emit_memory(argv, plan);
     if (plan->boot.firmware)

@@ -16,9 +16,15 @@ gboolean mmrig_spec_problem(MmrigSpecProblem *problem, const char *section, cons
 gboolean mmrig_device_check_node(const MmrigMachineSpec *spec, const MmrigDevice *device,
                                  guint node, MmrigSpecProblem *problem);
 
+/* What a device's requests may have in bad pages at a time: more than any has in memory. */
+#define MMRIG_BOUNCE_BYTES 67108864
+
 /* The ports of virtio-serial that are the rig's own: the console's, which is left out, and two.
  */
 #define MMRIG_PORTS 2
+
+/* Whether a device of the machine can make pages of its memory bad. */
+gboolean mmrig_spec_makes_poison(const MmrigMachineSpec *spec);
 
 /* Adds a backing, whose size may be 0. It is the plan's. */
 MmrigBacking *mmrig_plan_add_backing(MmrigPlan *plan, const char *device, guint64 size);

@@ -105,7 +105,7 @@ static void play_hear(const char *word)
 
 static void play_find(char *text)
 {
-    char found[LINE_SIZE];
+    char found[LINE_SIZE] = {0};
     size_t size = play_unescape(text);
 
     for (size_t used = 0; used < size;) {

@@ -196,6 +196,9 @@ static MmrigTemplate *template_new(void)
     return template;
 }
 
+#define MIGRATION(status)                                                                      \
+    "event {\"event\": \"MIGRATION\", \"data\": {\"status\": " status "}}\n"
+
 /*
  * A fork that does not arrive ends, and leaves nothing of its machine behind, whatever QEMU
  * told of its load before.
@@ -204,14 +207,14 @@ static void test_fork_is_refused(void)
 {
     static const char *const ends[] = {
         "pause 300\nexit 1",
-        "event {\"event\": \"MIGRATION\", \"data\": {\"status\": \"setup\"}}\npause 300\nexit "
-        "1",
-        "event {\"event\": \"MIGRATION\", \"data\": {\"status\": 5}}\npause 300\nexit 1",
-        "event {\"event\": \"MIGRATION\", \"data\": {\"status\": \"failed\"}}\nserve",
+        MIGRATION("\"setup\"") "pause 300\nexit 1",
+        MIGRATION("5") "pause 300\nexit 1",
+        MIGRATION("\"failed\"") "serve",
     };
     g_autoptr(MmrigTemplate) template = template_new();
     /* GLib opens some of its own the first time. */
     g_autoptr(MmrigResult) first = result_of(UP RESULT DONE "wait");
+    g_assert_nonnull(first);
     guint before = open_files();
 
     for (guint i = 0; i < G_N_ELEMENTS(ends); i++) {
