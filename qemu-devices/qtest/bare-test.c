@@ -94,21 +94,47 @@ static Bare *bare_start(const BareCase *one)
 {
     Bare *bare = g_new0(Bare, 1);
     g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray) argv = g_ptr_array_new_with_free_func(g_free);
     g_autofree char *plugin = g_strdup_printf("file=%s", MMRIG_TEST_PACK);
 
     bare->folder = g_dir_make_tmp("mmrig-bare-XXXXXX", &error);
     g_assert_no_error(error);
     bare->console = g_build_filename(bare->folder, "console", NULL);
     g_autofree char *debugcon = g_strdup_printf("file:%s", bare->console);
-    bare->qemu = g_subprocess_new(
-        G_SUBPROCESS_FLAGS_STDIN_PIPE | G_SUBPROCESS_FLAGS_STDOUT_PIPE |
-            G_SUBPROCESS_FLAGS_STDERR_SILENCE,
-        &error, "qemu-system-x86_64", "-nodefaults", "-display", "none", "-machine", "q35",
-        "-accel", "tcg", "-cpu", MODEL, "-m", "64M", "-plugin", plugin, "-device",
-        "mmrig-ras,id=ras0,store-clears=never", "-kernel", MMRIG_TEST_BARE, "-append",
-        one->name, "-debugcon", debugcon, "-device", "isa-debug-exit,iobase=0xf4", "-S",
-        "-no-reboot", "-qmp", "stdio", NULL);
-    g_assert_no_error(error);
+    const char *const words[] = {qtest_emulator(),
+                                 "-nodefaults",
+                                 "-display",
+                                 "none",
+                                 "-machine",
+                                 "q35",
+                                 "-accel",
+                                 "tcg",
+                                 "-cpu",
+                                 MODEL,
+                                 "-m",
+                                 "64M",
+                                 "-plugin",
+                                 plugin,
+                                 "-device",
+                                 "mmrig-ras,id=ras0,store-clears=never",
+                                 "-kernel",
+                                 MMRIG_TEST_BARE,
+                                 "-append",
+                                 one->name,
+                                 "-debugcon",
+                                 debugcon,
+                                 "-device",
+                                 "isa-debug-exit,iobase=0xf4",
+                                 "-S",
+                                 "-no-reboot",
+                                 "-qmp",
+                                 "stdio"};
+    for (gsize i = 0; i < G_N_ELEMENTS(words); i++)
+        g_ptr_array_add(argv, g_strdup(words[i]));
+    /* A QEMU that goes wrong here has been seen to write 30 MB a second. */
+    bare->qemu =
+        qtest_spawn(argv, G_SUBPROCESS_FLAGS_STDIN_PIPE | G_SUBPROCESS_FLAGS_STDOUT_PIPE |
+                              G_SUBPROCESS_FLAGS_STDERR_SILENCE);
     bare->replies = g_data_input_stream_new(g_subprocess_get_stdout_pipe(bare->qemu));
     return bare;
 }

@@ -24,7 +24,7 @@ struct QTest {
     GDataInputStream *qmp_in;
 };
 
-static const char *emulator(void)
+const char *qtest_emulator(void)
 {
     const char *named = g_getenv("MMRIG_QEMU");
 
@@ -33,7 +33,7 @@ static const char *emulator(void)
 
 void qtest_begin(int *argc, char ***argv)
 {
-    g_autofree char *path = g_find_program_in_path(emulator());
+    g_autofree char *path = g_find_program_in_path(qtest_emulator());
 
     g_test_init(argc, argv, NULL);
     if (path)
@@ -49,7 +49,7 @@ GPtrArray *qtest_argv(const char *pack)
         "256",         "-accel",          "mmrig-qtest", "-plugin", NULL};
     GPtrArray *argv = g_ptr_array_new_with_free_func(g_free);
 
-    g_ptr_array_add(argv, g_strdup(emulator()));
+    g_ptr_array_add(argv, g_strdup(qtest_emulator()));
     for (guint i = 0; arguments[i]; i++)
         g_ptr_array_add(argv, g_strdup(arguments[i]));
     g_ptr_array_add(argv, g_strdup(pack ? pack : MMRIG_TEST_PACK));
@@ -62,7 +62,7 @@ static void die_with_parent(gpointer unused)
     prctl(PR_SET_PDEATHSIG, SIGKILL);
 }
 
-static GSubprocess *spawn(GPtrArray *argv, GSubprocessFlags flags)
+GSubprocess *qtest_spawn(GPtrArray *argv, GSubprocessFlags flags)
 {
     g_autoptr(GSubprocessLauncher) launcher = g_subprocess_launcher_new(flags);
     g_autoptr(GError) error = NULL;
@@ -83,7 +83,7 @@ static GSubprocess *spawn(GPtrArray *argv, GSubprocessFlags flags)
     g_ptr_array_add(argv, NULL);
     process = g_subprocess_launcher_spawnv(launcher, (const char *const *)argv->pdata, &error);
     if (!process)
-        g_error("%s: %s", emulator(), error->message);
+        g_error("%s: %s", qtest_emulator(), error->message);
     return process;
 }
 
@@ -108,13 +108,13 @@ static char *without_notes(const char *text)
 
 int qtest_run(GPtrArray *argv, char **errors)
 {
-    g_autoptr(GSubprocess) process = spawn(argv, G_SUBPROCESS_FLAGS_STDERR_PIPE);
+    g_autoptr(GSubprocess) process = qtest_spawn(argv, G_SUBPROCESS_FLAGS_STDERR_PIPE);
     g_autoptr(GError) error = NULL;
 
     g_autofree char *text = NULL;
 
     if (!g_subprocess_communicate_utf8(process, NULL, NULL, NULL, &text, &error))
-        g_error("%s: %s", emulator(), error->message);
+        g_error("%s: %s", qtest_emulator(), error->message);
     *errors = *MMRIG_TEST_PRELOAD ? without_notes(text) : g_strdup(text);
     return g_subprocess_get_if_exited(process) ? g_subprocess_get_exit_status(process) : -1;
 }
@@ -237,7 +237,7 @@ QTest *qtest_start(const char *first, ...)
     for (const char *a = first; a; a = va_arg(arguments, const char *))
         g_ptr_array_add(argv, g_strdup(a));
     va_end(arguments);
-    q->process = spawn(argv, G_SUBPROCESS_FLAGS_NONE);
+    q->process = qtest_spawn(argv, G_SUBPROCESS_FLAGS_NONE);
     /* QEMU connects in this order, whatever that of the arguments. */
     q->qmp = accept_one(q, qmp);
     q->line = accept_one(q, line);

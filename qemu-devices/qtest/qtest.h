@@ -21,6 +21,12 @@ GPtrArray *qtest_argv(const char *pack);
 /* Starts that machine with more arguments behind, the last of them NULL. */
 QTest *qtest_start(const char *first, ...) G_GNUC_NULL_TERMINATED;
 
+/* The emulator that is tested. */
+const char *qtest_emulator(void);
+
+/* Starts QEMU by these arguments, which get a NULL; it dies with the test. */
+GSubprocess *qtest_spawn(GPtrArray *argv, GSubprocessFlags flags);
+
 /* Ends QEMU. It must have lived until now, and leave with status 0. */
 void qtest_stop(QTest *q);
 
