@@ -210,8 +210,13 @@ static void case_gdt(void)
 {
     volatile struct descriptor *gdt = (volatile struct descriptor *)BARE_TABLE;
 
-    for (uint32_t i = 0; i < 3; i++)
-        gdt[i] = gdt[i + 8] = own_gdt[i];
+    /* Word by word, with no load from what is bad in between. */
+    for (uint32_t i = 0; i < 3; i++) {
+        gdt[i].low = own_gdt[i].low;
+        gdt[i].high = own_gdt[i].high;
+        gdt[i + 8].low = own_gdt[i].low;
+        gdt[i + 8].high = own_gdt[i].high;
+    }
     const struct table table = {12 * sizeof(*gdt) - 1, BARE_TABLE};
     __asm__ volatile("lgdt %0" : : "m"(table) : "memory");
     TRY("movl %0, %%fs", "r"(DATA_SELECTOR + 64)); /* in the second line */
