@@ -133,7 +133,7 @@ GPtrArray *mmrig_batch_prepare(const MmrigSetup *setup, const GPtrArray *scenari
         if (item->unmet)
             continue;
         item->images = prepare_images(setup, item->scenario, &cause);
-        if (item->images) {
+        if (!cause) {
             name_template(setup, item, cold);
             /* A template's maker makes the disk itself. */
             if (!item->template && !item->unmet)
