@@ -42,6 +42,8 @@ struct MmrigNvdimm {
     int source;
     NvdimmStore store;
     bool store_failed;
+    QEMUBH *saver;
+    bool unsaved; /* saver is to write the store */
     bool crowded; /* it was said that there are too many modules */
     Notifier ready;
     Notifier shutdown;
@@ -63,6 +65,8 @@ static inline int64_t nvdimm_now(void)
 
 /* Writes health and errors into the store, if there is one. */
 void nvdimm_save(MmrigNvdimm *s, uint32_t flags);
+/* Does so if a change waits for it; opaque is the device. */
+void nvdimm_save_due(void *opaque);
 /* Looks up the machine's NVDIMMs, which can be plugged at any time. */
 void nvdimm_refresh(MmrigNvdimm *s);
 /* Tells the guest of MMRIG_NVD_EVENT_*; opaque is the device. */

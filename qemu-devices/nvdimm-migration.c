@@ -11,6 +11,7 @@ static int nvdimm_pre_save(void *opaque)
     MmrigNvdimm *s = opaque;
     GByteArray *pack = nvdimm_media_pack(&s->dsm.media);
 
+    nvdimm_save_due(s);
     g_free(s->packed);
     s->packed_size = pack->len;
     s->packed = g_byte_array_free(pack, FALSE);

@@ -109,6 +109,10 @@ void nvdimm_save(MmrigNvdimm *s, uint32_t flags)
 {
     g_autoptr(GByteArray) pack = NULL;
 
+    if (s->saver) {
+        qemu_bh_cancel(s->saver);
+    }
+    s->unsaved = false;
     if (s->store.fd < 0) {
         return;
     }
@@ -121,9 +125,25 @@ void nvdimm_save(MmrigNvdimm *s, uint32_t flags)
     }
 }
 
-static void nvdimm_save_running(void *opaque)
+void nvdimm_save_due(void *opaque)
 {
-    nvdimm_save(opaque, STORE_RUNNING);
+    MmrigNvdimm *s = opaque;
+
+    if (s->unsaved) {
+        nvdimm_save(s, STORE_RUNNING);
+    }
+}
+
+/*
+ * The whole store is written, and a guest that fills bad memory with zeroes
+ * changes it with each line: it is done once for all that come together.
+ */
+static void nvdimm_save_soon(void *opaque)
+{
+    MmrigNvdimm *s = opaque;
+
+    s->unsaved = true;
+    qemu_bh_schedule(s->saver);
 }
 
 static bool nvdimm_load(MmrigNvdimm *s, Error **errp)
@@ -351,7 +371,7 @@ static void nvdimm_poison_consumed(void *opaque,
     if (module) {
         nvdimm_media_learn(&s->dsm.media, module, access->gpa - module->base,
                            1);
-        nvdimm_save(s, STORE_RUNNING);
+        nvdimm_save_soon(s);
     }
 }
 
@@ -369,7 +389,7 @@ static void nvdimm_poison_cleared(void *opaque, hwaddr gpa, uint64_t length,
     nvdimm_dsm_poll(&s->dsm, nvdimm_now());
     s->dsm.cleared +=
         nvdimm_media_stored(media, module, gpa - module->base, length);
-    nvdimm_save(s, STORE_RUNNING);
+    nvdimm_save_soon(s);
 }
 
 static const MmrigPoisonOps nvdimm_poison_ops = {
@@ -411,6 +431,7 @@ static void nvdimm_machine_shutdown(Notifier *notifier, void *data)
         nvdimm_dsm_poll(&s->dsm, nvdimm_now());
         nvdimm_save(s, 0);
     }
+    nvdimm_save_due(s);
 }
 
 static bool nvdimm_check(MmrigNvdimm *s, Error **errp)
@@ -481,11 +502,12 @@ static void nvdimm_realize(DeviceState *device, Error **errp)
         .buffer = s->buffer,
         .rate = s->rate,
         .least_ns = s->least_ms * (uint64_t)SCALE_MS,
-        .changed = nvdimm_save_running,
+        .changed = nvdimm_save_soon,
         .event = nvdimm_event,
         .wipe = nvdimm_wipe,
         .opaque = s,
     };
+    s->saver = qemu_bh_new(nvdimm_save_due, s);
     nvdimm_media_init(&s->dsm.media, s->unit);
     s->dsm.media.changed = nvdimm_changed;
     s->dsm.media.opaque = s;
@@ -528,6 +550,9 @@ static void nvdimm_instance_finalize(Object *object)
         nvdimm_media_free(&s->dsm.media);
     }
     nvdimm_store_close(&s->store);
+    if (s->saver) {
+        qemu_bh_delete(s->saver);
+    }
     g_free(s->packed);
 }
 

@@ -473,6 +473,47 @@ static void test_store(void)
     g_rmdir(folder);
 }
 
+/* How often the store was written: the larger of the numbers in its two places. */
+static uint64_t store_writes(const char *file)
+{
+    g_autofree char *bytes = NULL;
+    uint64_t most = 0;
+    gsize size;
+
+    g_assert_true(g_file_get_contents(file, &bytes, &size, NULL));
+    for (unsigned place = 0; place < 2; place++) {
+        uint64_t number = 0;
+        if (size >= place * MMRIG_NVD_STORE_PLACE + 16)
+            memcpy(&number, bytes + place * MMRIG_NVD_STORE_PLACE + 8, sizeof(number));
+        most = MAX(most, GUINT64_FROM_LE(number));
+    }
+    return most;
+}
+
+/* Stores into many bad lines are written down once, and the last one as well. */
+static void test_store_writes(void)
+{
+    g_autofree char *folder = g_dir_make_tmp("mmrig-nvdimm-XXXXXX", NULL);
+    g_autofree char *file = g_build_filename(folder, "errors", NULL);
+    g_autofree char *option = g_strconcat(",store=", file, NULL);
+    QTest *q = nvd_start(option);
+
+    nvd_set(q, "inject", "pmem0 0x10000 0x10000");
+    uint64_t before = store_writes(file);
+    qtest_fill(q, nvd_base(q, "pmem0") + 0x10000, 0x10000 - 256, 0);
+    g_autofree char *left = nvd_text(q, "errors");
+    g_assert_cmpstr(left, ==, "pmem0 0x1ff00 0x100 unknown\n");
+    g_assert_cmpuint(store_writes(file) - before, <=, 4);
+    qtest_stop(q);
+
+    q = nvd_start(option);
+    g_autofree char *again = nvd_text(q, "errors");
+    g_assert_cmpstr(again, ==, "pmem0 0x1ff00 0x100 unknown\n");
+    qtest_stop(q);
+    g_unlink(file);
+    g_rmdir(folder);
+}
+
 static void no_start(const char *option, const char *expected)
 {
     g_autoptr(GPtrArray) argv = qtest_argv(NULL);
@@ -548,6 +589,7 @@ int main(int argc, char **argv)
     g_test_add_func("/nvdimm/health", test_health);
     g_test_add_func("/nvdimm/run-time", test_run_time);
     g_test_add_func("/nvdimm/store", test_store);
+    g_test_add_func("/nvdimm/store-writes", test_store_writes);
     g_test_add_func("/nvdimm/bad-store", test_bad_store);
     g_test_add_func("/nvdimm/properties", test_properties);
     return g_test_run();
