@@ -13,6 +13,7 @@
 #include "migration/vmstate.h"
 #include "qemu/bitops.h"
 #include "qemu/main-loop.h"
+#include "qemu/rcu.h"
 #include "qom/object.h"
 
 #include "poison.h"
@@ -33,10 +34,13 @@ QEMU_BUILD_BUG_ON(PAGE_GRANULES != 64);
 /* Pages and partly stored granules in a migration stream. */
 #define STREAM_PARTIAL_MAX (MMRIG_POISON_PAGES_MAX * 64)
 
-/* One region of RAM. Kept as long as the machine lives. */
+/* One region of RAM. Kept until it is unplugged. */
 typedef struct PoisonSpace {
+    struct rcu_head rcu; /* first, as g_free_rcu() wants it */
     MemoryRegion *ram;
     AddressSpace as;
+    unsigned pages; /* that have it, those that wait among them */
+    bool gone;      /* the region is not in the machine any more */
 } PoisonSpace;
 
 typedef struct PoisonPage {
@@ -85,6 +89,7 @@ struct MmrigPoison {
     bool queued;        /* poison_apply() */
     bool looking;       /* at the guest's page tables: nothing is consumed */
     QEMUBH *sweep;
+    MemoryListener listener;
     PoisonSource sources[MMRIG_POISON_SOURCES_MAX];
     bool backing;
     uint32_t store; /* MmrigPoisonStore */
@@ -129,6 +134,9 @@ void poison_tell_cleared(MmrigPoison *p, unsigned source,
 
 /* Its pages may be laid anew. */
 void poison_batch_free(void *batch);
+/* Looks which regions of RAM are in the machine, after a change of its memory.
+ */
+void poison_look_for_spaces(MemoryListener *listener);
 /* A page of the map, good as yet, between begin and commit. */
 PoisonPage *poison_lay(MmrigPoison *p, hwaddr gpa, Error **errp);
 /* Makes the machine's memory as the map says, soon; a bottom half as well. */

@@ -74,6 +74,7 @@ static PoisonSpace *poison_find_space(MmrigPoison *p, hwaddr gpa,
 
         if (known->ram == section.mr) {
             space = known;
+            space->gone = false;
             goto out;
         }
     }
@@ -91,6 +92,58 @@ out:
         memory_region_unref(section.mr);
     }
     return space;
+}
+
+void poison_look_for_spaces(MemoryListener *listener)
+{
+    MmrigPoison *p = container_of(listener, MmrigPoison, listener);
+
+    for (guint i = 0; i < p->spaces->len; i++) {
+        PoisonSpace *space = g_ptr_array_index(p->spaces, i);
+
+        space->gone = !memory_region_is_mapped(space->ram);
+        if (space->gone) {
+            qemu_bh_schedule(p->sweep);
+        }
+    }
+}
+
+/* The memory is unplugged: its poison goes with it, and nobody has cleared it.
+ */
+static void poison_forget_gone(MmrigPoison *p)
+{
+    GHashTableIter iter;
+    PoisonPage *page;
+
+    g_hash_table_iter_init(&iter, p->pages);
+    while (g_hash_table_iter_next(&iter, NULL, (void **)&page)) {
+        if (page->space->gone) {
+            memset(page->bad, 0, sizeof(page->bad));
+            poison_sum(p, page);
+        }
+    }
+}
+
+/* The memory's owner can go once no page has it. */
+static void poison_drop_spaces(MmrigPoison *p)
+{
+    for (guint i = p->spaces->len; i-- > 0;) {
+        PoisonSpace *space = g_ptr_array_index(p->spaces, i);
+
+        if (space->gone && space->pages == 0) {
+            g_ptr_array_remove_index_fast(p->spaces, i);
+            address_space_destroy(&space->as);
+            g_free_rcu(space, rcu);
+        }
+    }
+}
+
+/* The page may be laid anew, over whatever memory. */
+static void poison_recycle(MmrigPoison *p, PoisonPage *page)
+{
+    page->space->pages--;
+    page->space = NULL;
+    g_ptr_array_add(p->unused, page);
 }
 
 /* Makes the host's page bad that is behind a page. */
@@ -137,10 +190,11 @@ PoisonPage *poison_lay(MmrigPoison *p, hwaddr gpa, Error **errp)
     }
     page->gpa = gpa;
     page->space = space;
+    space->pages++;
     page->offset = offset;
     page->backed = p->backing;
     if (page->backed && !poison_spoil(page, errp)) {
-        g_ptr_array_add(p->unused, page);
+        poison_recycle(p, page);
         return NULL;
     }
     g_hash_table_insert(p->pages, &page->gpa, page);
@@ -152,9 +206,9 @@ void poison_batch_free(void *opaque)
     PoisonBatch *batch = opaque;
 
     for (guint i = 0; i < batch->pages->len; i++) {
-        g_ptr_array_add(batch->poison->unused,
-                        g_ptr_array_index(batch->pages, i));
+        poison_recycle(batch->poison, g_ptr_array_index(batch->pages, i));
     }
+    poison_drop_spaces(batch->poison);
     g_ptr_array_unref(batch->pages);
     g_free(batch);
 }
@@ -228,7 +282,7 @@ static void poison_unlay(MmrigPoison *p, PoisonPage *page)
                        page->offset);
         page->backed = false;
     }
-    g_ptr_array_add(p->unused, page);
+    poison_recycle(p, page);
 }
 
 /* The machine's memory as the map says. No processor executes guest code. */
@@ -237,6 +291,7 @@ static void poison_apply(MmrigPoison *p)
     GHashTableIter iter;
     PoisonPage *page;
 
+    poison_forget_gone(p);
     memory_region_transaction_begin();
     g_hash_table_iter_init(&iter, p->pages);
     while (g_hash_table_iter_next(&iter, NULL, (void **)&page)) {
@@ -251,6 +306,7 @@ static void poison_apply(MmrigPoison *p)
     }
     memory_region_transaction_commit();
     poison_settle(p);
+    poison_drop_spaces(p);
 }
 
 /* Between two instructions of this processor, while the others wait. */

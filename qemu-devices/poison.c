@@ -346,6 +346,9 @@ static void poison_instance_init(Object *object)
     p->leaving = g_ptr_array_new();
     p->batches = g_ptr_array_new_with_free_func(poison_batch_free);
     p->sweep = qemu_bh_new(poison_enforce, p);
+    p->listener.name = TYPE_MMRIG_POISON;
+    p->listener.commit = poison_look_for_spaces;
+    memory_listener_register(&p->listener, &address_space_memory);
     /*
      * Devices that map their buffers reach bad pages, which are I/O regions, by
      * a buffer of QEMU's, of 4 KiB unless more is allowed: a virtio device that

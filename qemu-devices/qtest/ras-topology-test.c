@@ -122,6 +122,65 @@ static void test_topology(gconstpointer data)
     qtest_stop(q);
 }
 
+/* QEMU's docs/specs/acpi_mem_hotplug: the slot, and in its controls bit 3, which ejects. */
+#define HOTPLUG_SLOT    0xa00
+#define HOTPLUG_CONTROL 0xa14
+#define HOTPLUG_EJECT   8
+
+static void G_GNUC_PRINTF(2, 3) do_qmp(QTest *q, const char *format, ...)
+{
+    g_autofree char *command = NULL;
+    va_list values;
+
+    va_start(values, format);
+    command = g_strdup_vprintf(format, values);
+    va_end(values);
+    json_node_unref(qtest_qmp(q, "%s", command));
+}
+
+/* Poison goes with the DIMM that it is in, and what comes in its place is whole. */
+static void test_unplug(void)
+{
+    QTest *q = start(dimms);
+    const uint64_t page = 5 * GIB + 2 * MIB;
+
+    fill(q, page, 8192);
+    inject(q, page + 64);
+    inject(q, MIB);
+    g_assert_cmpuint(qtest_get(q, "ras0", "poisoned"), ==, 2);
+    do_qmp(q, "{'execute':'device_del','arguments':{'id':'dimm1'}}");
+    qtest_outl(q, HOTPLUG_SLOT, 1);
+    qtest_outl(q, HOTPLUG_CONTROL, HOTPLUG_EJECT);
+    /* The rest is done by the main loop. */
+    for (unsigned i = 0; i < 1000 && qtest_get(q, "ras0", "poisoned") > 1; i++)
+        g_usleep(1000);
+    assert_list(q, "100000+40 ras");
+    g_assert_cmpuint(qtest_get(q, "ras0", "pages"), ==, 1);
+    g_autofree char *kept =
+        qtest_qmp_error(q, "{'execute':'object-del','arguments':{'id':'d1'}}");
+    for (unsigned i = 0; kept && i < 1000; i++) {
+        g_usleep(1000);
+        g_free(kept);
+        kept = qtest_qmp_error(q, "{'execute':'object-del','arguments':{'id':'d1'}}");
+    }
+    g_assert_cmpstr(kept, ==, NULL);
+
+    do_qmp(q, "{'execute':'object-add','arguments':{'qom-type':'memory-backend-ram','id':'d3',"
+              "'size':268435456}}");
+    do_qmp(q,
+           "{'execute':'device_add','arguments':{'driver':'pc-dimm','id':'dimm3',"
+           "'memdev':'d3','addr':%" G_GUINT64_FORMAT "}}",
+           5 * GIB);
+    for (uint64_t at = page; at < page + 8192; at += 8)
+        g_assert_cmphex(qtest_readq(q, at), ==, 0);
+    fill(q, page, 8192);
+    assert_filled(q, page, 8192, 0, 0);
+    inject(q, page + 64);
+    assert_filled(q, page, 8192, page + 64, 64);
+    g_assert_cmpuint(qtest_get(q, "ras0", "poisoned"), ==, 2);
+    qtest_stop(q);
+}
+
 int main(int argc, char **argv)
 {
     qtest_begin(&argc, &argv);
@@ -129,5 +188,6 @@ int main(int argc, char **argv)
         g_autofree char *path = g_strconcat("/ras/topology/", topologies[i].name, NULL);
         g_test_add_data_func(path, &topologies[i], test_topology);
     }
+    g_test_add_func("/ras/topology/unplug", test_unplug);
     return g_test_run();
 }
