@@ -45,9 +45,9 @@
 #define MCI_MISC_PHYSICAL(lsb) ((UINT64_C(2) << 6) | (lsb))
 
 /*
- * Banks, as in a Xeon of the model that the scenarios use (143, Sapphire
- * Rapids): its core's, its memory controllers', and its shared cache's. QEMU
- * gives each processor ten.
+ * Banks. The core's two have the numbers that Intel gives them; a Xeon of the
+ * model that the scenarios use (143) has its memory controllers' at 13 and on,
+ * and QEMU gives each processor ten: i10nm_edac does not decode what is here.
  */
 enum {
     MCE_BANK_FETCH = 0,

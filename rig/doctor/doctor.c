@@ -172,7 +172,7 @@ static void check_accuracy(const MmrigHost *host, MmrigFinding *finding)
         finding, MMRIG_CHECK_INFO, NULL, "%s",
         kvm ? "runs use KVM: timings are a real machine's; a use of bad memory is told at its "
               "own instruction only with mmrig-ras's kvm-poison=hwpoison (as root), else after "
-              "it; corrected errors raise CMCI where the CPU model has it"
+              "it; corrected errors are found by polling, as QEMU gives no processor CMCI"
             : "runs use TCG: timings are not a real machine's, so compare them only with "
               "others of the same run; a use of mmrig-ras's bad memory is told at its own "
               "instruction, with its address; corrected errors are found by polling, as there "
