@@ -155,12 +155,11 @@ static void mirror_instance_init(Object *object)
 }
 
 /*
- * The ROM lies beside the pack. In a QEMU tree there is no pack, and QEMU
- * searches its own folders for the bare name.
+ * The ROM lies beside the pack. If it is not known where that is, QEMU searches
+ * its own folders for the bare name.
  */
 static const char *mirror_rom(void)
 {
-#ifdef MMRIG_PACK
     Dl_info info;
 
     if (dladdr(mirror_rom, &info) && info.dli_fname) {
@@ -169,7 +168,6 @@ static const char *mirror_rom(void)
         /* As long as the class, which is as long as QEMU. */
         return g_build_filename(folder, ROM_NAME, NULL);
     }
-#endif
     return ROM_NAME;
 }
 
