@@ -33,7 +33,7 @@ struct frame {
     uint32_t vector, error, eip, cs, eflags;
 };
 
-extern const char bare_stubs[];
+extern const char bare_entries[];
 void bare_exception(struct frame *frame);
 void bare_main(const uint32_t *information);
 
@@ -102,9 +102,9 @@ static void load_gdt(const struct descriptor *gdt)
 static void fill_idt(volatile struct descriptor *idt)
 {
     for (uint32_t i = 0; i < VECTORS; i++) {
-        uint32_t stub = (uint32_t)bare_stubs + 16 * i;
-        idt[i].low = (uint32_t)CODE_SELECTOR << 16 | (stub & 0xffff);
-        idt[i].high = (stub & 0xffff0000) | 0x8e00;
+        uint32_t entry = (uint32_t)bare_entries + 16 * i;
+        idt[i].low = (uint32_t)CODE_SELECTOR << 16 | (entry & 0xffff);
+        idt[i].high = (entry & 0xffff0000) | 0x8e00;
     }
 }
 

@@ -21,7 +21,7 @@ bare_start:
         jmp 1b
 
 /* Exceptions: the stack has the vector and an error code, the processor's or 0. */
-        .macro stub vector
+        .macro entry vector
         .balign 16
         .if \vector == 8 || (\vector >= 10 && \vector <= 14) || \vector == 17
         nop
@@ -34,12 +34,12 @@ bare_start:
         .endm
 
         .balign 16
-        .globl bare_stubs
-bare_stubs:
+        .globl bare_entries
+bare_entries:
         .altmacro
         .set number, 0
         .rept 32
-        stub %number
+        entry %number
         .set number, number + 1
         .endr
 
