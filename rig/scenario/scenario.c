@@ -238,8 +238,9 @@ static gboolean scenario_blame_owner(MmrigParser *parser, const char *group, con
 {
     g_autofree char *all = g_strjoinv(", ", parser->machines);
 
-    return mmrig_parser_wrong(parser, error, group, key, "%s; write %s of %s", problem,
-                              strcmp(key, "machine") == 0 ? "one" : "two", all);
+    return mmrig_parser_wrong(parser, error, group, key, "%s; write %s of %s%s", problem,
+                              strcmp(key, "machine") == 0 ? "one" : "two", all,
+                              strcmp(key, "machine") == 0 ? "" : ", with a blank between");
 }
 
 /* Adds the machines that the device's section names; the only one needs no name. */
