@@ -170,7 +170,8 @@ static MmrigKvmState boot_and_wait(const MmrigBootInputs *inputs, guint seconds,
 /* --- the kept answer --- */
 
 /* A device node that was made anew, as by loading the module again, is asked anew. */
-static char *kvm_entry_name(const MmrigQemu *qemu, const char *device, const char *kernel)
+static char *kvm_entry_name(const MmrigQemu *qemu, const char *device, const char *kernel,
+                            const char *initrd)
 {
     g_autoptr(MmrigKey) key = mmrig_key_new(PURPOSE);
     g_autofree char *boot_id = NULL, *number = NULL;
@@ -178,8 +179,8 @@ static char *kvm_entry_name(const MmrigQemu *qemu, const char *device, const cha
     struct stat status;
 
     if (!mmrig_key_add_stat(key, qemu->path, NULL) || !mmrig_key_add_stat(key, kernel, NULL) ||
-        !mmrig_key_add_stat(key, device, NULL) || stat(device, &status) != 0 ||
-        uname(&host) != 0 ||
+        !mmrig_key_add_stat(key, initrd, NULL) || !mmrig_key_add_stat(key, device, NULL) ||
+        stat(device, &status) != 0 || uname(&host) != 0 ||
         !g_file_get_contents("/proc/sys/kernel/random/boot_id", &boot_id, NULL, NULL))
         return NULL;
     number = g_strdup_printf("%u:%u", major(status.st_rdev), minor(status.st_rdev));
@@ -265,6 +266,7 @@ static gboolean write_text(int fd, gpointer data, GError **error)
 static void kvm_keep(const char *folder, const char *name, MmrigKvmState state, guint times,
                      const char *reason)
 {
+    g_auto(KvmAnswer) there = {0};
     g_autoptr(GError) error = NULL;
     g_autofree char *path = g_build_filename(folder, name, NULL);
     g_autofree char *text = g_strdup_printf("%s\n%u\n%s\n",
@@ -273,6 +275,10 @@ static void kvm_keep(const char *folder, const char *name, MmrigKvmState state, 
                                                                         : UNPROVEN,
                                             times, reason ? reason : "");
 
+    /* Another run may have proved meanwhile what this one was too late for. */
+    if (state != MMRIG_KVM_WORKS && kvm_answer_read(path, &there) &&
+        there.state == MMRIG_KVM_WORKS)
+        return;
     /* The store keeps an entry that is there, so the old or damaged one is removed first. */
     unlink(path);
     g_autofree char *entry = mmrig_store_file(folder, name, write_text, text, &error);
@@ -307,7 +313,7 @@ static MmrigKvmState kvm_prove(const MmrigQemu *qemu, const char *device, const 
         return MMRIG_KVM_UNPROVEN;
     }
     folder = mmrig_path_cache("kvm", NULL);
-    name = kvm_entry_name(qemu, device, kernel);
+    name = kvm_entry_name(qemu, device, kernel, initrd);
     entry = folder && name ? g_build_filename(folder, name, NULL) : NULL;
     if (entry && kvm_answer_read(entry, &kept) && kvm_answer_counts(&kept, entry)) {
         *reason = g_steal_pointer(&kept.reason);
