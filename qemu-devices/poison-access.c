@@ -139,6 +139,11 @@ static MemTxResult poison_read(void *opaque, hwaddr offset, uint64_t *data,
     CPUState *cpu = poison_accessor(attrs);
     uint64_t bad = page->any & poison_mask(offset, offset + size - 1);
 
+    /* A device's own thread may come late, to a page that was taken away. */
+    if (!page->space) {
+        *data = UINT64_MAX;
+        return MEMTX_ERROR;
+    }
     if (p->looking) {
         return poison_pass_read(page, offset, data, size);
     }
@@ -192,8 +197,13 @@ static MemTxResult poison_write(void *opaque, hwaddr offset, uint64_t data,
     MmrigPoison *p = page->poison;
     uint64_t bad = page->any & poison_mask(offset, offset + size - 1);
     uint64_t cleared = 0;
-    MemTxResult result = poison_pass_write(page, offset, data, size);
+    MemTxResult result;
 
+    /* A device's own thread may come late, to a page that was taken away. */
+    if (!page->space) {
+        return MEMTX_ERROR;
+    }
+    result = poison_pass_write(page, offset, data, size);
     if (bad) {
         p->counters.stores++;
     }
