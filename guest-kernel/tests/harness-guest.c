@@ -165,6 +165,27 @@ uint64_t node_meminfo_kb(unsigned node, const char *field)
     return table_u64(path, prefix, field);
 }
 
+uint64_t node_total_kb(unsigned node)
+{
+    char path[64], prefix[48], text[8192];
+
+    /*
+     * In one go: a node that is taken away while its file is open gives ENODEV to the next read,
+     * so that to look first and to read then would find a file without lines.
+     */
+    snprintf(path, sizeof(path), "/sys/devices/system/node/node%u/meminfo", node);
+    if (!file_read(path, text, sizeof(text))) {
+        if (errno == ENOENT || errno == ENODEV)
+            return 0;
+        ABORT("cannot read %s: %s", path, strerror(errno));
+    }
+    snprintf(prefix, sizeof(prefix), "Node %u MemTotal:", node);
+    const char *at = strstr(text, prefix);
+    if (!at)
+        ABORT("%s has no MemTotal", path);
+    return strtoull(at + strlen(prefix), NULL, 10);
+}
+
 uint64_t vmstat(const char *field)
 {
     return table_u64("/proc/vmstat", "", field);

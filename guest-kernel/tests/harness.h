@@ -305,6 +305,8 @@ bool file_write(const char *path, const char *text);
 uint64_t meminfo_kb(const char *field);
 /* The same of /sys/devices/system/node/nodeN/meminfo. */
 uint64_t node_meminfo_kb(unsigned node, const char *field);
+/* MemTotal of a node in kB; one that is not on line, or goes at this moment, has none. */
+uint64_t node_total_kb(unsigned node);
 /*
  * Whether memory can be bound to the node (mbind(2)). Memory that comes on line is counted
  * first, then the node is one with memory, and only then, by a work item of the kernel's

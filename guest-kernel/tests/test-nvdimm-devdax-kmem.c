@@ -77,15 +77,6 @@ static void kmem_bytes(struct range range, uint64_t *inside, uint64_t *outside)
     fclose(file);
 }
 
-/* MemTotal of a node in kB; a node that is not on line has none. */
-static uint64_t node_total_kb(unsigned node)
-{
-    char path[96];
-
-    snprintf(path, sizeof(path), "/sys/devices/system/node/node%u/meminfo", node);
-    return access(path, R_OK) == 0 ? node_meminfo_kb(node, "MemTotal") : 0;
-}
-
 /* How many of the pages are on the node, as move_pages(2) answers, and lie in the range. */
 static void pages_where(char *memory, unsigned node, struct range range, size_t *on_node,
                         size_t *in_range)

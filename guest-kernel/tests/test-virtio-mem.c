@@ -61,15 +61,6 @@ static bool request_size(uint64_t bytes)
                        (unsigned long long)bytes);
 }
 
-/* MemTotal of a node in kB; one that is not on line has none. */
-static uint64_t node_total_kb(unsigned node)
-{
-    char path[96], text[16];
-
-    snprintf(path, sizeof(path), "/sys/devices/system/node/node%u/cpulist", node);
-    return file_read(path, text, sizeof(text)) ? node_meminfo_kb(node, "MemTotal") : 0;
-}
-
 struct size_wanted {
     uint64_t plugged;
     uint64_t total_kb, node_kb; /* MemTotal of the guest and of the device's node */
