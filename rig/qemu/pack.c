@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "qemu-session.h"
 
-/* What the pack's guard (qemu-devices/guard.c) begins its line with. */
+/* What the pack's guard (qemu-devices/pack/guard.c) begins its line with. */
 #define GUARD "mmrig-devices.so: "
 #define MEND  "rebuild the pack for this QEMU (see docs/adding-a-device.md)"
 /* A sound QEMU answers with far less. */

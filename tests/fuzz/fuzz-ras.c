@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 #include "mmrig-ras-regs.h"
-#include "ras-request.h"
+#include "ras/ras-request.h"
 
 enum { PROCESSORS = 4 };
 

@@ -5,10 +5,10 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "mce-codes.h"
+#include "mce/mce-codes.h"
 #include "mmrig-ras-regs.h"
-#include "ras-backing.h"
-#include "ras-request.h"
+#include "poison/poison-backing.h"
+#include "ras/ras-request.h"
 
 /* The SDM's numbers, written down once more. */
 static void test_codes(void)

@@ -189,29 +189,8 @@ static void test_device_kinds(void)
 static void test_devices(void)
 {
     g_autoptr(GHashTable) devices = words(MMRIG_REGISTRY_DEVICES_LIST);
-    g_autoptr(GHashTable) models = files("qemu-devices", "", ".c");
     g_autoptr(GHashTable) headers = files("abi", "mmrig-", "-regs.h");
     g_autoptr(GHashTable) pages = files("docs/devices", "", ".md");
-    g_autoptr(GHashTable) qtests = files("qemu-devices/qtest", "", "-test.c");
-
-    if (!MMRIG_REGISTRY_HAS_DEVICES) {
-        g_test_skip("built with MMRIG_DEVICES=OFF");
-        return;
-    }
-    assert_within(devices, models, "device without qemu-devices/NAME.c");
-    assert_within(devices, headers, "device without abi/mmrig-NAME-regs.h");
-    assert_within(devices, pages, "device without docs/devices/NAME.md");
-    assert_within(devices, qtests, "device without qemu-devices/qtest/NAME-test.c");
-    assert_within(headers, devices, "abi/mmrig-NAME-regs.h of a device that is not built");
-    assert_within(pages, devices, "docs/devices page of a device that is not built");
-}
-
-/* Every file of the pack's folder is compiled into something. */
-static void test_device_files(void)
-{
-    g_autoptr(GHashTable) models = files("qemu-devices", "", ".c");
-    g_autoptr(GHashTable) qtests = files("qemu-devices/qtest", "", ".c");
-    g_autoptr(GError) error = NULL;
     GHashTableIter iter;
     gpointer name;
 
@@ -219,30 +198,84 @@ static void test_device_files(void)
         g_test_skip("built with MMRIG_DEVICES=OFF");
         return;
     }
-    for (guint i = 0; i < 2; i++) {
-        g_autofree char *path = g_build_filename(
-            source_dir, "qemu-devices", i == 0 ? "." : "qtest", "CMakeLists.txt", NULL);
-        g_autofree char *text = NULL;
+    assert_within(devices, headers, "device without abi/mmrig-NAME-regs.h");
+    assert_within(devices, pages, "device without docs/devices/NAME.md");
+    assert_within(headers, devices, "abi/mmrig-NAME-regs.h of a device that is not built");
+    assert_within(pages, devices, "docs/devices page of a device that is not built");
+    g_hash_table_iter_init(&iter, devices);
+    while (g_hash_table_iter_next(&iter, &name, NULL)) {
+        g_autofree char *model = g_strdup_printf("%s/%s.c", (char *)name, (char *)name);
+        g_autofree char *test =
+            g_strdup_printf("%s/tests/%s-test.c", (char *)name, (char *)name);
+        const char *const needed[] = {model, test};
 
-        g_file_get_contents(path, &text, NULL, &error);
-        g_assert_no_error(error);
-        g_auto(GStrv) found = g_strsplit_set(text, " ()\n;", -1);
-        g_hash_table_iter_init(&iter, i == 0 ? models : qtests);
-        while (g_hash_table_iter_next(&iter, &name, NULL)) {
-            g_autofree char *file = g_strconcat(name, ".c", NULL);
-            /* As itself, or as what mmrig_device() and mmrig_qtest() make of it. */
-            gboolean test = g_str_has_suffix(name, "-test");
-            g_autofree char *stem = g_strndup(name, strlen(name) - (test ? 5 : 0));
-            g_autoptr(GHashTable) devices = words(MMRIG_REGISTRY_DEVICES_LIST);
+        for (guint i = 0; i < G_N_ELEMENTS(needed); i++) {
+            g_autofree char *path =
+                g_build_filename(source_dir, "qemu-devices", needed[i], NULL);
 
-            if (!g_strv_contains((const char *const *)found, file) &&
-                !g_strv_contains((const char *const *)found, name) &&
-                !g_hash_table_contains(devices, stem)) {
-                g_test_message("%s: not named in %s", file, path);
+            if (!g_file_test(path, G_FILE_TEST_IS_REGULAR)) {
+                g_test_message("device without qemu-devices/%s", needed[i]);
                 g_test_fail();
             }
         }
     }
+}
+
+/* Each .c file of a folder of the pack is named in the CMakeLists.txt that compiles it. */
+static void assert_folder_compiled(const char *folder, const char *lists)
+{
+    g_autoptr(GHashTable) sources = files(folder, "", ".c");
+    g_autoptr(GHashTable) devices = words(MMRIG_REGISTRY_DEVICES_LIST);
+    g_autofree char *path = g_build_filename(source_dir, lists, "CMakeLists.txt", NULL);
+    g_autofree char *text = NULL;
+    g_autoptr(GError) error = NULL;
+    GHashTableIter iter;
+    gpointer name;
+
+    g_file_get_contents(path, &text, NULL, &error);
+    g_assert_no_error(error);
+    g_auto(GStrv) found = g_strsplit_set(text, " ()/\n;", -1);
+    g_hash_table_iter_init(&iter, sources);
+    while (g_hash_table_iter_next(&iter, &name, NULL)) {
+        g_autofree char *file = g_strconcat(name, ".c", NULL);
+
+        /* As itself, as what mmrig_qtest() makes of it, or as what mmrig_device() adds. */
+        if (!g_strv_contains((const char *const *)found, file) &&
+            !g_strv_contains((const char *const *)found, name) &&
+            !g_hash_table_contains(devices, name)) {
+            g_test_message("%s/%s: not named in %s", folder, file, path);
+            g_test_fail();
+        }
+    }
+}
+
+static void test_device_files(void)
+{
+    g_autofree char *path = g_build_filename(source_dir, "qemu-devices", NULL);
+    g_autoptr(GError) error = NULL;
+    guint folders = 0;
+    const char *name;
+
+    if (!MMRIG_REGISTRY_HAS_DEVICES) {
+        g_test_skip("built with MMRIG_DEVICES=OFF");
+        return;
+    }
+    g_autoptr(GDir) dir = g_dir_open(path, 0, &error);
+    g_assert_no_error(error);
+    while ((name = g_dir_read_name(dir))) {
+        g_autofree char *folder = g_build_filename("qemu-devices", name, NULL);
+        g_autofree char *tests = g_build_filename(folder, "tests", NULL);
+        g_autofree char *whole = g_build_filename(source_dir, folder, NULL);
+        g_autofree char *whole_tests = g_build_filename(source_dir, tests, NULL);
+
+        if (!g_file_test(whole, G_FILE_TEST_IS_DIR))
+            continue;
+        folders++;
+        assert_folder_compiled(folder, g_str_equal(name, "qtest") ? folder : "qemu-devices");
+        if (g_file_test(whole_tests, G_FILE_TEST_IS_DIR))
+            assert_folder_compiled(tests, tests);
+    }
+    g_assert_cmpuint(folders, >, 6);
 }
 
 static void test_commands(void)

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the files of mmrig-nvdimm share: the device itself. */
+#pragma once
+
+#include "compat.h"
+
+#if MMRIG_QEMU_AT_LEAST(10, 1)
+#include "system/memory.h"
+#else
+#include "exec/memory.h"
+#endif
+#include "hw/qdev-core.h"
+#include "migration/vmstate.h"
+#include "qemu/notify.h"
+#include "qemu/timer.h"
+#include "qom/object.h"
+
+#include "nvdimm-dsm.h"
+#include "nvdimm-store.h"
+#include "poison/poison.h"
+
+#define TYPE_MMRIG_NVDIMM "mmrig-nvdimm"
+OBJECT_DECLARE_SIMPLE_TYPE(MmrigNvdimm, MMRIG_NVDIMM)
+
+/* In the store: the machine has not been shut down. */
+#define STORE_RUNNING 1u
+
+struct MmrigNvdimm {
+    DeviceState parent_obj;
+
+    char *store_path;
+    uint32_t unit;
+    uint32_t buffer;
+    uint64_t rate;
+    uint32_t least_ms;
+    bool notify;
+    bool debug;
+
+    MemoryRegion region;
+    MemoryRegion *below; /* QEMU's; a reference is held */
+    MmrigPoison *poison;
+    int source;
+    NvdimmStore store;
+    bool store_failed;
+    QEMUBH *saver;
+    bool unsaved; /* saver is to write the store */
+    bool crowded; /* it was said that there are too many modules */
+    Notifier ready;
+    Notifier shutdown;
+
+    NvdimmDsm dsm;
+    uint32_t events;
+    uint64_t consumed;
+    uint64_t notified;
+
+    /* For migration: nvdimm_media_pack(). */
+    uint8_t *packed;
+    uint32_t packed_size;
+};
+
+static inline int64_t nvdimm_now(void)
+{
+    return qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL);
+}
+
+/* Writes health and errors into the store, if there is one. */
+void nvdimm_save(MmrigNvdimm *s, uint32_t flags);
+/* Does so if a change waits for it; opaque is the device. */
+void nvdimm_save_due(void *opaque);
+/* Looks up the machine's NVDIMMs, which can be plugged at any time. */
+void nvdimm_refresh(MmrigNvdimm *s);
+/* Tells the guest of MMRIG_NVD_EVENT_*; opaque is the device. */
+void nvdimm_event(void *opaque, uint32_t event);
+
+/* nvdimm-migration.c */
+extern const VMStateDescription nvdimm_vmstate;
+
+/* nvdimm-properties.c: those that are not given when it is made. */
+void nvdimm_class_add_properties(ObjectClass *klass);
+void nvdimm_add_properties(Object *object);
