@@ -8,7 +8,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "fuzz.h"
 #include "mirror-model.h"
 
 #define SLOT 4
@@ -18,7 +17,6 @@
 #define COMMAND 0x04
 #define BAR     (0x10 + 4 * MMRIG_MIRROR_BAR_REGS)
 #define ROM_BAR 0x30
-#define DECODE  2u
 
 static const uint32_t writable[] = {
     MMRIG_MIRROR_APPLY_BASE_LO,
@@ -91,16 +89,7 @@ static void check_all(Model *m)
 
 static uint64_t any_number(void)
 {
-    switch (g_test_rand_int_range(0, 4)) {
-    case 0:
-        return PICK(odd_numbers);
-    case 1:
-        return PICK(odd_numbers) + PICK(odd_numbers);
-    case 2:
-        return any_64() >> g_test_rand_int_range(0, 64);
-    default:
-        return any_64() >> g_test_rand_int_range(0, 64) & ~0xfffull;
-    }
+    return fuzz_number(odd_numbers, G_N_ELEMENTS(odd_numbers));
 }
 
 static uint32_t any_register(void)
@@ -132,40 +121,16 @@ static void any_write(Model *m)
 /* Of a size or at a place that the registers refuse. */
 static void bad_access(Model *m)
 {
-    static const unsigned sizes[] = {1, 2, 4, 8};
-    unsigned size = PICK(sizes);
+    unsigned size = fuzz_size();
     uint32_t reg = (uint32_t)g_test_rand_int_range(0, MMRIG_MIRROR_REGS_SIZE - 8);
     uint64_t value = any_64();
-    gboolean load = one_in(2);
 
     if (size == 4)
         reg |= (uint32_t)g_test_rand_int_range(1, 4);
-    switch (size) {
-    case 1:
-        if (load)
-            g_assert_cmphex(qtest_readb(m->q, m->regs + reg), ==, UINT8_MAX);
-        else
-            qtest_writeb(m->q, m->regs + reg, (uint8_t)value);
-        break;
-    case 2:
-        if (load)
-            g_assert_cmphex(qtest_readw(m->q, m->regs + reg), ==, UINT16_MAX);
-        else
-            qtest_writew(m->q, m->regs + reg, (uint16_t)value);
-        break;
-    case 4:
-        if (load)
-            g_assert_cmphex(qtest_readl(m->q, m->regs + reg), ==, UINT32_MAX);
-        else
-            qtest_writel(m->q, m->regs + reg, (uint32_t)value);
-        break;
-    default:
-        if (load)
-            g_assert_cmphex(qtest_readq(m->q, m->regs + reg), ==, UINT64_MAX);
-        else
-            qtest_writeq(m->q, m->regs + reg, value);
-        break;
-    }
+    if (one_in(2))
+        g_assert_cmphex(fuzz_read(m->q, m->regs + reg, size), ==, fuzz_ones(size));
+    else
+        fuzz_write(m->q, m->regs + reg, value, size);
     expect_error(m, MMRIG_MIRROR_ERR_ACCESS, reg);
 }
 
@@ -230,15 +195,6 @@ static void mark(gboolean *lines, uint64_t base, uint64_t size, gboolean bad)
         lines[i] = bad;
 }
 
-/* The error, or NULL. */
-static char *try_set(Model *m, const char *device, const char *name, const char *value)
-{
-    return qtest_qmp_error(m->q,
-                           "{'execute':'qom-set','arguments':{'path':'%s','property':'%s',"
-                           "'value':'%s'}}",
-                           device, name, value);
-}
-
 static void any_spoil(Model *m)
 {
     static const char *const nonsense[] = {
@@ -258,13 +214,11 @@ static void any_spoil(Model *m)
     };
     gboolean good = !one_in(3);
     g_autofree char *text = NULL;
-    g_autofree char *why = NULL;
     uint64_t base;
     uint64_t size;
 
     if (!good && one_in(3)) {
-        why = try_set(m, "mirror", "spoil", PICK(nonsense));
-        g_assert_nonnull(why);
+        fuzz_set(m->q, "mirror", "spoil", PICK(nonsense), FALSE);
         return;
     }
     if (good)
@@ -274,9 +228,7 @@ static void any_spoil(Model *m)
     for (uint64_t page = base & ~0xfffull; good && page < base + size; page += 4096)
         good = is_mirrored(m, page);
     text = g_strdup_printf("0x%" PRIx64 "+%" PRIu64, base, size);
-    why = try_set(m, "mirror", "spoil", text);
-    if ((why == NULL) != good)
-        g_error("spoil=%s: %s", text, why ? why : "was taken");
+    fuzz_set(m->q, "mirror", "spoil", text, good);
     if (good) {
         mark(m->second, base, size, TRUE);
         count.spoilt++;
@@ -287,7 +239,6 @@ static void any_inject(Model *m)
 {
     gboolean good = !one_in(4);
     g_autofree char *text = NULL;
-    g_autofree char *why = NULL;
     uint64_t base;
     uint64_t size;
 
@@ -296,9 +247,7 @@ static void any_inject(Model *m)
     else
         any_bad_part(&base, &size);
     text = g_strdup_printf("kind=poison,gpa=0x%" PRIx64 ",len=%" PRIu64, base, size);
-    why = try_set(m, "ras0", "inject", text);
-    if ((why == NULL) != good)
-        g_error("inject=%s: %s", text, why ? why : "was taken");
+    fuzz_set(m->q, "ras0", "inject", text, good);
     if (good)
         mark(m->first, base, size, TRUE);
 }
@@ -307,34 +256,21 @@ static void any_clear(Model *m)
 {
     gboolean all = one_in(2);
     g_autofree char *text = NULL;
-    g_autofree char *why = NULL;
     uint64_t base;
     uint64_t size;
 
     any_part(&base, &size);
     text = g_strdup_printf("gpa=0x%" PRIx64 ",len=%" PRIu64 "%s", base, size,
                            all ? ",source=all" : "");
-    why = try_set(m, "ras0", "clear", text);
-    g_assert_null(why);
+    fuzz_set(m->q, "ras0", "clear", text, TRUE);
     mark(m->first, base, size, FALSE);
     if (all)
         mark(m->second, base, size, FALSE);
 }
 
-/* What memory holds, at any alignment: each 64-bit word its address. */
-static uint64_t stored(uint64_t address, unsigned size)
-{
-    uint64_t words[2] = {address & ~7ull, (address & ~7ull) + 8};
-    uint64_t value = 0;
-
-    memcpy(&value, (const uint8_t *)words + (address & 7), size);
-    return value;
-}
-
 static void any_load(Model *m)
 {
-    static const unsigned sizes[] = {1, 2, 4, 8};
-    unsigned size = PICK(sizes);
+    unsigned size = fuzz_size();
     uint64_t page = BAD_START + (uint64_t)g_test_rand_int_range(0, BAD_PAGES) * 4096;
     uint64_t address = page + (uint64_t)g_test_rand_int_range(0, 4096 - (int)size + 1);
     uint64_t value;
@@ -343,22 +279,8 @@ static void any_load(Model *m)
     /* Lines meet here, so it is where a read can be of a good and a bad one. */
     if (size > 1 && one_in(4))
         address = page + (uint64_t)g_test_rand_int_range(1, 64) * 64 - size / 2;
-    should =
-        expect_load(m, address, size) ? stored(address, size) : UINT64_MAX >> (64 - 8 * size);
-    switch (size) {
-    case 1:
-        value = qtest_readb(m->q, address);
-        break;
-    case 2:
-        value = qtest_readw(m->q, address);
-        break;
-    case 4:
-        value = qtest_readl(m->q, address);
-        break;
-    default:
-        value = qtest_readq(m->q, address);
-        break;
-    }
+    should = expect_load(m, address, size) ? fuzz_word(address, size) : fuzz_ones(size);
+    value = fuzz_read(m->q, address, size);
     if (value != should)
         g_error("%u bytes at 0x%" PRIx64 " are 0x%" PRIx64 ", should be 0x%" PRIx64, size,
                 address, value, should);
@@ -387,14 +309,9 @@ static void map(Model *m)
  */
 static void any_configuration(Model *m)
 {
-    int writes = g_test_rand_int_range(1, 10);
-
-    for (int i = 0; i < writes; i++) {
-        unsigned offset = (unsigned)g_test_rand_int_range(0, 64) * 4;
-        uint32_t value = (uint32_t)any_number();
-
-        qtest_pci_writel(m->q, SLOT, offset, value);
-    }
+    if (!one_in(10))
+        return;
+    fuzz_configuration(m->q, SLOT, any_number);
     g_assert_cmphex(qtest_pci_readl(m->q, SLOT, 0), ==,
                     MMRIG_MIRROR_PCI_DEVICE << 16 | MMRIG_MIRROR_PCI_VENDOR);
     g_assert_cmphex(qtest_pci_readl(m->q, SLOT, 8), ==,
@@ -410,114 +327,84 @@ static void any_configuration(Model *m)
 
 static void reset(Model *m)
 {
-    json_node_unref(qtest_qmp(m->q, "{'execute':'system_reset'}"));
-    /* The main loop does it some time after it was asked to; that ends the decoding. */
-    for (unsigned i = 0; i < 1000 && qtest_pci_readl(m->q, SLOT, COMMAND) & DECODE; i++)
-        g_usleep(5000);
-    g_assert_cmphex(qtest_pci_readl(m->q, SLOT, COMMAND) & DECODE, ==, 0);
+    if (!one_in(80))
+        return;
+    fuzz_reset(m->q, SLOT);
     expect_reset(m);
     map(m);
     check_all(m);
     count.resets++;
 }
 
-static QTest *start(gboolean debug, const char *incoming)
+static QTest *start(const Model *m, const char *incoming)
 {
     g_autofree char *device =
         g_strconcat("mmrig-mirror,id=mirror,addr=4,percent=12.5,below-4g=on,"
                     "mirror=0x140000000+64M:0x10000000+4K,specific=0x2000000+1M,debug=",
-                    debug ? "on" : "off", NULL);
+                    m->debug ? "on" : "off", NULL);
 
     return qtest_start("-cpu", "qemu64,vendor=GenuineIntel,family=6,model=143,stepping=4", "-D",
                        "/dev/null", "-device", "mmrig-ras,id=ras0", "-device", device,
                        incoming ? "-incoming" : NULL, incoming, NULL);
 }
 
-/* Nothing is told to the other QEMU but what the stream holds: neither BAR nor command. */
-static void migrate(Model *m, gboolean debug)
+/* Neither BAR nor command is told to the other QEMU. */
+static void migrate(Model *m)
 {
-    g_autofree char *uri = qtest_save(m->q);
-
-    m->q = start(debug, uri);
-    qtest_migrated(m->q);
-    qtest_forget(uri);
-    check_all(m);
+    m->q = fuzz_migrate(m->q, start, m);
     count.migrations++;
 }
 
-static void one_step(Model *m)
+static void check_any(Model *m)
 {
-    switch (g_test_rand_int_range(0, 16)) {
-    case 0:
-    case 1:
-    case 2:
-        any_write(m);
-        break;
-    case 3:
-        bad_access(m);
-        break;
-    case 4:
-    case 5:
-        any_apply(m);
-        break;
-    case 6:
-        any_spoil(m);
-        break;
-    case 7:
-        any_inject(m);
-        break;
-    case 8:
-        any_clear(m);
-        break;
-    case 9:
-        any_store(m);
-        break;
-    case 10:
-        check_register(m, (uint32_t)g_test_rand_int_range(0, MMRIG_MIRROR_REGS_SIZE / 4) * 4);
-        break;
-    case 11:
-        if (one_in(10))
-            any_configuration(m);
-        break;
-    case 12:
-        if (one_in(80))
-            reset(m);
-        break;
-    default:
-        any_load(m);
-        break;
-    }
+    check_register(m, (uint32_t)g_test_rand_int_range(0, MMRIG_MIRROR_REGS_SIZE / 4) * 4);
+}
+
+static void after_step(Model *m)
+{
     check_register(m, MMRIG_MIRROR_ERROR);
     check_register(m, MMRIG_MIRROR_ERROR_DETAIL);
     check_register(m, one_in(2) ? PICK(writable) : PICK(others));
 }
 
+static const FuzzStep steps[] = {
+    {"write", 3, any_write},
+    {"bad-access", 1, bad_access},
+    {"apply", 2, any_apply},
+    {"spoil", 1, any_spoil},
+    {"inject", 1, any_inject},
+    {"clear", 1, any_clear},
+    {"store", 1, any_store},
+    {"look", 1, check_any},
+    {"configuration", 1, any_configuration},
+    {"reset", 1, reset},
+    {"load", 3, any_load},
+};
+
+static const FuzzPlan plan = {
+    .steps = steps,
+    .step_count = G_N_ELEMENTS(steps),
+    .after = after_step,
+    .often = check_poison,
+    .check = check_all,
+    .migrate = migrate,
+    .machine_steps = 20000,
+};
+
 static void one_machine(gint64 end)
 {
-    gboolean debug = one_in(2);
-    Model model = {.q = start(debug, NULL)};
+    Model model = {.debug = one_in(2)};
     Model *m = &model;
 
+    m->q = start(m, NULL);
     map(m);
     for (uint32_t reg = 0; reg < MMRIG_MIRROR_REGS_SIZE; reg += 4)
         m->constant[reg / 4] = qtest_readl(m->q, m->regs + reg);
     g_assert_cmphex(m->constant[MMRIG_MIRROR_ID / 4], ==, MMRIG_MIRROR_ID_VALUE);
     g_assert_cmpuint(m->constant[MMRIG_MIRROR_PERCENT / 4], ==, 1250);
     g_assert_cmpuint(m->constant[MMRIG_MIRROR_RANGE_COUNT / 4], ==, 3);
-    check_all(m);
-    for (uint64_t at = BAD_START; at < BAD_START + BAD_SIZE; at += 8)
-        qtest_writeq(m->q, at, at);
-    for (guint i = 0; i < 20000 && g_get_monotonic_time() < end; i++) {
-        one_step(m);
-        count.steps++;
-        if (i % 256 == 0)
-            check_poison(m);
-        if (i % 2048 == 0)
-            check_all(m);
-        if (i % 4096 == 4095)
-            migrate(m, debug);
-    }
-    check_all(m);
+    fuzz_fill(m->q, BAD_START, BAD_SIZE);
+    count.steps += fuzz_machine(m, &plan, end);
     qtest_stop(m->q);
 }
 

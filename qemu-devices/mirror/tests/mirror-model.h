@@ -6,8 +6,8 @@
 
 #include <string.h>
 
+#include "fuzz-model.h"
 #include "mmrig-mirror-regs.h"
-#include "qtest.h"
 
 /* Memory that is made bad, and the RAM it is in. */
 #define BAD_START 0x02000000ull
@@ -21,8 +21,9 @@ typedef struct {
     uint32_t attributes;
 } Entry;
 
-typedef struct {
+struct Model {
     QTest *q;
+    gboolean debug;
     uint64_t regs; /* where BAR 0 is */
 
     uint32_t constant[MMRIG_MIRROR_REGS_SIZE / 4]; /* what the registers were at the start */
@@ -36,7 +37,7 @@ typedef struct {
 
     /* Lines that are bad; of the copies by mmrig-ras and by spoil. */
     gboolean first[BAD_LINES], second[BAD_LINES];
-} Model;
+};
 
 static struct {
     uint64_t steps, applied, errors, corrected, failovers, consumed, spoilt, resets, migrations;
