@@ -5,14 +5,14 @@
 #include "exec/cpu-common.h"
 #include "qemu/rcu.h"
 
-bool camera_is_master(MmrigCamera *s)
+bool mmrig_camera_is_master(MmrigCamera *s)
 {
     return pci_get_word(PCI_DEVICE(s)->config + PCI_COMMAND) &
            PCI_COMMAND_MASTER;
 }
 
-bool camera_is_ram(MmrigCamera *s, uint64_t address, uint64_t length,
-                   uint64_t *bad)
+bool mmrig_camera_is_ram(MmrigCamera *s, uint64_t address, uint64_t length,
+                         uint64_t *bad)
 {
     AddressSpace *as = pci_get_address_space(PCI_DEVICE(s));
 
@@ -38,7 +38,7 @@ bool camera_is_ram(MmrigCamera *s, uint64_t address, uint64_t length,
 static void camera_calibrate(MmrigCamera *s, void *to, uint32_t from,
                              uint32_t size)
 {
-    uint32_t bytes = camera_frame_bytes(s);
+    uint32_t bytes = mmrig_camera_frame_bytes(s);
     int64_t begun;
 
     if (s->plain_size != bytes) {
@@ -51,19 +51,19 @@ static void camera_calibrate(MmrigCamera *s, void *to, uint32_t from,
     s->stat_copy_ns += qemu_clock_get_ns(QEMU_CLOCK_REALTIME) - begun;
 }
 
-bool camera_dma(MmrigCamera *s, uint64_t address, const CameraShot *shot,
-                uint32_t *crc, uint64_t *bad)
+bool mmrig_camera_dma(MmrigCamera *s, uint64_t address, const CameraShot *shot,
+                      uint32_t *crc, uint64_t *bad)
 {
     AddressSpace *as = pci_get_address_space(PCI_DEVICE(s));
-    uint32_t bytes = camera_frame_bytes(s);
+    uint32_t bytes = mmrig_camera_frame_bytes(s);
     uint32_t from = 0;
     int64_t begun = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
     CameraFrame frame;
 
-    if (!camera_is_ram(s, address, bytes, bad)) {
+    if (!mmrig_camera_is_ram(s, address, bytes, bad)) {
         return false;
     }
-    camera_frame_init(&frame, s->pattern, shot);
+    mmrig_camera_frame_init(&frame, s->pattern, shot);
     s->stat_ns += qemu_clock_get_ns(QEMU_CLOCK_REALTIME) - begun;
     while (from < bytes) {
         hwaddr size = bytes - from;
@@ -85,11 +85,11 @@ bool camera_dma(MmrigCamera *s, uint64_t address, const CameraShot *shot,
             camera_calibrate(s, to, from, size);
         }
         begun = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
-        camera_frame_write(&frame, to, from, size);
+        mmrig_camera_frame_write(&frame, to, from, size);
         s->stat_ns += qemu_clock_get_ns(QEMU_CLOCK_REALTIME) - begun;
         if (s->calibrate && s->stat_frames % 2 != 0) {
             camera_calibrate(s, to, from, size);
-            camera_frame_write(&frame, to, from, size);
+            mmrig_camera_frame_write(&frame, to, from, size);
         }
         begun = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
         address_space_unmap(as, to, size, true, size);

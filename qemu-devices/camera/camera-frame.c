@@ -19,7 +19,7 @@ struct CameraPattern {
     Crc32cShift over_body;  /* over a frame without its header */
 };
 
-unsigned camera_format_bytes(uint32_t format)
+unsigned mmrig_camera_format_bytes(uint32_t format)
 {
     switch (format) {
     case MMRIG_CAM_FORMAT_GREY:
@@ -68,11 +68,11 @@ static void draw_pixel(uint8_t *pixel, uint32_t format, uint32_t x,
     }
 }
 
-CameraPattern *camera_pattern_new(uint32_t size, uint32_t format)
+CameraPattern *mmrig_camera_pattern_new(uint32_t size, uint32_t format)
 {
     CameraPattern *pattern = g_new0(CameraPattern, 1);
     uint32_t width = MMRIG_CAM_SIZE_WIDTH(size);
-    unsigned bytes = camera_format_bytes(format);
+    unsigned bytes = mmrig_camera_format_bytes(format);
     uint32_t tail;
 
     pattern->size = size;
@@ -88,16 +88,16 @@ CameraPattern *camera_pattern_new(uint32_t size, uint32_t format)
             draw_pixel(line + (size_t)x * bytes, format, x, width, row);
         }
         pattern->row_crc[row] =
-            crc32c_update(0, line + MMRIG_CAM_LINE_HEADER, tail);
+            mmrig_crc32c_update(0, line + MMRIG_CAM_LINE_HEADER, tail);
     }
-    crc32c_shift_init(&pattern->over_row, tail);
-    crc32c_shift_init(&pattern->over_body,
-                      (uint64_t)pattern->stride * pattern->height -
-                          MMRIG_CAM_FRAME_HEADER);
+    mmrig_crc32c_shift_init(&pattern->over_row, tail);
+    mmrig_crc32c_shift_init(&pattern->over_body,
+                            (uint64_t)pattern->stride * pattern->height -
+                                MMRIG_CAM_FRAME_HEADER);
     return pattern;
 }
 
-void camera_pattern_free(CameraPattern *pattern)
+void mmrig_camera_pattern_free(CameraPattern *pattern)
 {
     if (pattern) {
         g_free(pattern->rows);
@@ -123,8 +123,8 @@ static struct mmrig_cam_line line_header(const CameraFrame *frame,
                                    .line = htole32(line)};
 }
 
-void camera_frame_init(CameraFrame *frame, const CameraPattern *pattern,
-                       const CameraShot *shot)
+void mmrig_camera_frame_init(CameraFrame *frame, const CameraPattern *pattern,
+                             const CameraShot *shot)
 {
     struct mmrig_cam_frame *header = &frame->header;
     uint32_t state;
@@ -133,13 +133,13 @@ void camera_frame_init(CameraFrame *frame, const CameraPattern *pattern,
     frame->sequence = shot->sequence;
     frame->bytes = pattern->stride * pattern->height;
 
-    state =
-        crc32c_update(CRC32C_INIT, row_bytes(frame, 0) + MMRIG_CAM_FRAME_HEADER,
-                      pattern->stride - MMRIG_CAM_FRAME_HEADER);
+    state = mmrig_crc32c_update(CRC32C_INIT,
+                                row_bytes(frame, 0) + MMRIG_CAM_FRAME_HEADER,
+                                pattern->stride - MMRIG_CAM_FRAME_HEADER);
     for (uint32_t line = 1; line < pattern->height; line++) {
         struct mmrig_cam_line stamp = line_header(frame, line);
 
-        state = crc32c_update(state, &stamp, sizeof(stamp));
+        state = mmrig_crc32c_update(state, &stamp, sizeof(stamp));
         state = crc32c_shift(&pattern->over_row, state) ^
                 pattern->row_crc[row_of(frame, line)];
     }
@@ -157,14 +157,15 @@ void camera_frame_init(CameraFrame *frame, const CameraPattern *pattern,
         .bytes = htole32(frame->bytes),
         .body_crc32c = htole32(~state),
     };
-    header->crc32c = htole32(~crc32c_update(
+    header->crc32c = htole32(~mmrig_crc32c_update(
         CRC32C_INIT, header, offsetof(struct mmrig_cam_frame, crc32c)));
     /* The body was summed from CRC32C_INIT; take that start for the real one.
      */
     frame->crc32c =
-        ~(state ^ crc32c_shift(&pattern->over_body,
-                               CRC32C_INIT ^ crc32c_update(CRC32C_INIT, header,
-                                                           sizeof(*header))));
+        ~(state ^
+          crc32c_shift(&pattern->over_body,
+                       CRC32C_INIT ^ mmrig_crc32c_update(CRC32C_INIT, header,
+                                                         sizeof(*header))));
 }
 
 /* The part of [from, from + size) that is in [start, start + count) of it. */
@@ -180,8 +181,8 @@ static void copy_part(uint8_t *to, uint32_t from, uint32_t size,
     }
 }
 
-void camera_frame_write(const CameraFrame *frame, void *to, uint32_t from,
-                        uint32_t size)
+void mmrig_camera_frame_write(const CameraFrame *frame, void *to, uint32_t from,
+                              uint32_t size)
 {
     uint32_t stride = frame->pattern->stride;
     uint8_t *out = to;

@@ -22,11 +22,11 @@
 typedef struct CameraPattern CameraPattern;
 
 /* Bytes in a pixel, 0 if there is no such format. */
-unsigned camera_format_bytes(uint32_t format);
+unsigned mmrig_camera_format_bytes(uint32_t format);
 
 /* Size and format must be valid. */
-CameraPattern *camera_pattern_new(uint32_t size, uint32_t format);
-void camera_pattern_free(CameraPattern *pattern);
+CameraPattern *mmrig_camera_pattern_new(uint32_t size, uint32_t format);
+void mmrig_camera_pattern_free(CameraPattern *pattern);
 
 typedef struct CameraFrame {
     const CameraPattern *pattern;
@@ -45,11 +45,11 @@ typedef struct CameraShot {
     uint32_t cookie;
 } CameraShot;
 
-void camera_frame_init(CameraFrame *frame, const CameraPattern *pattern,
-                       const CameraShot *shot);
+void mmrig_camera_frame_init(CameraFrame *frame, const CameraPattern *pattern,
+                             const CameraShot *shot);
 
 /* Writes the frame's bytes [from, from + size), which must lie within it. */
-void camera_frame_write(const CameraFrame *frame, void *to, uint32_t from,
-                        uint32_t size);
+void mmrig_camera_frame_write(const CameraFrame *frame, void *to, uint32_t from,
+                              uint32_t size);
 
 #endif

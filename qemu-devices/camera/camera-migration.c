@@ -13,12 +13,13 @@ static int camera_post_load(void *opaque, int version)
         s->state == MMRIG_CAM_STATE_STREAMING ||
         (s->state == MMRIG_CAM_STATE_STARTING && s->start_timeout_ms > 0);
 
-    if (!camera_listed(s->sizes, s->size_count, s->size) ||
-        !camera_listed(s->formats, s->format_count, s->format) ||
-        s->interval < camera_interval_min(s) || s->interval > INTERVAL_MAX_NS ||
-        s->state > MMRIG_CAM_STATE_FAILED || s->queue_first >= QUEUE_MAX ||
-        s->queue_count > s->queue_depth || s->done_first >= DONE_DEPTH ||
-        s->done_count > DONE_DEPTH || (s->irq_enable & ~MMRIG_CAM_IRQ_ALL) ||
+    if (!mmrig_camera_listed(s->sizes, s->size_count, s->size) ||
+        !mmrig_camera_listed(s->formats, s->format_count, s->format) ||
+        s->interval < mmrig_camera_interval_min(s) ||
+        s->interval > INTERVAL_MAX_NS || s->state > MMRIG_CAM_STATE_FAILED ||
+        s->queue_first >= QUEUE_MAX || s->queue_count > s->queue_depth ||
+        s->done_first >= DONE_DEPTH || s->done_count > DONE_DEPTH ||
+        (s->irq_enable & ~MMRIG_CAM_IRQ_ALL) ||
         (s->irq_status & ~MMRIG_CAM_IRQ_ALL) || s->due < 0 ||
         s->due > INT64_MAX / 2 || timed != timer_pending(s->timer)) {
         qemu_log("mmrig-camera: the incoming state does not fit this device;"
@@ -28,12 +29,12 @@ static int camera_post_load(void *opaque, int version)
     for (uint32_t i = 0; i < s->queue_count; i++) {
         const CameraBuffer *b = &s->queue[(s->queue_first + i) % QUEUE_MAX];
 
-        if (b->length < camera_frame_bytes(s) ||
+        if (b->length < mmrig_camera_frame_bytes(s) ||
             b->address > UINT64_MAX - (b->length - 1)) {
             return -EINVAL;
         }
     }
-    camera_renew_pattern(s);
+    mmrig_camera_renew_pattern(s);
     return 0;
 }
 
@@ -67,7 +68,7 @@ static const VMStateDescription camera_vmstate_done = {
         },
 };
 
-const VMStateDescription camera_vmstate = {
+const VMStateDescription mmrig_camera_vmstate = {
     .name = TYPE_MMRIG_CAMERA,
     .version_id = 1,
     .minimum_version_id = 1,

@@ -8,27 +8,27 @@ static uint32_t camera_set_geometry(MmrigCamera *s, hwaddr offset,
                                     uint32_t value)
 {
     if (s->state != MMRIG_CAM_STATE_IDLE) {
-        return camera_error(s, MMRIG_CAM_ERR_STATE, s->state);
+        return mmrig_camera_error(s, MMRIG_CAM_ERR_STATE, s->state);
     }
     if (s->queue_count != 0) {
-        return camera_error(s, MMRIG_CAM_ERR_QUEUED, s->queue_count);
+        return mmrig_camera_error(s, MMRIG_CAM_ERR_QUEUED, s->queue_count);
     }
     switch (offset) {
     case MMRIG_CAM_SIZE:
-        if (!camera_listed(s->sizes, s->size_count, value)) {
-            return camera_error(s, MMRIG_CAM_ERR_SIZE, value);
+        if (!mmrig_camera_listed(s->sizes, s->size_count, value)) {
+            return mmrig_camera_error(s, MMRIG_CAM_ERR_SIZE, value);
         }
         s->size = value;
         break;
     case MMRIG_CAM_FORMAT:
-        if (!camera_listed(s->formats, s->format_count, value)) {
-            return camera_error(s, MMRIG_CAM_ERR_FORMAT, value);
+        if (!mmrig_camera_listed(s->formats, s->format_count, value)) {
+            return mmrig_camera_error(s, MMRIG_CAM_ERR_FORMAT, value);
         }
         s->format = value;
         break;
     default:
-        if (value < camera_interval_min(s) || value > INTERVAL_MAX_NS) {
-            return camera_error(s, MMRIG_CAM_ERR_INTERVAL, value);
+        if (value < mmrig_camera_interval_min(s) || value > INTERVAL_MAX_NS) {
+            return mmrig_camera_error(s, MMRIG_CAM_ERR_INTERVAL, value);
         }
         s->interval = value;
         break;
@@ -40,15 +40,15 @@ static uint32_t camera_command(MmrigCamera *s, uint32_t value)
 {
     switch (value) {
     case MMRIG_CAM_COMMAND_START:
-        return camera_start(s);
+        return mmrig_camera_start(s);
     case MMRIG_CAM_COMMAND_STOP:
-        camera_stop(s);
+        mmrig_camera_stop(s);
         return MMRIG_CAM_OK;
     case MMRIG_CAM_COMMAND_RESET:
-        camera_reset(s);
+        mmrig_camera_reset(s);
         return MMRIG_CAM_OK;
     default:
-        return camera_error(s, MMRIG_CAM_ERR_COMMAND, value);
+        return mmrig_camera_error(s, MMRIG_CAM_ERR_COMMAND, value);
     }
 }
 
@@ -179,7 +179,7 @@ static bool camera_read_about(const MmrigCamera *s, hwaddr offset,
         *value = s->start_timeout_ms;
         break;
     case MMRIG_CAM_INTERVAL_MIN_NS:
-        *value = camera_interval_min(s);
+        *value = mmrig_camera_interval_min(s);
         break;
     case MMRIG_CAM_INTERVAL_MAX_NS:
         *value = INTERVAL_MAX_NS;
@@ -220,10 +220,10 @@ static bool camera_read_control(MmrigCamera *s, hwaddr offset, uint32_t *value)
         *value = s->interval;
         break;
     case MMRIG_CAM_STRIDE:
-        *value = camera_stride(s);
+        *value = mmrig_camera_stride(s);
         break;
     case MMRIG_CAM_FRAME_BYTES:
-        *value = camera_frame_bytes(s);
+        *value = mmrig_camera_frame_bytes(s);
         break;
     case MMRIG_CAM_COMMAND:
         *value = 0;
@@ -268,7 +268,7 @@ static bool camera_read_control(MmrigCamera *s, hwaddr offset, uint32_t *value)
         *value = s->queue_count;
         break;
     case MMRIG_CAM_CLOCK_LO:
-        now = camera_now();
+        now = mmrig_camera_now();
         s->clock_hi = (uint64_t)now >> 32;
         *value = now;
         break;
@@ -295,7 +295,7 @@ static uint64_t camera_read(void *opaque, hwaddr offset, unsigned size)
     uint32_t value = 0;
 
     if (size != 4 || offset % 4 != 0) {
-        camera_error(s, MMRIG_CAM_ERR_ACCESS, offset);
+        mmrig_camera_error(s, MMRIG_CAM_ERR_ACCESS, offset);
         return UINT64_MAX;
     }
     camera_read_any(s, offset, &value);
@@ -310,7 +310,7 @@ static void camera_write(void *opaque, hwaddr offset, uint64_t wide,
     uint32_t unused;
 
     if (size != 4 || offset % 4 != 0) {
-        camera_error(s, MMRIG_CAM_ERR_ACCESS, offset);
+        mmrig_camera_error(s, MMRIG_CAM_ERR_ACCESS, offset);
         return;
     }
     switch (offset) {
@@ -331,12 +331,12 @@ static void camera_write(void *opaque, hwaddr offset, uint64_t wide,
         break;
     case MMRIG_CAM_IRQ_ENABLE:
         if (value & ~MMRIG_CAM_IRQ_ALL) {
-            camera_error(s, MMRIG_CAM_ERR_RESERVED, value);
+            mmrig_camera_error(s, MMRIG_CAM_ERR_RESERVED, value);
             break;
         }
         unused = value & ~s->irq_enable & s->irq_status;
         s->irq_enable = value;
-        camera_notify(s, unused);
+        mmrig_camera_notify(s, unused);
         break;
     case MMRIG_CAM_BUF_ADDRESS_LO:
         s->buf_address = deposit64(s->buf_address, 0, 32, value);
@@ -351,23 +351,23 @@ static void camera_write(void *opaque, hwaddr offset, uint64_t wide,
         s->buf_cookie = value;
         break;
     case MMRIG_CAM_QUEUE:
-        s->result = camera_queue(s);
+        s->result = mmrig_camera_queue(s);
         break;
     case MMRIG_CAM_DONE_POP:
-        s->result = camera_pop(s);
+        s->result = mmrig_camera_pop(s);
         break;
     default:
-        camera_error(s,
-                     camera_read_any(s, offset, &unused)
-                         ? MMRIG_CAM_ERR_READ_ONLY
-                         : MMRIG_CAM_ERR_REGISTER,
-                     offset);
+        mmrig_camera_error(s,
+                           camera_read_any(s, offset, &unused)
+                               ? MMRIG_CAM_ERR_READ_ONLY
+                               : MMRIG_CAM_ERR_REGISTER,
+                           offset);
         break;
     }
 }
 
 /* Every access reaches the handlers, so that a wrong one has its error code. */
-const MemoryRegionOps camera_ops = {
+const MemoryRegionOps mmrig_camera_ops = {
     .read = camera_read,
     .write = camera_write,
     .endianness = DEVICE_LITTLE_ENDIAN,

@@ -4,14 +4,14 @@
 
 #include "hw/pci/msix.h"
 
-int64_t camera_now(void)
+int64_t mmrig_camera_now(void)
 {
     return qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL);
 }
 
 /* ---- Interrupts and errors ---------------------------------------------- */
 
-void camera_notify(MmrigCamera *s, uint32_t bits)
+void mmrig_camera_notify(MmrigCamera *s, uint32_t bits)
 {
     PCIDevice *pci = PCI_DEVICE(s);
 
@@ -31,15 +31,15 @@ static void camera_raise(MmrigCamera *s, uint32_t bits)
     uint32_t risen = bits & ~s->irq_status;
 
     s->irq_status |= bits;
-    camera_notify(s, risen & s->irq_enable);
+    mmrig_camera_notify(s, risen & s->irq_enable);
 }
 
-uint32_t camera_error(MmrigCamera *s, uint32_t error, uint64_t detail)
+uint32_t mmrig_camera_error(MmrigCamera *s, uint32_t error, uint64_t detail)
 {
     s->error = error;
     s->error_detail = detail;
     s->count_errors++;
-    camera_debug(s, "error 0x%02x detail 0x%" PRIx64, error, detail);
+    mmrig_camera_debug(s, "error 0x%02x detail 0x%" PRIx64, error, detail);
     camera_raise(s, MMRIG_CAM_IRQ_ERROR);
     return error;
 }
@@ -51,34 +51,34 @@ static void camera_arm(MmrigCamera *s, int64_t due)
     timer_mod(s->timer, due);
 }
 
-void camera_renew_pattern(MmrigCamera *s)
+void mmrig_camera_renew_pattern(MmrigCamera *s)
 {
-    camera_pattern_free(s->pattern);
+    mmrig_camera_pattern_free(s->pattern);
     s->pattern = s->state == MMRIG_CAM_STATE_STREAMING
-                     ? camera_pattern_new(s->size, s->format)
+                     ? mmrig_camera_pattern_new(s->size, s->format)
                      : NULL;
 }
 
 static void camera_stream(MmrigCamera *s)
 {
-    int64_t now = camera_now();
+    int64_t now = mmrig_camera_now();
 
     s->state = MMRIG_CAM_STATE_STREAMING;
     s->start_wait = now - s->started;
-    camera_renew_pattern(s);
-    camera_debug(s, "streaming, %u buffers queued", s->queue_count);
+    mmrig_camera_renew_pattern(s);
+    mmrig_camera_debug(s, "streaming, %u buffers queued", s->queue_count);
     camera_arm(s, now + s->interval);
     camera_raise(s, MMRIG_CAM_IRQ_STREAMING);
 }
 
-void camera_stop(MmrigCamera *s)
+void mmrig_camera_stop(MmrigCamera *s)
 {
     timer_del(s->timer);
     if (s->state != MMRIG_CAM_STATE_IDLE) {
-        camera_debug(s, "stopped");
+        mmrig_camera_debug(s, "stopped");
     }
     s->state = MMRIG_CAM_STATE_IDLE;
-    camera_renew_pattern(s);
+    mmrig_camera_renew_pattern(s);
     s->queue_first = 0;
     s->queue_count = 0;
     s->done_first = 0;
@@ -92,7 +92,7 @@ static void camera_deliver(MmrigCamera *s, uint32_t sequence)
     CameraShot shot = {
         .sequence = sequence,
         .generation = s->generation,
-        .time = camera_now(),
+        .time = mmrig_camera_now(),
         .address = buffer.address,
         .cookie = buffer.cookie,
     };
@@ -106,12 +106,13 @@ static void camera_deliver(MmrigCamera *s, uint32_t sequence)
         .cookie = buffer.cookie,
         .sequence = sequence,
     };
-    if (!camera_is_master(s)) {
+    if (!mmrig_camera_is_master(s)) {
         done->status = MMRIG_CAM_ERR_DMA_BUS_MASTER;
-    } else if (!camera_dma(s, buffer.address, &shot, &done->crc32c, &bad)) {
+    } else if (!mmrig_camera_dma(s, buffer.address, &shot, &done->crc32c,
+                                 &bad)) {
         done->status = MMRIG_CAM_ERR_DMA_NOT_RAM;
     } else {
-        done->bytes = camera_frame_bytes(s);
+        done->bytes = mmrig_camera_frame_bytes(s);
         s->count_frames++;
         if (s->start_latency == 0) {
             s->start_latency = shot.time - s->started;
@@ -120,23 +121,23 @@ static void camera_deliver(MmrigCamera *s, uint32_t sequence)
     s->done_count++;
     if (done->status != MMRIG_CAM_OK) {
         s->count_dma_errors++;
-        camera_error(s, done->status, bad);
+        mmrig_camera_error(s, done->status, bad);
     }
-    camera_debug(s, "frame %u at 0x%" PRIx64 " status 0x%02x", sequence,
-                 buffer.address, done->status);
+    mmrig_camera_debug(s, "frame %u at 0x%" PRIx64 " status 0x%02x", sequence,
+                       buffer.address, done->status);
     camera_raise(s, MMRIG_CAM_IRQ_FRAME);
 }
 
-void camera_tick(void *opaque)
+void mmrig_camera_tick(void *opaque)
 {
     MmrigCamera *s = opaque;
-    int64_t now = camera_now();
+    int64_t now = mmrig_camera_now();
     uint32_t sequence;
 
     if (s->state == MMRIG_CAM_STATE_STARTING) {
         s->state = MMRIG_CAM_STATE_FAILED;
         s->count_start_timeouts++;
-        camera_error(s, MMRIG_CAM_ERR_START_TIMEOUT, s->queue_count);
+        mmrig_camera_error(s, MMRIG_CAM_ERR_START_TIMEOUT, s->queue_count);
         camera_raise(s, MMRIG_CAM_IRQ_START_TIMEOUT);
         return;
     }
@@ -146,11 +147,12 @@ void camera_tick(void *opaque)
     sequence = s->sequence++;
     if (s->done_count == DONE_DEPTH) {
         s->count_dropped++;
-        camera_debug(s, "frame %u dropped: completions are full", sequence);
+        mmrig_camera_debug(s, "frame %u dropped: completions are full",
+                           sequence);
         camera_raise(s, MMRIG_CAM_IRQ_DROPPED);
     } else if (s->queue_count == 0) {
         s->count_underruns++;
-        camera_debug(s, "frame %u: no buffer", sequence);
+        mmrig_camera_debug(s, "frame %u: no buffer", sequence);
         camera_raise(s, MMRIG_CAM_IRQ_UNDERRUN);
     } else {
         camera_deliver(s, sequence);
@@ -160,22 +162,22 @@ void camera_tick(void *opaque)
                                              : now + s->interval);
 }
 
-uint32_t camera_start(MmrigCamera *s)
+uint32_t mmrig_camera_start(MmrigCamera *s)
 {
     if (s->state != MMRIG_CAM_STATE_IDLE) {
-        return camera_error(s, MMRIG_CAM_ERR_STATE, s->state);
+        return mmrig_camera_error(s, MMRIG_CAM_ERR_STATE, s->state);
     }
-    if (!camera_is_master(s)) {
-        return camera_error(s, MMRIG_CAM_ERR_BUS_MASTER, 0);
+    if (!mmrig_camera_is_master(s)) {
+        return mmrig_camera_error(s, MMRIG_CAM_ERR_BUS_MASTER, 0);
     }
     s->generation++;
     s->sequence = 0;
-    s->started = camera_now();
+    s->started = mmrig_camera_now();
     s->start_latency = 0;
     s->start_wait = 0;
     s->state = MMRIG_CAM_STATE_STARTING;
-    camera_debug(s, "start, %u of %u buffers queued", s->queue_count,
-                 s->min_buffers);
+    mmrig_camera_debug(s, "start, %u of %u buffers queued", s->queue_count,
+                       s->min_buffers);
     if (s->queue_count >= s->min_buffers) {
         camera_stream(s);
     } else if (s->start_timeout_ms > 0) {
@@ -211,7 +213,7 @@ static uint32_t camera_buffer_check(MmrigCamera *s, uint64_t *detail)
     if (s->buf_length == 0) {
         return MMRIG_CAM_ERR_BUF_ZERO;
     }
-    if (s->buf_length < camera_frame_bytes(s)) {
+    if (s->buf_length < mmrig_camera_frame_bytes(s)) {
         *detail = s->buf_length;
         return MMRIG_CAM_ERR_BUF_SMALL;
     }
@@ -230,24 +232,24 @@ static uint32_t camera_buffer_check(MmrigCamera *s, uint64_t *detail)
     if (camera_overlaps(s, first, last, detail)) {
         return MMRIG_CAM_ERR_BUF_OVERLAP;
     }
-    if (!camera_is_master(s)) {
+    if (!mmrig_camera_is_master(s)) {
         *detail = 0;
         return MMRIG_CAM_ERR_BUS_MASTER;
     }
-    if (!camera_is_ram(s, first, camera_frame_bytes(s), detail)) {
+    if (!mmrig_camera_is_ram(s, first, mmrig_camera_frame_bytes(s), detail)) {
         return MMRIG_CAM_ERR_BUF_NOT_RAM;
     }
     return MMRIG_CAM_OK;
 }
 
-uint32_t camera_queue(MmrigCamera *s)
+uint32_t mmrig_camera_queue(MmrigCamera *s)
 {
     uint64_t detail;
     uint32_t error = camera_buffer_check(s, &detail);
 
     if (error != MMRIG_CAM_OK) {
         s->count_rejected++;
-        return camera_error(s, error, detail);
+        return mmrig_camera_error(s, error, detail);
     }
     s->queue[(s->queue_first + s->queue_count) % QUEUE_MAX] = (CameraBuffer){
         .address = s->buf_address,
@@ -256,8 +258,8 @@ uint32_t camera_queue(MmrigCamera *s)
     };
     s->queue_count++;
     s->count_queued++;
-    camera_debug(s, "buffer 0x%" PRIx64 " + 0x%x cookie 0x%x", s->buf_address,
-                 s->buf_length, s->buf_cookie);
+    mmrig_camera_debug(s, "buffer 0x%" PRIx64 " + 0x%x cookie 0x%x",
+                       s->buf_address, s->buf_length, s->buf_cookie);
     if (s->state == MMRIG_CAM_STATE_STARTING &&
         s->queue_count >= s->min_buffers) {
         camera_stream(s);
@@ -265,22 +267,22 @@ uint32_t camera_queue(MmrigCamera *s)
     return MMRIG_CAM_OK;
 }
 
-uint32_t camera_pop(MmrigCamera *s)
+uint32_t mmrig_camera_pop(MmrigCamera *s)
 {
     if (s->done_count == 0) {
-        return camera_error(s, MMRIG_CAM_ERR_DONE_EMPTY, 0);
+        return mmrig_camera_error(s, MMRIG_CAM_ERR_DONE_EMPTY, 0);
     }
     s->done_first = (s->done_first + 1) % DONE_DEPTH;
     s->done_count--;
     return MMRIG_CAM_OK;
 }
 
-void camera_reset(MmrigCamera *s)
+void mmrig_camera_reset(MmrigCamera *s)
 {
-    camera_stop(s);
+    mmrig_camera_stop(s);
     s->size = s->sizes[0];
     s->format = s->formats[0];
-    s->interval = MAX(camera_interval_min(s), 1000000000u / 30);
+    s->interval = MAX(mmrig_camera_interval_min(s), 1000000000u / 30);
     s->result = MMRIG_CAM_OK;
     s->error = MMRIG_CAM_OK;
     s->error_detail = 0;

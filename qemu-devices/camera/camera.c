@@ -27,7 +27,7 @@
 #define SIZES "640x480:1280x720:1920x1080:3840x2160"
 #define FORMATS "YUYV:GREY:RGB3:XR24"
 
-void camera_debug(const MmrigCamera *s, const char *format, ...)
+void mmrig_camera_debug(const MmrigCamera *s, const char *format, ...)
 {
     va_list values;
 
@@ -39,22 +39,22 @@ void camera_debug(const MmrigCamera *s, const char *format, ...)
     va_end(values);
 }
 
-uint32_t camera_stride(const MmrigCamera *s)
+uint32_t mmrig_camera_stride(const MmrigCamera *s)
 {
-    return MMRIG_CAM_SIZE_WIDTH(s->size) * camera_format_bytes(s->format);
+    return MMRIG_CAM_SIZE_WIDTH(s->size) * mmrig_camera_format_bytes(s->format);
 }
 
-uint32_t camera_frame_bytes(const MmrigCamera *s)
+uint32_t mmrig_camera_frame_bytes(const MmrigCamera *s)
 {
-    return camera_stride(s) * MMRIG_CAM_SIZE_HEIGHT(s->size);
+    return mmrig_camera_stride(s) * MMRIG_CAM_SIZE_HEIGHT(s->size);
 }
 
-uint32_t camera_interval_min(const MmrigCamera *s)
+uint32_t mmrig_camera_interval_min(const MmrigCamera *s)
 {
     return 1000000000u / s->max_fps;
 }
 
-bool camera_listed(const uint32_t *table, uint32_t count, uint32_t value)
+bool mmrig_camera_listed(const uint32_t *table, uint32_t count, uint32_t value)
 {
     for (uint32_t i = 0; i < count; i++) {
         if (table[i] == value) {
@@ -108,12 +108,12 @@ static bool camera_parse_formats(MmrigCamera *s, Error **errp)
                                                  (uint8_t)w[2], (uint8_t)w[3])
                               : 0;
 
-        if (camera_format_bytes(format) == 0) {
+        if (mmrig_camera_format_bytes(format) == 0) {
             error_setg(errp, "formats: '%s' is none of YUYV, GREY, RGB3, XR24",
                        w);
             return false;
         }
-        if (camera_listed(s->formats, s->format_count, format)) {
+        if (mmrig_camera_listed(s->formats, s->format_count, format)) {
             error_setg(errp, "formats: '%s' is there twice", w);
             return false;
         }
@@ -150,7 +150,7 @@ static void camera_realize(PCIDevice *pci, Error **errp)
     if (!camera_parse_sizes(s, errp) || !camera_parse_formats(s, errp)) {
         return;
     }
-    memory_region_init_io(&s->regs, OBJECT(s), &camera_ops, s,
+    memory_region_init_io(&s->regs, OBJECT(s), &mmrig_camera_ops, s,
                           "mmrig-camera-regs", MMRIG_CAM_REGS_SIZE);
     pci_register_bar(pci, MMRIG_CAM_BAR_REGS, PCI_BASE_ADDRESS_SPACE_MEMORY,
                      &s->regs);
@@ -161,15 +161,15 @@ static void camera_realize(PCIDevice *pci, Error **errp)
     for (unsigned i = 0; i < MMRIG_CAM_VECTORS; i++) {
         msix_vector_use(pci, i);
     }
-    s->timer = timer_new_ns(QEMU_CLOCK_VIRTUAL, camera_tick, s);
-    camera_reset(s);
+    s->timer = timer_new_ns(QEMU_CLOCK_VIRTUAL, mmrig_camera_tick, s);
+    mmrig_camera_reset(s);
 }
 
 static void camera_exit(PCIDevice *pci)
 {
     MmrigCamera *s = MMRIG_CAMERA(pci);
 
-    camera_stop(s);
+    mmrig_camera_stop(s);
     timer_free(s->timer);
     s->timer = NULL;
     g_clear_pointer(&s->plain, g_free);
@@ -179,7 +179,7 @@ static void camera_exit(PCIDevice *pci)
 
 static void camera_reset_hold(Object *object, ResetType type)
 {
-    camera_reset(MMRIG_CAMERA(object));
+    mmrig_camera_reset(MMRIG_CAMERA(object));
 }
 
 static const Property camera_properties[] = {
@@ -260,7 +260,7 @@ static void camera_class_init(ObjectClass *klass, MMRIG_CLASS_DATA *data)
     pci->revision = MMRIG_CAM_PCI_REVISION;
     pci->class_id = PCI_CLASS_MULTIMEDIA_VIDEO;
     device->desc = "frame grabber that demands contiguous memory (mmrig)";
-    device->vmsd = &camera_vmstate;
+    device->vmsd = &mmrig_camera_vmstate;
     set_bit(DEVICE_CATEGORY_MISC, device->categories);
     device_class_set_props(device, camera_properties);
     for (size_t i = 0; i < ARRAY_SIZE(camera_help); i++) {

@@ -117,57 +117,57 @@ struct MmrigCamera {
 
 /* A line in QEMU's log, if the property debug is on. */
 void G_GNUC_PRINTF(2, 3)
-    camera_debug(const MmrigCamera *s, const char *format, ...);
+    mmrig_camera_debug(const MmrigCamera *s, const char *format, ...);
 
 /* Whether the value is in a table of sizes or formats. */
-bool camera_listed(const uint32_t *table, uint32_t count, uint32_t value);
+bool mmrig_camera_listed(const uint32_t *table, uint32_t count, uint32_t value);
 
 /* Of the geometry that is set. */
-uint32_t camera_stride(const MmrigCamera *s);
-uint32_t camera_frame_bytes(const MmrigCamera *s);
-uint32_t camera_interval_min(const MmrigCamera *s);
+uint32_t mmrig_camera_stride(const MmrigCamera *s);
+uint32_t mmrig_camera_frame_bytes(const MmrigCamera *s);
+uint32_t mmrig_camera_interval_min(const MmrigCamera *s);
 
 /* ---- camera-registers.c ------------------------------------------------- */
 
-extern const MemoryRegionOps camera_ops;
+extern const MemoryRegionOps mmrig_camera_ops;
 
 /* ---- camera-stream.c ---------------------------------------------------- */
 
-int64_t camera_now(void);
+int64_t mmrig_camera_now(void);
 
 /* Sends the messages of interrupts that became due. */
-void camera_notify(MmrigCamera *s, uint32_t bits);
+void mmrig_camera_notify(MmrigCamera *s, uint32_t bits);
 
 /* Makes it the latest error, and returns it. */
-uint32_t camera_error(MmrigCamera *s, uint32_t error, uint64_t detail);
+uint32_t mmrig_camera_error(MmrigCamera *s, uint32_t error, uint64_t detail);
 
 /* What the commands and QUEUE and DONE_POP do; a MMRIG_CAM_* result. */
-uint32_t camera_start(MmrigCamera *s);
-uint32_t camera_queue(MmrigCamera *s);
-uint32_t camera_pop(MmrigCamera *s);
-void camera_stop(MmrigCamera *s);
-void camera_reset(MmrigCamera *s);
+uint32_t mmrig_camera_start(MmrigCamera *s);
+uint32_t mmrig_camera_queue(MmrigCamera *s);
+uint32_t mmrig_camera_pop(MmrigCamera *s);
+void mmrig_camera_stop(MmrigCamera *s);
+void mmrig_camera_reset(MmrigCamera *s);
 
 /* The timer. */
-void camera_tick(void *opaque);
+void mmrig_camera_tick(void *opaque);
 
 /* The pattern follows from state, size and format. */
-void camera_renew_pattern(MmrigCamera *s);
+void mmrig_camera_renew_pattern(MmrigCamera *s);
 
 /* ---- camera-dma.c ------------------------------------------------------- */
 
-bool camera_is_master(MmrigCamera *s);
+bool mmrig_camera_is_master(MmrigCamera *s);
 
 /* Whether all of it is RAM that a device can write; *bad is where it is not. */
-bool camera_is_ram(MmrigCamera *s, uint64_t address, uint64_t length,
-                   uint64_t *bad);
+bool mmrig_camera_is_ram(MmrigCamera *s, uint64_t address, uint64_t length,
+                         uint64_t *bad);
 
 /* Writes a frame; false if the memory is gone, and where. */
-bool camera_dma(MmrigCamera *s, uint64_t address, const CameraShot *shot,
-                uint32_t *crc, uint64_t *bad);
+bool mmrig_camera_dma(MmrigCamera *s, uint64_t address, const CameraShot *shot,
+                      uint32_t *crc, uint64_t *bad);
 
 /* ---- camera-migration.c ------------------------------------------------- */
 
-extern const VMStateDescription camera_vmstate;
+extern const VMStateDescription mmrig_camera_vmstate;
 
 #endif

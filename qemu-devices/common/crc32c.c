@@ -47,7 +47,7 @@ update_by_instruction(uint32_t state, const uint8_t *data, size_t size)
 }
 #endif
 
-uint32_t crc32c_update(uint32_t state, const void *data, size_t size)
+uint32_t mmrig_crc32c_update(uint32_t state, const void *data, size_t size)
 {
     const uint8_t *bytes = data;
 
@@ -77,7 +77,7 @@ static uint32_t multiply(uint32_t a, uint32_t b)
     return product;
 }
 
-void crc32c_shift_init(Crc32cShift *shift, uint64_t bytes)
+void mmrig_crc32c_shift_init(Crc32cShift *shift, uint64_t bytes)
 {
     uint32_t power = 1u << 23;  /* x^8: one byte of zero */
     uint32_t factor = 1u << 31; /* x^0 */

@@ -19,14 +19,14 @@
 
 #define CRC32C_INIT 0xffffffffu
 
-uint32_t crc32c_update(uint32_t state, const void *data, size_t size);
+uint32_t mmrig_crc32c_update(uint32_t state, const void *data, size_t size);
 
 typedef struct Crc32cShift {
     uint32_t table[4][256];
 } Crc32cShift;
 
 /* Makes the table for moving a state over so many bytes of zero. */
-void crc32c_shift_init(Crc32cShift *shift, uint64_t bytes);
+void mmrig_crc32c_shift_init(Crc32cShift *shift, uint64_t bytes);
 
 static inline uint32_t crc32c_shift(const Crc32cShift *shift, uint32_t state)
 {

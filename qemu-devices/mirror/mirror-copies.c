@@ -59,8 +59,8 @@ static const MmrigPoisonOps mirror_copies_ops = {
     .filter = mirror_copies_filter,
 };
 
-MirrorCopies *mirror_copies_new(const char *name, MirrorHolds *holds,
-                                void *opaque, MirrorCopiesState *state)
+MirrorCopies *mmrig_mirror_copies_new(const char *name, MirrorHolds *holds,
+                                      void *opaque, MirrorCopiesState *state)
 {
     MmrigPoison *poison = mmrig_poison_get(NULL);
     MirrorCopies *c;
@@ -79,7 +79,7 @@ MirrorCopies *mirror_copies_new(const char *name, MirrorHolds *holds,
     return c;
 }
 
-void mirror_copies_free(MirrorCopies *c)
+void mmrig_mirror_copies_free(MirrorCopies *c)
 {
     if (!c) {
         return;
@@ -88,8 +88,8 @@ void mirror_copies_free(MirrorCopies *c)
     g_free(c);
 }
 
-bool mirror_copies_spoil(MirrorCopies *c, hwaddr gpa, uint64_t length,
-                         Error **errp)
+bool mmrig_mirror_copies_spoil(MirrorCopies *c, hwaddr gpa, uint64_t length,
+                               Error **errp)
 {
     hwaddr end = gpa + length - 1;
 

@@ -24,12 +24,12 @@ typedef struct MirrorCopiesState {
  * NULL where there is no poison: the processors report no memory errors. state
  * and opaque must stay until the end.
  */
-MirrorCopies *mirror_copies_new(const char *name, MirrorHolds *holds,
-                                void *opaque, MirrorCopiesState *state);
-void mirror_copies_free(MirrorCopies *copies);
+MirrorCopies *mmrig_mirror_copies_new(const char *name, MirrorHolds *holds,
+                                      void *opaque, MirrorCopiesState *state);
+void mmrig_mirror_copies_free(MirrorCopies *copies);
 
 /* Makes the second copy of the range bad; all of it must be mirrored. */
-bool mirror_copies_spoil(MirrorCopies *copies, hwaddr gpa, uint64_t length,
-                         Error **errp);
+bool mmrig_mirror_copies_spoil(MirrorCopies *copies, hwaddr gpa,
+                               uint64_t length, Error **errp);
 
 #endif

@@ -12,8 +12,8 @@ static int mirror_post_load(void *opaque, int version)
                 s->apply.word <= ATTRIBUTES;
 
     for (uint32_t i = 0; good && i < s->applied_count; i++) {
-        good = mirror_range_valid(&s->applied[i]) && s->applied[i].word != 0 &&
-               s->applied[i].word <= ATTRIBUTES;
+        good = mmrig_mirror_range_valid(&s->applied[i]) &&
+               s->applied[i].word != 0 && s->applied[i].word <= ATTRIBUTES;
     }
     return good ? 0 : -EINVAL;
 }
@@ -31,7 +31,7 @@ static const VMStateDescription mirror_vmstate_entry = {
         },
 };
 
-const VMStateDescription mirror_vmstate = {
+const VMStateDescription mmrig_mirror_vmstate = {
     .name = TYPE_MMRIG_MIRROR,
     .version_id = 1,
     .minimum_version_id = 1,

@@ -35,7 +35,7 @@ static bool mirror_place_node(MmrigMirror *s, X86MachineState *x86,
                            size - low, node, errp);
 }
 
-bool mirror_place_nodes(MmrigMirror *s, Error **errp)
+bool mmrig_mirror_place_nodes(MmrigMirror *s, Error **errp)
 {
     Object *object = qdev_get_machine();
     MachineState *machine = MACHINE(object);

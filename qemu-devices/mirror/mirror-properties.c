@@ -35,7 +35,7 @@ static bool mirror_parse_percent(MmrigMirror *s, Error **errp)
     return true;
 }
 
-bool mirror_parse_range(const char *text, MirrorEntry *entry)
+bool mmrig_mirror_parse_range(const char *text, MirrorEntry *entry)
 {
     const char *end;
     uint64_t size;
@@ -63,7 +63,7 @@ static bool mirror_parse_ranges(MmrigMirror *s, const char *name,
     for (char **word = words; *word; word++) {
         MirrorEntry entry = {.word = attribute};
 
-        if (!mirror_parse_range(*word, &entry)) {
+        if (!mmrig_mirror_parse_range(*word, &entry)) {
             error_setg(errp,
                        "%s: '%s' is not BASE+SIZE (0x100000000+256M); ranges "
                        "are parted by colons",
@@ -80,7 +80,7 @@ static bool mirror_parse_ranges(MmrigMirror *s, const char *name,
     return true;
 }
 
-bool mirror_parse_properties(MmrigMirror *s, Error **errp)
+bool mmrig_mirror_parse_properties(MmrigMirror *s, Error **errp)
 {
     s->range_count = 0;
     return mirror_parse_percent(s, errp) &&

@@ -152,14 +152,14 @@ static uint64_t mirror_read(void *opaque, hwaddr offset, unsigned size)
     uint32_t value = 0;
 
     if (size != 4 || offset % 4 != 0) {
-        mirror_error(s, MMRIG_MIRROR_ERR_ACCESS, offset);
+        mmrig_mirror_error(s, MMRIG_MIRROR_ERR_ACCESS, offset);
         return UINT64_MAX;
     }
     mirror_read_any(s, offset, &value);
     return value;
 }
 
-bool mirror_range_valid(const MirrorEntry *entry)
+bool mmrig_mirror_range_valid(const MirrorEntry *entry)
 {
     return entry->size != 0 && entry->base % PAGE == 0 &&
            entry->size % PAGE == 0 &&
@@ -168,17 +168,17 @@ bool mirror_range_valid(const MirrorEntry *entry)
 
 static void mirror_apply(MmrigMirror *s)
 {
-    if (!mirror_range_valid(&s->apply) || s->apply.word == 0) {
-        mirror_error(s, MMRIG_MIRROR_ERR_APPLY, s->applied_count);
+    if (!mmrig_mirror_range_valid(&s->apply) || s->apply.word == 0) {
+        mmrig_mirror_error(s, MMRIG_MIRROR_ERR_APPLY, s->applied_count);
         return;
     }
     if (s->applied_count == MMRIG_MIRROR_APPLIED_MAX) {
-        mirror_error(s, MMRIG_MIRROR_ERR_APPLY_FULL, s->applied_count);
+        mmrig_mirror_error(s, MMRIG_MIRROR_ERR_APPLY_FULL, s->applied_count);
         return;
     }
     s->applied[s->applied_count++] = s->apply;
-    mirror_debug(s, "0x%" PRIx64 " + 0x%" PRIx64 " attributes 0x%x",
-                 s->apply.base, s->apply.size, s->apply.word);
+    mmrig_mirror_debug(s, "0x%" PRIx64 " + 0x%" PRIx64 " attributes 0x%x",
+                       s->apply.base, s->apply.size, s->apply.word);
 }
 
 /* Takes the value if it is at most max. */
@@ -186,7 +186,7 @@ static void mirror_take(MmrigMirror *s, uint32_t *to, uint32_t value,
                         uint32_t max)
 {
     if (value > max) {
-        mirror_error(s, MMRIG_MIRROR_ERR_VALUE, value);
+        mmrig_mirror_error(s, MMRIG_MIRROR_ERR_VALUE, value);
         return;
     }
     *to = value;
@@ -199,7 +199,7 @@ static void mirror_write(void *opaque, hwaddr offset, uint64_t value,
     uint32_t unused;
 
     if (size != 4 || offset % 4 != 0) {
-        mirror_error(s, MMRIG_MIRROR_ERR_ACCESS, offset);
+        mmrig_mirror_error(s, MMRIG_MIRROR_ERR_ACCESS, offset);
         return;
     }
     switch (offset) {
@@ -223,8 +223,8 @@ static void mirror_write(void *opaque, hwaddr offset, uint64_t value,
         break;
     case MMRIG_MIRROR_STATUS:
         mirror_take(s, &s->status, value, MMRIG_MIRROR_STATUS_DEVICE);
-        mirror_debug(s, "firmware's status %u detail 0x%" PRIx64, s->status,
-                     s->status_detail);
+        mmrig_mirror_debug(s, "firmware's status %u detail 0x%" PRIx64,
+                           s->status, s->status_detail);
         break;
     case MMRIG_MIRROR_STATUS_DETAIL_LO:
         s->status_detail = deposit64(s->status_detail, 0, 32, value);
@@ -240,17 +240,17 @@ static void mirror_write(void *opaque, hwaddr offset, uint64_t value,
         s->error_detail = 0;
         break;
     default:
-        mirror_error(s,
-                     mirror_read_any(s, offset, &unused)
-                         ? MMRIG_MIRROR_ERR_READ_ONLY
-                         : MMRIG_MIRROR_ERR_REGISTER,
-                     offset);
+        mmrig_mirror_error(s,
+                           mirror_read_any(s, offset, &unused)
+                               ? MMRIG_MIRROR_ERR_READ_ONLY
+                               : MMRIG_MIRROR_ERR_REGISTER,
+                           offset);
         break;
     }
 }
 
 /* Every access reaches the handlers, so that a wrong one has its error code. */
-const MemoryRegionOps mirror_ops = {
+const MemoryRegionOps mmrig_mirror_ops = {
     .read = mirror_read,
     .write = mirror_write,
     .endianness = DEVICE_LITTLE_ENDIAN,

@@ -21,7 +21,7 @@
 
 #define ROM_NAME "mmrig-mirror.rom"
 
-void mirror_debug(const MmrigMirror *s, const char *format, ...)
+void mmrig_mirror_debug(const MmrigMirror *s, const char *format, ...)
 {
     va_list values;
 
@@ -33,11 +33,11 @@ void mirror_debug(const MmrigMirror *s, const char *format, ...)
     va_end(values);
 }
 
-void mirror_error(MmrigMirror *s, uint32_t error, uint32_t detail)
+void mmrig_mirror_error(MmrigMirror *s, uint32_t error, uint32_t detail)
 {
     s->error = error;
     s->error_detail = detail;
-    mirror_debug(s, "error 0x%02x detail 0x%x", error, detail);
+    mmrig_mirror_debug(s, "error 0x%02x detail 0x%x", error, detail);
 }
 
 static void mirror_reset(MmrigMirror *s)
@@ -73,14 +73,15 @@ static void mirror_realize(PCIDevice *pci, Error **errp)
 {
     MmrigMirror *s = MMRIG_MIRROR(pci);
 
-    if (!mirror_parse_properties(s, errp) || !mirror_place_nodes(s, errp)) {
+    if (!mmrig_mirror_parse_properties(s, errp) ||
+        !mmrig_mirror_place_nodes(s, errp)) {
         return;
     }
-    memory_region_init_io(&s->regs, OBJECT(s), &mirror_ops, s,
+    memory_region_init_io(&s->regs, OBJECT(s), &mmrig_mirror_ops, s,
                           "mmrig-mirror-regs", MMRIG_MIRROR_REGS_SIZE);
     pci_register_bar(pci, MMRIG_MIRROR_BAR_REGS, PCI_BASE_ADDRESS_SPACE_MEMORY,
                      &s->regs);
-    s->copies = mirror_copies_new("mirror", mirror_holds, s, &s->errors);
+    s->copies = mmrig_mirror_copies_new("mirror", mirror_holds, s, &s->errors);
     mirror_reset(s);
 }
 
@@ -88,7 +89,7 @@ static void mirror_exit(PCIDevice *pci)
 {
     MmrigMirror *s = MMRIG_MIRROR(pci);
 
-    mirror_copies_free(s->copies);
+    mmrig_mirror_copies_free(s->copies);
     s->copies = NULL;
 }
 
@@ -98,11 +99,11 @@ static void mirror_spoil(Object *object, const char *value, Error **errp)
     MmrigMirror *s = MMRIG_MIRROR(object);
     MirrorEntry entry;
 
-    if (!mirror_parse_range(value, &entry)) {
+    if (!mmrig_mirror_parse_range(value, &entry)) {
         error_setg(errp, "'%s' is not BASE+SIZE", value);
         return;
     }
-    mirror_copies_spoil(s->copies, entry.base, entry.size, errp);
+    mmrig_mirror_copies_spoil(s->copies, entry.base, entry.size, errp);
 }
 
 static void mirror_reset_hold(Object *object, ResetType type)
@@ -185,7 +186,7 @@ static void mirror_class_init(ObjectClass *klass, MMRIG_CLASS_DATA *data)
     pci->revision = MMRIG_MIRROR_PCI_REVISION;
     pci->class_id = MMRIG_MIRROR_PCI_CLASS;
     device->desc = "firmware that calls memory mirrored (mmrig)";
-    device->vmsd = &mirror_vmstate;
+    device->vmsd = &mmrig_mirror_vmstate;
     /* Where memory lies was fixed when the machine was made. */
     device->hotpluggable = false;
     set_bit(DEVICE_CATEGORY_MISC, device->categories);

@@ -68,33 +68,33 @@ struct MmrigMirror {
 
 /* A line in QEMU's log, if the property debug is on. */
 void G_GNUC_PRINTF(2, 3)
-    mirror_debug(const MmrigMirror *s, const char *format, ...);
+    mmrig_mirror_debug(const MmrigMirror *s, const char *format, ...);
 
 /* Makes it the latest error. */
-void mirror_error(MmrigMirror *s, uint32_t error, uint32_t detail);
+void mmrig_mirror_error(MmrigMirror *s, uint32_t error, uint32_t detail);
 
 /* ---- mirror-registers.c ------------------------------------------------- */
 
-extern const MemoryRegionOps mirror_ops;
+extern const MemoryRegionOps mmrig_mirror_ops;
 
 /* Whether it is whole pages, at least one, that do not wrap. */
-bool mirror_range_valid(const MirrorEntry *entry);
+bool mmrig_mirror_range_valid(const MirrorEntry *entry);
 
 /* ---- mirror-properties.c ------------------------------------------------ */
 
 /* BASE+SIZE, the size with K, M or G if it is not in bytes. */
-bool mirror_parse_range(const char *text, MirrorEntry *entry);
+bool mmrig_mirror_parse_range(const char *text, MirrorEntry *entry);
 
 /* percent, mirror and specific, from text to what the registers show. */
-bool mirror_parse_properties(MmrigMirror *s, Error **errp);
+bool mmrig_mirror_parse_properties(MmrigMirror *s, Error **errp);
 
 /* ---- mirror-nodes.c ----------------------------------------------------- */
 
 /* Fills the table of nodes, from what the machine was made with. */
-bool mirror_place_nodes(MmrigMirror *s, Error **errp);
+bool mmrig_mirror_place_nodes(MmrigMirror *s, Error **errp);
 
 /* ---- mirror-migration.c ------------------------------------------------- */
 
-extern const VMStateDescription mirror_vmstate;
+extern const VMStateDescription mmrig_mirror_vmstate;
 
 #endif

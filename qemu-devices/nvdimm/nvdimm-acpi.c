@@ -155,7 +155,7 @@ static GByteArray *make_aml(unsigned slots)
 }
 
 /* As -acpitable does, from a file without a name. */
-bool nvdimm_acpi_add_table(unsigned slots, Error **errp)
+bool mmrig_nvdimm_acpi_add_table(unsigned slots, Error **errp)
 {
     ERRP_GUARD();
     g_autoptr(GByteArray) aml = make_aml(slots);
@@ -182,7 +182,7 @@ bool nvdimm_acpi_add_table(unsigned slots, Error **errp)
     return !*errp;
 }
 
-bool nvdimm_acpi_raise(Error **errp)
+bool mmrig_nvdimm_acpi_raise(Error **errp)
 {
     Object *device = object_resolve_path_type("", TYPE_ACPI_DEVICE_IF, NULL);
 

@@ -8,9 +8,9 @@
  * Adds the table by which the guest is told of errors: QEMU's own AML knows of
  * hot plugging alone. Before the machine is ready.
  */
-bool nvdimm_acpi_add_table(unsigned slots, Error **errp);
+bool mmrig_nvdimm_acpi_add_table(unsigned slots, Error **errp);
 
 /* Raises the general-purpose event that the table handles. */
-bool nvdimm_acpi_raise(Error **errp);
+bool mmrig_nvdimm_acpi_raise(Error **errp);
 
 #endif

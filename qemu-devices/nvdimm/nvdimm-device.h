@@ -53,7 +53,7 @@ struct MmrigNvdimm {
     uint64_t consumed;
     uint64_t notified;
 
-    /* For migration: nvdimm_media_pack(). */
+    /* For migration: mmrig_nvdimm_media_pack(). */
     uint8_t *packed;
     uint32_t packed_size;
 };
@@ -64,17 +64,17 @@ static inline int64_t nvdimm_now(void)
 }
 
 /* Writes health and errors into the store, if there is one. */
-void nvdimm_save(MmrigNvdimm *s, uint32_t flags);
+void mmrig_nvdimm_save(MmrigNvdimm *s, uint32_t flags);
 /* Does so if a change waits for it; opaque is the device. */
-void nvdimm_save_due(void *opaque);
+void mmrig_nvdimm_save_due(void *opaque);
 /* Looks up the machine's NVDIMMs, which can be plugged at any time. */
-void nvdimm_refresh(MmrigNvdimm *s);
+void mmrig_nvdimm_refresh(MmrigNvdimm *s);
 /* Tells the guest of MMRIG_NVD_EVENT_*; opaque is the device. */
-void nvdimm_event(void *opaque, uint32_t event);
+void mmrig_nvdimm_event(void *opaque, uint32_t event);
 
 /* nvdimm-migration.c */
-extern const VMStateDescription nvdimm_vmstate;
+extern const VMStateDescription mmrig_nvdimm_vmstate;
 
 /* nvdimm-properties.c: those that are not given when it is made. */
-void nvdimm_class_add_properties(ObjectClass *klass);
-void nvdimm_add_properties(Object *object);
+void mmrig_nvdimm_class_add_properties(ObjectClass *klass);
+void mmrig_nvdimm_add_properties(Object *object);

@@ -46,7 +46,7 @@ static void scrub_end(NvdimmDsm *dsm, bool whole)
 {
     NvdimmScrub *scrub = &dsm->scrub;
     NvdimmModule *module =
-        nvdimm_media_at(&dsm->media, scrub->start, scrub->length);
+        mmrig_nvdimm_media_at(&dsm->media, scrub->start, scrub->length);
     uint64_t offset;
     uint64_t end;
     uint64_t length;
@@ -58,8 +58,8 @@ static void scrub_end(NvdimmDsm *dsm, bool whole)
     }
     offset = scrub->start - module->base;
     end = offset + scrub->length;
-    while (nvdimm_media_next(&dsm->media, module, !whole, end, &offset, &length,
-                             &known)) {
+    while (mmrig_nvdimm_media_next(&dsm->media, module, !whole, end, &offset,
+                                   &length, &known)) {
         uint32_t i = scrub->records;
 
         if (i >= records_max(dsm)) {
@@ -78,7 +78,7 @@ static void scrub_end(NvdimmDsm *dsm, bool whole)
         scrub->record_handle[i] = module->handle;
         scrub->records++;
         if (whole) {
-            nvdimm_media_learn(&dsm->media, module, offset, length);
+            mmrig_nvdimm_media_learn(&dsm->media, module, offset, length);
         }
         offset += length;
     }
@@ -88,19 +88,19 @@ static void scrub_end(NvdimmDsm *dsm, bool whole)
     }
 }
 
-void nvdimm_dsm_poll(NvdimmDsm *dsm, int64_t now)
+void mmrig_nvdimm_dsm_poll(NvdimmDsm *dsm, int64_t now)
 {
     if (dsm->scrub.state == NVDIMM_SCRUB_RUNNING && now >= dsm->scrub.end_ns) {
         scrub_end(dsm, true);
     }
 }
 
-void nvdimm_dsm_reset(NvdimmDsm *dsm)
+void mmrig_nvdimm_dsm_reset(NvdimmDsm *dsm)
 {
     memset(&dsm->scrub, 0, sizeof(dsm->scrub));
 }
 
-bool nvdimm_scrub_valid(NvdimmDsm *dsm)
+bool mmrig_nvdimm_scrub_valid(NvdimmDsm *dsm)
 {
     const NvdimmScrub *scrub = &dsm->scrub;
 
@@ -114,7 +114,7 @@ bool nvdimm_scrub_valid(NvdimmDsm *dsm)
         return false;
     }
     return scrub->state != NVDIMM_SCRUB_RUNNING ||
-           nvdimm_media_at(&dsm->media, scrub->start, scrub->length);
+           mmrig_nvdimm_media_at(&dsm->media, scrub->start, scrub->length);
 }
 
 static int64_t scrub_time(const NvdimmDsm *dsm, uint64_t length)
@@ -147,7 +147,7 @@ static void ars_capabilities(NvdimmDsm *dsm, const uint8_t *data, uint8_t *out)
 
     if (length == 0 || start + (length - 1) < start) {
         status = MMRIG_NVD_INVALID;
-    } else if (!nvdimm_media_at(&dsm->media, start, length)) {
+    } else if (!mmrig_nvdimm_media_at(&dsm->media, start, length)) {
         status = MMRIG_NVD_NOT_SUPPORTED;
     } else {
         nvdimm_put(out + MMRIG_NVD_OUT_DATA + 4, dsm->buffer, 4);
@@ -168,7 +168,7 @@ static void ars_start(NvdimmDsm *dsm, int64_t now, const uint8_t *data,
 
     if ((type & ~(MMRIG_NVD_ARS_VOLATILE | MMRIG_NVD_ARS_PERSISTENT)) ||
         !(type & MMRIG_NVD_ARS_PERSISTENT) ||
-        !nvdimm_media_at(&dsm->media, start, length)) {
+        !mmrig_nvdimm_media_at(&dsm->media, start, length)) {
         answer_status(dsm, out, MMRIG_NVD_INVALID, 8);
         return;
     }
@@ -231,7 +231,7 @@ static void clear_error(NvdimmDsm *dsm, const uint8_t *data, uint8_t *out)
 {
     uint64_t start = nvdimm_get(data, 8);
     uint64_t length = nvdimm_get(data + 8, 8);
-    NvdimmModule *module = nvdimm_media_at(&dsm->media, start, length);
+    NvdimmModule *module = mmrig_nvdimm_media_at(&dsm->media, start, length);
     uint64_t offset;
     uint64_t end;
     uint64_t part;
@@ -243,9 +243,10 @@ static void clear_error(NvdimmDsm *dsm, const uint8_t *data, uint8_t *out)
     }
     offset = start - module->base;
     end = offset + length;
-    while (nvdimm_media_next(&dsm->media, module, false, end, &offset, &part,
-                             &known)) {
-        dsm->cleared += nvdimm_media_heal(&dsm->media, module, offset, part);
+    while (mmrig_nvdimm_media_next(&dsm->media, module, false, end, &offset,
+                                   &part, &known)) {
+        dsm->cleared +=
+            mmrig_nvdimm_media_heal(&dsm->media, module, offset, part);
         dsm->wipe(dsm->opaque, module, offset, part);
         offset += part;
     }
@@ -257,7 +258,7 @@ static void clear_error(NvdimmDsm *dsm, const uint8_t *data, uint8_t *out)
 static void translate_spa(NvdimmDsm *dsm, const uint8_t *data, uint8_t *out)
 {
     uint64_t address = nvdimm_get(data, 8);
-    const NvdimmModule *module = nvdimm_media_at(&dsm->media, address, 1);
+    const NvdimmModule *module = mmrig_nvdimm_media_at(&dsm->media, address, 1);
     uint8_t *to = out + MMRIG_NVD_OUT_DATA;
 
     if (!module) {
@@ -272,12 +273,12 @@ static void translate_spa(NvdimmDsm *dsm, const uint8_t *data, uint8_t *out)
     answer_status(dsm, out, MMRIG_NVD_OK, 36);
 }
 
-bool nvdimm_dsm_inject(NvdimmDsm *dsm, NvdimmModule *module, uint64_t offset,
-                       uint64_t length, bool notify)
+bool mmrig_nvdimm_dsm_inject(NvdimmDsm *dsm, NvdimmModule *module,
+                             uint64_t offset, uint64_t length, bool notify)
 {
     uint32_t before = dsm->media.bad;
 
-    if (!nvdimm_media_lay(&dsm->media, module, offset, length, notify)) {
+    if (!mmrig_nvdimm_media_lay(&dsm->media, module, offset, length, notify)) {
         return false;
     }
     dsm->injected += dsm->media.bad - before;
@@ -292,29 +293,29 @@ static void inject(NvdimmDsm *dsm, const uint8_t *data, uint8_t *out)
 {
     uint64_t start = nvdimm_get(data, 8);
     uint64_t length = nvdimm_get(data + 8, 8);
-    NvdimmModule *module = nvdimm_media_at(&dsm->media, start, length);
+    NvdimmModule *module = mmrig_nvdimm_media_at(&dsm->media, start, length);
 
-    answer_status(
-        dsm, out,
-        module && nvdimm_dsm_inject(dsm, module, start - module->base, length,
-                                    data[16] & MMRIG_NVD_INJECT_NOTIFY)
-            ? MMRIG_NVD_OK
-            : MMRIG_NVD_INVALID,
-        4);
+    answer_status(dsm, out,
+                  module && mmrig_nvdimm_dsm_inject(
+                                dsm, module, start - module->base, length,
+                                data[16] & MMRIG_NVD_INJECT_NOTIFY)
+                      ? MMRIG_NVD_OK
+                      : MMRIG_NVD_INVALID,
+                  4);
 }
 
 static void inject_clear(NvdimmDsm *dsm, const uint8_t *data, uint8_t *out)
 {
     uint64_t start = nvdimm_get(data, 8);
     uint64_t length = nvdimm_get(data + 8, 8);
-    NvdimmModule *module = nvdimm_media_at(&dsm->media, start, length);
+    NvdimmModule *module = mmrig_nvdimm_media_at(&dsm->media, start, length);
 
     if (!module) {
         answer_status(dsm, out, MMRIG_NVD_INVALID, 4);
         return;
     }
-    dsm->cleared +=
-        nvdimm_media_heal(&dsm->media, module, start - module->base, length);
+    dsm->cleared += mmrig_nvdimm_media_heal(&dsm->media, module,
+                                            start - module->base, length);
     dsm->changed(dsm->opaque);
     answer_status(dsm, out, MMRIG_NVD_OK, 4);
 }
@@ -333,8 +334,8 @@ static void inject_status(NvdimmDsm *dsm, uint8_t *out)
         bool known;
 
         while (module->present && count < most &&
-               nvdimm_media_next(&dsm->media, module, false, module->size,
-                                 &offset, &length, &known)) {
+               mmrig_nvdimm_media_next(&dsm->media, module, false, module->size,
+                                       &offset, &length, &known)) {
             uint8_t *record = to + MMRIG_NVD_INJECT_STATUS_HEADER +
                               count * MMRIG_NVD_INJECT_STATUS_RECORD;
 
@@ -350,14 +351,14 @@ static void inject_status(NvdimmDsm *dsm, uint8_t *out)
                       count * MMRIG_NVD_INJECT_STATUS_RECORD);
 }
 
-void nvdimm_dsm_root(NvdimmDsm *dsm, int64_t now, const uint8_t *in,
-                     uint8_t *out)
+void mmrig_nvdimm_dsm_root(NvdimmDsm *dsm, int64_t now, const uint8_t *in,
+                           uint8_t *out)
 {
     const uint8_t *data = in + MMRIG_NVD_IN_DATA;
     uint32_t function = nvdimm_get(in + MMRIG_NVD_IN_FUNCTION, 4);
 
     dsm->calls++;
-    nvdimm_dsm_poll(dsm, now);
+    mmrig_nvdimm_dsm_poll(dsm, now);
     if (nvdimm_get(in + MMRIG_NVD_IN_REVISION, 4) != MMRIG_NVD_REVISION) {
         /* For function 0 that is: no functions. */
         answer_status(

@@ -58,30 +58,30 @@ typedef struct NvdimmDsm {
 } NvdimmDsm;
 
 /* A scrub that is due by now ends. Before anything that changes the media. */
-void nvdimm_dsm_poll(NvdimmDsm *dsm, int64_t now);
+void mmrig_nvdimm_dsm_poll(NvdimmDsm *dsm, int64_t now);
 
 /* As after power-on: no scrub yet, and the media as they are. */
-void nvdimm_dsm_reset(NvdimmDsm *dsm);
+void mmrig_nvdimm_dsm_reset(NvdimmDsm *dsm);
 
 /* Whether the scrub that a stream told of can be, on these media. */
-bool nvdimm_scrub_valid(NvdimmDsm *dsm);
+bool mmrig_nvdimm_scrub_valid(NvdimmDsm *dsm);
 
 /*
  * Answers the root device's function: in and out are pages and may not be the
  * same; out is all zeroes.
  */
-void nvdimm_dsm_root(NvdimmDsm *dsm, int64_t now, const uint8_t *in,
-                     uint8_t *out);
+void mmrig_nvdimm_dsm_root(NvdimmDsm *dsm, int64_t now, const uint8_t *in,
+                           uint8_t *out);
 
 /*
  * The same for a module. False if it is a function that the device leaves to
  * QEMU; of function 0, which both have, *mask is what to add.
  */
-bool nvdimm_dsm_module(NvdimmDsm *dsm, NvdimmModule *module, const uint8_t *in,
-                       uint8_t *out, uint32_t *mask);
+bool mmrig_nvdimm_dsm_module(NvdimmDsm *dsm, NvdimmModule *module,
+                             const uint8_t *in, uint8_t *out, uint32_t *mask);
 
 /* Bad from now on; notify tells the guest. False if there are too many. */
-bool nvdimm_dsm_inject(NvdimmDsm *dsm, NvdimmModule *module, uint64_t offset,
-                       uint64_t length, bool notify);
+bool mmrig_nvdimm_dsm_inject(NvdimmDsm *dsm, NvdimmModule *module,
+                             uint64_t offset, uint64_t length, bool notify);
 
 #endif

@@ -80,7 +80,7 @@ static uint32_t inject(NvdimmHealth *health, const uint8_t *data)
     uint64_t flags = nvdimm_get(data, 8);
     NvdimmHealth usual;
 
-    nvdimm_health_init(&usual);
+    mmrig_nvdimm_health_init(&usual);
     if (flags == 0 || (flags & ~(uint64_t)MMRIG_NVD_SMART_INJECT_ALL) ||
         ((flags & MMRIG_NVD_SMART_INJECT_SPARES) && data[11] &&
          data[12] > 100)) {
@@ -104,8 +104,8 @@ static uint32_t inject(NvdimmHealth *health, const uint8_t *data)
     return MMRIG_NVD_OK;
 }
 
-bool nvdimm_dsm_module(NvdimmDsm *dsm, NvdimmModule *module, const uint8_t *in,
-                       uint8_t *out, uint32_t *mask)
+bool mmrig_nvdimm_dsm_module(NvdimmDsm *dsm, NvdimmModule *module,
+                             const uint8_t *in, uint8_t *out, uint32_t *mask)
 {
     const uint8_t *data = in + MMRIG_NVD_IN_DATA;
     uint32_t revision = nvdimm_get(in + MMRIG_NVD_IN_REVISION, 4);

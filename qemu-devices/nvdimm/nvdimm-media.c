@@ -6,14 +6,14 @@
 #include "common/crc32c.h"
 #include "common/bytes.h"
 
-/* What nvdimm_media_pack() makes: a header, the modules, their units. */
+/* What mmrig_nvdimm_media_pack() makes: a header, the modules, their units. */
 #define PACK_MAGIC 0x6d6e6476u /* "vdnm" in memory */
 #define PACK_VERSION 1
 #define PACK_HEADER 24 /* magic, version, unit, modules, units, CRC32C */
 #define PACK_MODULE (NVDIMM_NAME_MAX + 1 + 32)
 #define PACK_UNIT 12 /* module, offset with the lowest bit for "known" */
 
-void nvdimm_health_init(NvdimmHealth *health)
+void mmrig_nvdimm_health_init(NvdimmHealth *health)
 {
     *health = (NvdimmHealth){
         .media_temperature = MMRIG_NVD_DEGREES(23),
@@ -34,7 +34,7 @@ static void module_free(gpointer data)
     g_free(module);
 }
 
-void nvdimm_media_init(NvdimmMedia *media, uint32_t unit)
+void mmrig_nvdimm_media_init(NvdimmMedia *media, uint32_t unit)
 {
     *media = (NvdimmMedia){
         .unit = unit,
@@ -42,13 +42,13 @@ void nvdimm_media_init(NvdimmMedia *media, uint32_t unit)
     };
 }
 
-void nvdimm_media_free(NvdimmMedia *media)
+void mmrig_nvdimm_media_free(NvdimmMedia *media)
 {
     g_clear_pointer(&media->modules, g_ptr_array_unref);
     media->bad = 0;
 }
 
-NvdimmModule *nvdimm_media_find(NvdimmMedia *media, const char *name)
+NvdimmModule *mmrig_nvdimm_media_find(NvdimmMedia *media, const char *name)
 {
     for (guint i = 0; i < media->modules->len; i++) {
         NvdimmModule *module = g_ptr_array_index(media->modules, i);
@@ -60,9 +60,9 @@ NvdimmModule *nvdimm_media_find(NvdimmMedia *media, const char *name)
     return NULL;
 }
 
-NvdimmModule *nvdimm_media_module(NvdimmMedia *media, const char *name)
+NvdimmModule *mmrig_nvdimm_media_module(NvdimmMedia *media, const char *name)
 {
-    NvdimmModule *module = nvdimm_media_find(media, name);
+    NvdimmModule *module = mmrig_nvdimm_media_find(media, name);
 
     if (module) {
         return module;
@@ -73,12 +73,12 @@ NvdimmModule *nvdimm_media_module(NvdimmMedia *media, const char *name)
     module = g_new0(NvdimmModule, 1);
     g_strlcpy(module->name, name, sizeof(module->name));
     module->units = g_array_new(FALSE, FALSE, sizeof(NvdimmUnit));
-    nvdimm_health_init(&module->health);
+    mmrig_nvdimm_health_init(&module->health);
     g_ptr_array_add(media->modules, module);
     return module;
 }
 
-NvdimmModule *nvdimm_media_by_handle(NvdimmMedia *media, uint32_t handle)
+NvdimmModule *mmrig_nvdimm_media_by_handle(NvdimmMedia *media, uint32_t handle)
 {
     for (guint i = 0; i < media->modules->len; i++) {
         NvdimmModule *module = g_ptr_array_index(media->modules, i);
@@ -90,8 +90,8 @@ NvdimmModule *nvdimm_media_by_handle(NvdimmMedia *media, uint32_t handle)
     return NULL;
 }
 
-NvdimmModule *nvdimm_media_at(NvdimmMedia *media, uint64_t address,
-                              uint64_t length)
+NvdimmModule *mmrig_nvdimm_media_at(NvdimmMedia *media, uint64_t address,
+                                    uint64_t length)
 {
     for (guint i = 0; i < media->modules->len; i++) {
         NvdimmModule *module = g_ptr_array_index(media->modules, i);
@@ -151,8 +151,8 @@ static bool has_room(const NvdimmMedia *media, const NvdimmModule *module,
     return (end - first) / media->unit <= NVDIMM_UNITS_MAX - media->bad + there;
 }
 
-bool nvdimm_media_lay(NvdimmMedia *media, NvdimmModule *module, uint64_t offset,
-                      uint64_t length, bool known)
+bool mmrig_nvdimm_media_lay(NvdimmMedia *media, NvdimmModule *module,
+                            uint64_t offset, uint64_t length, bool known)
 {
     g_autoptr(GArray) fresh = NULL;
     uint64_t first;
@@ -169,7 +169,7 @@ bool nvdimm_media_lay(NvdimmMedia *media, NvdimmModule *module, uint64_t offset,
     /* The callback may have let others in. */
     if (!has_room(media, module, first, end)) {
         tell(media, module, first, end - first, false);
-        nvdimm_media_replay(media, module, true);
+        mmrig_nvdimm_media_replay(media, module, true);
         return false;
     }
     low = lower_bound(module, first);
@@ -193,8 +193,8 @@ bool nvdimm_media_lay(NvdimmMedia *media, NvdimmModule *module, uint64_t offset,
     return true;
 }
 
-uint32_t nvdimm_media_heal(NvdimmMedia *media, NvdimmModule *module,
-                           uint64_t offset, uint64_t length)
+uint32_t mmrig_nvdimm_media_heal(NvdimmMedia *media, NvdimmModule *module,
+                                 uint64_t offset, uint64_t length)
 {
     uint64_t first;
     uint64_t end;
@@ -212,8 +212,8 @@ uint32_t nvdimm_media_heal(NvdimmMedia *media, NvdimmModule *module,
     return count;
 }
 
-uint32_t nvdimm_media_stored(NvdimmMedia *media, NvdimmModule *module,
-                             uint64_t offset, uint64_t length)
+uint32_t mmrig_nvdimm_media_stored(NvdimmMedia *media, NvdimmModule *module,
+                                   uint64_t offset, uint64_t length)
 {
     const unsigned parts = media->unit / NVDIMM_UNIT_MIN;
     const uint64_t all = UINT64_MAX >> (64 - parts);
@@ -242,8 +242,8 @@ uint32_t nvdimm_media_stored(NvdimmMedia *media, NvdimmModule *module,
     return healed;
 }
 
-void nvdimm_media_learn(NvdimmMedia *media, NvdimmModule *module,
-                        uint64_t offset, uint64_t length)
+void mmrig_nvdimm_media_learn(NvdimmMedia *media, NvdimmModule *module,
+                              uint64_t offset, uint64_t length)
 {
     uint64_t first;
     uint64_t end;
@@ -255,9 +255,10 @@ void nvdimm_media_learn(NvdimmMedia *media, NvdimmModule *module,
     }
 }
 
-bool nvdimm_media_next(const NvdimmMedia *media, const NvdimmModule *module,
-                       bool known_only, uint64_t end, uint64_t *offset,
-                       uint64_t *length, bool *known)
+bool mmrig_nvdimm_media_next(const NvdimmMedia *media,
+                             const NvdimmModule *module, bool known_only,
+                             uint64_t end, uint64_t *offset, uint64_t *length,
+                             bool *known)
 {
     guint i = lower_bound(module, *offset & ~(uint64_t)(media->unit - 1));
 
@@ -279,14 +280,15 @@ bool nvdimm_media_next(const NvdimmMedia *media, const NvdimmModule *module,
     return true;
 }
 
-void nvdimm_media_replay(NvdimmMedia *media, NvdimmModule *module, bool bad)
+void mmrig_nvdimm_media_replay(NvdimmMedia *media, NvdimmModule *module,
+                               bool bad)
 {
     uint64_t offset = 0;
     uint64_t length;
     bool known;
 
-    while (nvdimm_media_next(media, module, false, module->size, &offset,
-                             &length, &known)) {
+    while (mmrig_nvdimm_media_next(media, module, false, module->size, &offset,
+                                   &length, &known)) {
         tell(media, module, offset, length, bad);
         offset += length;
     }
@@ -331,7 +333,7 @@ static bool health_unpack(NvdimmHealth *health, const uint8_t *from)
            health->latched <= 1 && health->dirty <= 1;
 }
 
-GByteArray *nvdimm_media_pack(const NvdimmMedia *media)
+GByteArray *mmrig_nvdimm_media_pack(const NvdimmMedia *media)
 {
     GByteArray *pack = g_byte_array_new();
     uint8_t *to;
@@ -363,7 +365,7 @@ GByteArray *nvdimm_media_pack(const NvdimmMedia *media)
         }
     }
     nvdimm_put(pack->data + 20,
-               ~crc32c_update(CRC32C_INIT, pack->data, pack->len), 4);
+               ~mmrig_crc32c_update(CRC32C_INIT, pack->data, pack->len), 4);
     return pack;
 }
 
@@ -376,10 +378,10 @@ static const char *unpack_modules(NvdimmMedia *media, const uint8_t *from,
 
         memcpy(name, from, sizeof(name));
         if (name[0] == '\0' || !memchr(name, '\0', sizeof(name)) ||
-            nvdimm_media_find(media, name)) {
+            mmrig_nvdimm_media_find(media, name)) {
             return "a module's name";
         }
-        module = nvdimm_media_module(media, name);
+        module = mmrig_nvdimm_media_module(media, name);
         if (!module) {
             return "the number of modules";
         }
@@ -442,7 +444,7 @@ static const char *unpack_all(NvdimmMedia *media, const uint8_t *bytes,
     copy = g_memdup2(bytes, size);
     nvdimm_put(copy + 20, 0, 4);
     if (nvdimm_get(bytes + 20, 4) !=
-        (uint32_t)~crc32c_update(CRC32C_INIT, copy, size)) {
+        (uint32_t)~mmrig_crc32c_update(CRC32C_INIT, copy, size)) {
         return "the checksum";
     }
     why = unpack_modules(media, bytes + PACK_HEADER, modules);
@@ -453,15 +455,15 @@ static const char *unpack_all(NvdimmMedia *media, const uint8_t *bytes,
     return why;
 }
 
-bool nvdimm_media_unpack(NvdimmMedia *media, const uint8_t *bytes, size_t size,
-                         const char **why)
+bool mmrig_nvdimm_media_unpack(NvdimmMedia *media, const uint8_t *bytes,
+                               size_t size, const char **why)
 {
     NvdimmMedia fresh;
 
-    nvdimm_media_init(&fresh, media->unit);
+    mmrig_nvdimm_media_init(&fresh, media->unit);
     *why = unpack_all(&fresh, bytes, size);
     if (*why) {
-        nvdimm_media_free(&fresh);
+        mmrig_nvdimm_media_free(&fresh);
         return false;
     }
     /* Where the modules are in this machine stays as it is. */
@@ -469,11 +471,11 @@ bool nvdimm_media_unpack(NvdimmMedia *media, const uint8_t *bytes, size_t size,
         NvdimmModule *old = g_ptr_array_index(media->modules, i);
         NvdimmModule *module;
 
-        nvdimm_media_replay(media, old, false);
+        mmrig_nvdimm_media_replay(media, old, false);
         if (!old->present) {
             continue;
         }
-        module = nvdimm_media_module(&fresh, old->name);
+        module = mmrig_nvdimm_media_module(&fresh, old->name);
         if (module) {
             module->present = true;
             module->base = old->base;
@@ -486,7 +488,8 @@ bool nvdimm_media_unpack(NvdimmMedia *media, const uint8_t *bytes, size_t size,
     media->modules = fresh.modules;
     media->bad = fresh.bad;
     for (guint i = 0; i < media->modules->len; i++) {
-        nvdimm_media_replay(media, g_ptr_array_index(media->modules, i), true);
+        mmrig_nvdimm_media_replay(media, g_ptr_array_index(media->modules, i),
+                                  true);
     }
     return true;
 }

@@ -71,62 +71,64 @@ typedef struct NvdimmMedia {
     void *opaque;
 } NvdimmMedia;
 
-void nvdimm_media_init(NvdimmMedia *media, uint32_t unit);
-void nvdimm_media_free(NvdimmMedia *media);
+void mmrig_nvdimm_media_init(NvdimmMedia *media, uint32_t unit);
+void mmrig_nvdimm_media_free(NvdimmMedia *media);
 
 /* The module of that name, made if it is not there; NULL if there are too many.
  */
-NvdimmModule *nvdimm_media_module(NvdimmMedia *media, const char *name);
-NvdimmModule *nvdimm_media_find(NvdimmMedia *media, const char *name);
-NvdimmModule *nvdimm_media_by_handle(NvdimmMedia *media, uint32_t handle);
+NvdimmModule *mmrig_nvdimm_media_module(NvdimmMedia *media, const char *name);
+NvdimmModule *mmrig_nvdimm_media_find(NvdimmMedia *media, const char *name);
+NvdimmModule *mmrig_nvdimm_media_by_handle(NvdimmMedia *media, uint32_t handle);
 
 /* The present module that all of the range lies in, or NULL. */
-NvdimmModule *nvdimm_media_at(NvdimmMedia *media, uint64_t address,
-                              uint64_t length);
+NvdimmModule *mmrig_nvdimm_media_at(NvdimmMedia *media, uint64_t address,
+                                    uint64_t length);
 
 /*
  * Makes the units that the range touches bad. The range must lie within the
  * module. False if there would be too many, or if changed() says so.
  */
-bool nvdimm_media_lay(NvdimmMedia *media, NvdimmModule *module, uint64_t offset,
-                      uint64_t length, bool known);
+bool mmrig_nvdimm_media_lay(NvdimmMedia *media, NvdimmModule *module,
+                            uint64_t offset, uint64_t length, bool known);
 
 /* Makes the units that the range touches good; returns how many were bad. */
-uint32_t nvdimm_media_heal(NvdimmMedia *media, NvdimmModule *module,
-                           uint64_t offset, uint64_t length);
+uint32_t mmrig_nvdimm_media_heal(NvdimmMedia *media, NvdimmModule *module,
+                                 uint64_t offset, uint64_t length);
 
 /*
  * Stores have made the range good, which is of whole parts. A unit is good once
  * all its parts are; changed() is not called. Returns how many units that were.
  */
-uint32_t nvdimm_media_stored(NvdimmMedia *media, NvdimmModule *module,
-                             uint64_t offset, uint64_t length);
+uint32_t mmrig_nvdimm_media_stored(NvdimmMedia *media, NvdimmModule *module,
+                                   uint64_t offset, uint64_t length);
 
 /* The bad units that the range touches are known from now on. */
-void nvdimm_media_learn(NvdimmMedia *media, NvdimmModule *module,
-                        uint64_t offset, uint64_t length);
+void mmrig_nvdimm_media_learn(NvdimmMedia *media, NvdimmModule *module,
+                              uint64_t offset, uint64_t length);
 
 /*
  * The first bad part at or after *offset and before end, with neighbours of the
  * same knowledge joined to it. False if there is none.
  */
-bool nvdimm_media_next(const NvdimmMedia *media, const NvdimmModule *module,
-                       bool known_only, uint64_t end, uint64_t *offset,
-                       uint64_t *length, bool *known);
+bool mmrig_nvdimm_media_next(const NvdimmMedia *media,
+                             const NvdimmModule *module, bool known_only,
+                             uint64_t end, uint64_t *offset, uint64_t *length,
+                             bool *known);
 
 /* Calls changed() for all that is bad in the module, if it is present. */
-void nvdimm_media_replay(NvdimmMedia *media, NvdimmModule *module, bool bad);
+void mmrig_nvdimm_media_replay(NvdimmMedia *media, NvdimmModule *module,
+                               bool bad);
 
-GByteArray *nvdimm_media_pack(const NvdimmMedia *media);
+GByteArray *mmrig_nvdimm_media_pack(const NvdimmMedia *media);
 
 /*
  * Takes the place of all bad parts and healths. The bytes are trusted with
  * nothing: if they are not whole and right, *why says in a word or two what is
  * wrong, and the media stay as they are.
  */
-bool nvdimm_media_unpack(NvdimmMedia *media, const uint8_t *bytes, size_t size,
-                         const char **why);
+bool mmrig_nvdimm_media_unpack(NvdimmMedia *media, const uint8_t *bytes,
+                               size_t size, const char **why);
 
-void nvdimm_health_init(NvdimmHealth *health);
+void mmrig_nvdimm_health_init(NvdimmHealth *health);
 
 #endif

@@ -9,9 +9,9 @@
 static int nvdimm_pre_save(void *opaque)
 {
     MmrigNvdimm *s = opaque;
-    GByteArray *pack = nvdimm_media_pack(&s->dsm.media);
+    GByteArray *pack = mmrig_nvdimm_media_pack(&s->dsm.media);
 
-    nvdimm_save_due(s);
+    mmrig_nvdimm_save_due(s);
     g_free(s->packed);
     s->packed_size = pack->len;
     s->packed = g_byte_array_free(pack, FALSE);
@@ -47,20 +47,21 @@ static int nvdimm_post_load(void *opaque, int version)
     const char *why = NULL;
     bool good;
 
-    nvdimm_refresh(s);
-    good = nvdimm_scrub_valid(&s->dsm) &&
-           nvdimm_media_unpack(&s->dsm.media, s->packed, s->packed_size, &why);
+    mmrig_nvdimm_refresh(s);
+    good = mmrig_nvdimm_scrub_valid(&s->dsm) &&
+           mmrig_nvdimm_media_unpack(&s->dsm.media, s->packed, s->packed_size,
+                                     &why);
     g_clear_pointer(&s->packed, g_free);
     if (!good) {
         error_report("mmrig-nvdimm: the incoming state's %s is wrong",
                      why ? why : "scrub");
         return -EINVAL;
     }
-    nvdimm_save(s, STORE_RUNNING);
+    mmrig_nvdimm_save(s, STORE_RUNNING);
     return 0;
 }
 
-const VMStateDescription nvdimm_vmstate = {
+const VMStateDescription mmrig_nvdimm_vmstate = {
     .name = TYPE_MMRIG_NVDIMM,
     .version_id = 2,
     .minimum_version_id = 2,

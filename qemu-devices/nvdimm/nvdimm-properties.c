@@ -29,15 +29,15 @@ static NvdimmModule *nvdimm_parse(MmrigNvdimm *s, const char *text,
         error_setg(errp, "the machine is not there yet");
         return NULL;
     }
-    nvdimm_refresh(s);
-    nvdimm_dsm_poll(&s->dsm, nvdimm_now());
+    mmrig_nvdimm_refresh(s);
+    mmrig_nvdimm_dsm_poll(&s->dsm, nvdimm_now());
     if (g_strv_length(words) < 3 ||
         qemu_strtou64(words[1], NULL, 0, offset) < 0 ||
         qemu_strtou64(words[2], NULL, 0, length) < 0) {
         error_setg(errp, "'%s' is not MODULE OFFSET LENGTH", text);
         return NULL;
     }
-    module = nvdimm_media_find(&s->dsm.media, words[0]);
+    module = mmrig_nvdimm_media_find(&s->dsm.media, words[0]);
     if (!module || !module->present) {
         error_setg(errp, "there is no NVDIMM '%s'", words[0]);
         return NULL;
@@ -69,7 +69,8 @@ static void nvdimm_set_inject(Object *object, const char *text, Error **errp)
         error_setg(errp, "'%s' is not 'notify'", rest);
         return;
     }
-    if (!nvdimm_dsm_inject(&s->dsm, module, offset, length, rest != NULL)) {
+    if (!mmrig_nvdimm_dsm_inject(&s->dsm, module, offset, length,
+                                 rest != NULL)) {
         error_setg(errp,
                    "too many errors: at most %d units of %u bytes, and %d"
                    " pages with poison in the machine",
@@ -87,13 +88,13 @@ static void nvdimm_set_clear(Object *object, const char *text, Error **errp)
     NvdimmModule *module;
 
     if (strcmp(text, "all") == 0) {
-        nvdimm_dsm_poll(&s->dsm, nvdimm_now());
+        mmrig_nvdimm_dsm_poll(&s->dsm, nvdimm_now());
         for (guint i = 0; i < s->dsm.media.modules->len; i++) {
             module = g_ptr_array_index(s->dsm.media.modules, i);
             s->dsm.cleared +=
-                nvdimm_media_heal(&s->dsm.media, module, 0, INT64_MAX);
+                mmrig_nvdimm_media_heal(&s->dsm.media, module, 0, INT64_MAX);
         }
-        nvdimm_save(s, STORE_RUNNING);
+        mmrig_nvdimm_save(s, STORE_RUNNING);
         nvdimm_settle(s);
         return;
     }
@@ -105,8 +106,9 @@ static void nvdimm_set_clear(Object *object, const char *text, Error **errp)
         error_setg(errp, "'%s' is too much", rest);
         return;
     }
-    s->dsm.cleared += nvdimm_media_heal(&s->dsm.media, module, offset, length);
-    nvdimm_save(s, STORE_RUNNING);
+    s->dsm.cleared +=
+        mmrig_nvdimm_media_heal(&s->dsm.media, module, offset, length);
+    mmrig_nvdimm_save(s, STORE_RUNNING);
     nvdimm_settle(s);
 }
 
@@ -115,15 +117,15 @@ static char *nvdimm_get_errors(Object *object, Error **errp)
     MmrigNvdimm *s = MMRIG_NVDIMM(object);
     GString *text = g_string_new(NULL);
 
-    nvdimm_dsm_poll(&s->dsm, nvdimm_now());
+    mmrig_nvdimm_dsm_poll(&s->dsm, nvdimm_now());
     for (guint i = 0; i < s->dsm.media.modules->len; i++) {
         const NvdimmModule *module = g_ptr_array_index(s->dsm.media.modules, i);
         uint64_t offset = 0;
         uint64_t length;
         bool known;
 
-        while (nvdimm_media_next(&s->dsm.media, module, false, UINT64_MAX,
-                                 &offset, &length, &known)) {
+        while (mmrig_nvdimm_media_next(&s->dsm.media, module, false, UINT64_MAX,
+                                       &offset, &length, &known)) {
             g_string_append_printf(text, "%s 0x%" PRIx64 " 0x%" PRIx64 " %s\n",
                                    module->name, offset, length,
                                    known ? "known" : "unknown");
@@ -139,7 +141,7 @@ static char *nvdimm_get_modules(Object *object, Error **errp)
     GString *text = g_string_new(NULL);
 
     if (s->below) {
-        nvdimm_refresh(s);
+        mmrig_nvdimm_refresh(s);
     }
     for (guint i = 0; i < s->dsm.media.modules->len; i++) {
         const NvdimmModule *module = g_ptr_array_index(s->dsm.media.modules, i);
@@ -163,11 +165,11 @@ static void nvdimm_set_notify(Object *object, const char *text, Error **errp)
         return;
     }
     if (strcmp(text, "error") == 0) {
-        nvdimm_event(s, MMRIG_NVD_EVENT_ERROR);
+        mmrig_nvdimm_event(s, MMRIG_NVD_EVENT_ERROR);
         return;
     }
-    nvdimm_refresh(s);
-    module = nvdimm_media_find(&s->dsm.media, text);
+    mmrig_nvdimm_refresh(s);
+    module = mmrig_nvdimm_media_find(&s->dsm.media, text);
     if (!module || !module->present ||
         module->slot >= MMRIG_NVD_EVENT_HEALTH_MAX) {
         error_setg(errp,
@@ -175,7 +177,7 @@ static void nvdimm_set_notify(Object *object, const char *text, Error **errp)
                    text);
         return;
     }
-    nvdimm_event(s, MMRIG_NVD_EVENT_HEALTH(module->slot));
+    mmrig_nvdimm_event(s, MMRIG_NVD_EVENT_HEALTH(module->slot));
 }
 
 static void nvdimm_add_counter(Object *object, const char *name,
@@ -211,7 +213,7 @@ static const struct {
     {"count-notified", "read only: notifications"},
 };
 
-void nvdimm_class_add_properties(ObjectClass *klass)
+void mmrig_nvdimm_class_add_properties(ObjectClass *klass)
 {
     object_class_property_add_str(klass, "inject", NULL, nvdimm_set_inject);
     object_class_property_add_str(klass, "clear", NULL, nvdimm_set_clear);
@@ -220,7 +222,7 @@ void nvdimm_class_add_properties(ObjectClass *klass)
     object_class_property_add_str(klass, "modules", nvdimm_get_modules, NULL);
 }
 
-void nvdimm_add_properties(Object *object)
+void mmrig_nvdimm_add_properties(Object *object)
 {
     MmrigNvdimm *s = MMRIG_NVDIMM(object);
 

@@ -22,8 +22,8 @@
 
 G_STATIC_ASSERT(MMRIG_NVD_STORE_PLACE >= NVDIMM_PACK_MAX + NVDIMM_STORE_HEADER);
 
-int nvdimm_store_open(NvdimmStore *store, const char *path, bool exclusive,
-                      char **why)
+int mmrig_nvdimm_store_open(NvdimmStore *store, const char *path,
+                            bool exclusive, char **why)
 {
     *store =
         (NvdimmStore){.fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600)};
@@ -33,13 +33,13 @@ int nvdimm_store_open(NvdimmStore *store, const char *path, bool exclusive,
     }
     if (exclusive && flock(store->fd, LOCK_EX | LOCK_NB) != 0) {
         *why = g_strdup_printf("%s belongs to another machine that runs", path);
-        nvdimm_store_close(store);
+        mmrig_nvdimm_store_close(store);
         return -1;
     }
     return 0;
 }
 
-void nvdimm_store_close(NvdimmStore *store)
+void mmrig_nvdimm_store_close(NvdimmStore *store)
 {
     if (store->fd >= 0) {
         close(store->fd);
@@ -69,8 +69,8 @@ static size_t read_at(int fd, uint8_t *to, size_t size, off_t offset)
 static uint32_t checksum(const uint8_t *header, const uint8_t *bytes,
                          size_t size)
 {
-    return ~crc32c_update(crc32c_update(CRC32C_INIT, header, AT_CRC), bytes,
-                          size);
+    return ~mmrig_crc32c_update(
+        mmrig_crc32c_update(CRC32C_INIT, header, AT_CRC), bytes, size);
 }
 
 /* One place; blank is set if nothing was ever written there. */
@@ -107,7 +107,8 @@ static GByteArray *read_place(const NvdimmStore *store, unsigned place,
     return bytes;
 }
 
-GByteArray *nvdimm_store_read(NvdimmStore *store, uint32_t *flags, char **why)
+GByteArray *mmrig_nvdimm_store_read(NvdimmStore *store, uint32_t *flags,
+                                    char **why)
 {
     GByteArray *best = NULL;
     bool all_blank = true;
@@ -140,8 +141,8 @@ GByteArray *nvdimm_store_read(NvdimmStore *store, uint32_t *flags, char **why)
     return best;
 }
 
-bool nvdimm_store_write(NvdimmStore *store, uint32_t flags,
-                        const GByteArray *bytes)
+bool mmrig_nvdimm_store_write(NvdimmStore *store, uint32_t flags,
+                              const GByteArray *bytes)
 {
     g_autofree uint8_t *all = g_malloc0(NVDIMM_STORE_HEADER + bytes->len);
     size_t size = NVDIMM_STORE_HEADER + bytes->len;

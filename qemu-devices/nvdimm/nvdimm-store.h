@@ -28,18 +28,19 @@ typedef struct NvdimmStore {
  * Opens the file, or makes it; exclusive refuses one that another QEMU has.
  * -1 with *why, which is to be freed.
  */
-int nvdimm_store_open(NvdimmStore *store, const char *path, bool exclusive,
-                      char **why);
-void nvdimm_store_close(NvdimmStore *store);
+int mmrig_nvdimm_store_open(NvdimmStore *store, const char *path,
+                            bool exclusive, char **why);
+void mmrig_nvdimm_store_close(NvdimmStore *store);
 
 /*
  * What was written last. NULL without *why if nothing was ever written, NULL
  * with *why if the file is something else or damaged.
  */
-GByteArray *nvdimm_store_read(NvdimmStore *store, uint32_t *flags, char **why);
+GByteArray *mmrig_nvdimm_store_read(NvdimmStore *store, uint32_t *flags,
+                                    char **why);
 
 /* False with errno set. */
-bool nvdimm_store_write(NvdimmStore *store, uint32_t flags,
-                        const GByteArray *bytes);
+bool mmrig_nvdimm_store_write(NvdimmStore *store, uint32_t flags,
+                              const GByteArray *bytes);
 
 #endif

@@ -105,7 +105,7 @@ static void nvdimm_wipe(void *opaque, NvdimmModule *module, uint64_t offset,
 
 /* ---- The store ---------------------------------------------------------- */
 
-void nvdimm_save(MmrigNvdimm *s, uint32_t flags)
+void mmrig_nvdimm_save(MmrigNvdimm *s, uint32_t flags)
 {
     g_autoptr(GByteArray) pack = NULL;
 
@@ -116,8 +116,8 @@ void nvdimm_save(MmrigNvdimm *s, uint32_t flags)
     if (s->store.fd < 0) {
         return;
     }
-    pack = nvdimm_media_pack(&s->dsm.media);
-    if (!nvdimm_store_write(&s->store, flags, pack) && !s->store_failed) {
+    pack = mmrig_nvdimm_media_pack(&s->dsm.media);
+    if (!mmrig_nvdimm_store_write(&s->store, flags, pack) && !s->store_failed) {
         warn_report("mmrig-nvdimm: cannot write %s: %s; errors will not outlive"
                     " this machine",
                     s->store_path, g_strerror(errno));
@@ -125,12 +125,12 @@ void nvdimm_save(MmrigNvdimm *s, uint32_t flags)
     }
 }
 
-void nvdimm_save_due(void *opaque)
+void mmrig_nvdimm_save_due(void *opaque)
 {
     MmrigNvdimm *s = opaque;
 
     if (s->unsaved) {
-        nvdimm_save(s, STORE_RUNNING);
+        mmrig_nvdimm_save(s, STORE_RUNNING);
     }
 }
 
@@ -158,11 +158,12 @@ static bool nvdimm_load(MmrigNvdimm *s, Error **errp)
     if (!s->store_path) {
         return true;
     }
-    if (nvdimm_store_open(&s->store, s->store_path, !incoming, &text) < 0) {
+    if (mmrig_nvdimm_store_open(&s->store, s->store_path, !incoming, &text) <
+        0) {
         error_setg(errp, "store: %s", text);
         return false;
     }
-    pack = nvdimm_store_read(&s->store, &flags, &text);
+    pack = mmrig_nvdimm_store_read(&s->store, &flags, &text);
     if (text) {
         error_setg(errp, "store: %s %s", s->store_path, text);
         return false;
@@ -170,7 +171,8 @@ static bool nvdimm_load(MmrigNvdimm *s, Error **errp)
     if (!pack) {
         return true;
     }
-    if (!nvdimm_media_unpack(&s->dsm.media, pack->data, pack->len, &why)) {
+    if (!mmrig_nvdimm_media_unpack(&s->dsm.media, pack->data, pack->len,
+                                   &why)) {
         error_setg(errp, "store: %s: %s is wrong", s->store_path, why);
         return false;
     }
@@ -197,7 +199,7 @@ static NvdimmModule *nvdimm_module_of(MmrigNvdimm *s,
     g_autofree char *name = info->id
                                 ? g_strdup(info->id)
                                 : g_strdup_printf("slot%" PRId64, info->slot);
-    NvdimmModule *module = nvdimm_media_module(&s->dsm.media, name);
+    NvdimmModule *module = mmrig_nvdimm_media_module(&s->dsm.media, name);
 
     if (!module && !s->crowded) {
         warn_report("mmrig-nvdimm: %s is left alone: more than %d NVDIMMs, or"
@@ -209,7 +211,7 @@ static NvdimmModule *nvdimm_module_of(MmrigNvdimm *s,
 }
 
 /* They can be plugged at any time, so they are looked up at every call. */
-void nvdimm_refresh(MmrigNvdimm *s)
+void mmrig_nvdimm_refresh(MmrigNvdimm *s)
 {
     MemoryDeviceInfoList *list = qmp_memory_device_list();
 
@@ -233,14 +235,14 @@ void nvdimm_refresh(MmrigNvdimm *s)
         module->handle = info->slot + 1;
         nvdimm_debug(s, "%s at 0x%" PRIx64 ", 0x%" PRIx64 " bytes",
                      module->name, module->base, module->size);
-        nvdimm_media_replay(&s->dsm.media, module, true);
+        mmrig_nvdimm_media_replay(&s->dsm.media, module, true);
     }
     qapi_free_MemoryDeviceInfoList(list);
 }
 
 /* ---- Notification ------------------------------------------------------- */
 
-void nvdimm_event(void *opaque, uint32_t event)
+void mmrig_nvdimm_event(void *opaque, uint32_t event)
 {
     MmrigNvdimm *s = opaque;
     Error *err = NULL;
@@ -250,7 +252,7 @@ void nvdimm_event(void *opaque, uint32_t event)
     }
     s->events |= event;
     s->notified++;
-    if (!nvdimm_acpi_raise(&err)) {
+    if (!mmrig_nvdimm_acpi_raise(&err)) {
         warn_report_err(err);
         s->notify = false;
     }
@@ -315,13 +317,13 @@ static MemTxResult nvdimm_write(void *opaque, hwaddr offset, uint64_t value,
     nvdimm_debug(s, "handle 0x%x revision %u function %u", handle,
                  (unsigned)nvdimm_get(in + MMRIG_NVD_IN_REVISION, 4),
                  (unsigned)nvdimm_get(in + MMRIG_NVD_IN_FUNCTION, 4));
-    nvdimm_refresh(s);
+    mmrig_nvdimm_refresh(s);
     if (handle == MMRIG_NVD_HANDLE_ROOT) {
-        nvdimm_dsm_root(&s->dsm, nvdimm_now(), in, out);
+        mmrig_nvdimm_dsm_root(&s->dsm, nvdimm_now(), in, out);
     } else {
-        module = nvdimm_media_by_handle(&s->dsm.media, handle);
+        module = mmrig_nvdimm_media_by_handle(&s->dsm.media, handle);
         if (!module || handle == MMRIG_NVD_HANDLE_QEMU ||
-            !nvdimm_dsm_module(&s->dsm, module, in, out, &mask)) {
+            !mmrig_nvdimm_dsm_module(&s->dsm, module, in, out, &mask)) {
             nvdimm_forward(s, value, attrs);
             if (mask) {
                 nvdimm_add_mask(value, mask);
@@ -367,10 +369,10 @@ static void nvdimm_poison_consumed(void *opaque,
         return;
     }
     s->consumed++;
-    module = nvdimm_media_at(&s->dsm.media, access->gpa, 1);
+    module = mmrig_nvdimm_media_at(&s->dsm.media, access->gpa, 1);
     if (module) {
-        nvdimm_media_learn(&s->dsm.media, module, access->gpa - module->base,
-                           1);
+        mmrig_nvdimm_media_learn(&s->dsm.media, module,
+                                 access->gpa - module->base, 1);
         nvdimm_save_soon(s);
     }
 }
@@ -381,14 +383,14 @@ static void nvdimm_poison_cleared(void *opaque, hwaddr gpa, uint64_t length,
 {
     MmrigNvdimm *s = opaque;
     NvdimmMedia *media = &s->dsm.media;
-    NvdimmModule *module = nvdimm_media_at(media, gpa, length);
+    NvdimmModule *module = mmrig_nvdimm_media_at(media, gpa, length);
 
     if (!module) {
         return;
     }
-    nvdimm_dsm_poll(&s->dsm, nvdimm_now());
+    mmrig_nvdimm_dsm_poll(&s->dsm, nvdimm_now());
     s->dsm.cleared +=
-        nvdimm_media_stored(media, module, gpa - module->base, length);
+        mmrig_nvdimm_media_stored(media, module, gpa - module->base, length);
     nvdimm_save_soon(s);
 }
 
@@ -403,8 +405,8 @@ static void nvdimm_reset(void *opaque)
 {
     MmrigNvdimm *s = opaque;
 
-    nvdimm_dsm_poll(&s->dsm, nvdimm_now());
-    nvdimm_dsm_reset(&s->dsm);
+    mmrig_nvdimm_dsm_poll(&s->dsm, nvdimm_now());
+    mmrig_nvdimm_dsm_reset(&s->dsm);
     s->events = 0;
 }
 
@@ -414,9 +416,9 @@ static void nvdimm_machine_ready(Notifier *notifier, void *data)
 {
     MmrigNvdimm *s = container_of(notifier, MmrigNvdimm, ready);
 
-    nvdimm_refresh(s);
+    mmrig_nvdimm_refresh(s);
     if (!runstate_check(RUN_STATE_INMIGRATE)) {
-        nvdimm_save(s, STORE_RUNNING);
+        mmrig_nvdimm_save(s, STORE_RUNNING);
     }
 }
 
@@ -428,10 +430,10 @@ static void nvdimm_machine_shutdown(Notifier *notifier, void *data)
 
     if (cause == SHUTDOWN_CAUSE_GUEST_SHUTDOWN ||
         cause == SHUTDOWN_CAUSE_GUEST_RESET) {
-        nvdimm_dsm_poll(&s->dsm, nvdimm_now());
-        nvdimm_save(s, 0);
+        mmrig_nvdimm_dsm_poll(&s->dsm, nvdimm_now());
+        mmrig_nvdimm_save(s, 0);
     }
-    nvdimm_save_due(s);
+    mmrig_nvdimm_save_due(s);
 }
 
 static bool nvdimm_check(MmrigNvdimm *s, Error **errp)
@@ -503,19 +505,19 @@ static void nvdimm_realize(DeviceState *device, Error **errp)
         .rate = s->rate,
         .least_ns = s->least_ms * (uint64_t)SCALE_MS,
         .changed = nvdimm_save_soon,
-        .event = nvdimm_event,
+        .event = mmrig_nvdimm_event,
         .wipe = nvdimm_wipe,
         .opaque = s,
     };
-    s->saver = qemu_bh_new(nvdimm_save_due, s);
-    nvdimm_media_init(&s->dsm.media, s->unit);
+    s->saver = qemu_bh_new(mmrig_nvdimm_save_due, s);
+    mmrig_nvdimm_media_init(&s->dsm.media, s->unit);
     s->dsm.media.changed = nvdimm_changed;
     s->dsm.media.opaque = s;
     if (!nvdimm_load(s, errp) ||
         (s->notify &&
-         !nvdimm_acpi_add_table(current_machine->ram_slots, errp))) {
-        nvdimm_store_close(&s->store);
-        nvdimm_media_free(&s->dsm.media);
+         !mmrig_nvdimm_acpi_add_table(current_machine->ram_slots, errp))) {
+        mmrig_nvdimm_store_close(&s->store);
+        mmrig_nvdimm_media_free(&s->dsm.media);
         mmrig_poison_leave(s->poison, s->source);
         memory_region_unref(below);
         return;
@@ -538,8 +540,8 @@ static void nvdimm_instance_init(Object *object)
 
     s->store.fd = -1;
     /* So that the properties can be read before the device is realized. */
-    nvdimm_media_init(&s->dsm.media, NVDIMM_UNIT_MIN);
-    nvdimm_add_properties(object);
+    mmrig_nvdimm_media_init(&s->dsm.media, NVDIMM_UNIT_MIN);
+    mmrig_nvdimm_add_properties(object);
 }
 
 static void nvdimm_instance_finalize(Object *object)
@@ -547,9 +549,9 @@ static void nvdimm_instance_finalize(Object *object)
     MmrigNvdimm *s = MMRIG_NVDIMM(object);
 
     if (s->dsm.media.modules) {
-        nvdimm_media_free(&s->dsm.media);
+        mmrig_nvdimm_media_free(&s->dsm.media);
     }
-    nvdimm_store_close(&s->store);
+    mmrig_nvdimm_store_close(&s->store);
     if (s->saver) {
         qemu_bh_delete(s->saver);
     }
@@ -572,12 +574,12 @@ static void nvdimm_class_init(ObjectClass *klass, MMRIG_CLASS_DATA *data)
 
     device->realize = nvdimm_realize;
     device->desc = "media errors, scrubs and health of NVDIMMs (mmrig)";
-    device->vmsd = &nvdimm_vmstate;
+    device->vmsd = &mmrig_nvdimm_vmstate;
     device->user_creatable = true;
     device->hotpluggable = false;
     set_bit(DEVICE_CATEGORY_MISC, device->categories);
     device_class_set_props(device, nvdimm_properties);
-    nvdimm_class_add_properties(klass);
+    mmrig_nvdimm_class_add_properties(klass);
 }
 
 static const TypeInfo nvdimm_info = {

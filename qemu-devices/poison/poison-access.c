@@ -156,7 +156,7 @@ static MemTxResult poison_read(void *opaque, hwaddr offset, uint64_t *data,
             .gpa = page->gpa + from,
             .size = offset + size - from,
             .cpu = cpu,
-            .source = poison_sources_of(page, granule),
+            .source = mmrig_poison_sources_of(page, granule),
         };
 
         page->stored[granule] = 0;
@@ -181,10 +181,11 @@ static void poison_clear_by_store(PoisonPage *page, uint64_t mask)
 
     p->counters.cleared += ctpop64(page->any & mask);
     for (unsigned i = 0; i < MMRIG_POISON_SOURCES_MAX; i++) {
-        poison_tell_cleared(p, i, page, poison_forget(page, i, mask),
-                            MMRIG_POISON_CLEARED_BY_STORE);
+        mmrig_poison_tell_cleared(p, i, page,
+                                  mmrig_poison_forget(page, i, mask),
+                                  MMRIG_POISON_CLEARED_BY_STORE);
     }
-    poison_sum(p, page);
+    mmrig_poison_sum(p, page);
     if (!page->any) {
         qemu_bh_schedule(p->sweep);
     }
@@ -228,7 +229,7 @@ static MemTxResult poison_write(void *opaque, hwaddr offset, uint64_t data,
     return result;
 }
 
-const MemoryRegionOps poison_ops = {
+const MemoryRegionOps mmrig_poison_ops = {
     .read_with_attrs = poison_read,
     .write_with_attrs = poison_write,
     .endianness = DEVICE_LITTLE_ENDIAN,

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-char *ras_backing_spoil(void *page, size_t size, RasAdvise *advise)
+char *mmrig_poison_backing_spoil(void *page, size_t size, RasAdvise *advise)
 {
     if (size == 0 || (uintptr_t)page % size != 0) {
         return g_strdup_printf("%p is not the start of a page of %zu bytes",

@@ -17,6 +17,6 @@ typedef int RasAdvise(void *address, size_t length, int advice);
  * It is lost for good: only a new page can take its place. NULL, or in one line
  * why not (free with g_free()).
  */
-char *ras_backing_spoil(void *page, size_t size, RasAdvise *advise);
+char *mmrig_poison_backing_spoil(void *page, size_t size, RasAdvise *advise);
 
 #endif

@@ -117,38 +117,38 @@ static inline const char *poison_name(const MmrigPoison *p, int source)
 /* ---- poison.c ----------------------------------------------------------- */
 
 /* The page at an address, if there is a region over it. */
-PoisonPage *poison_page(MmrigPoison *p, hwaddr gpa);
+PoisonPage *mmrig_poison_page(MmrigPoison *p, hwaddr gpa);
 /* The bad pages in order; free the array. */
-GPtrArray *poison_sorted(MmrigPoison *p);
+GPtrArray *mmrig_poison_sorted(MmrigPoison *p);
 /* The sources, as bits, that a granule of a page is bad by. */
-uint64_t poison_sources_of(const PoisonPage *page, unsigned granule);
+uint64_t mmrig_poison_sources_of(const PoisonPage *page, unsigned granule);
 /* Takes granules (a mask) from a source of a page; which of them changed. */
-uint64_t poison_forget(PoisonPage *page, unsigned source, uint64_t mask);
+uint64_t mmrig_poison_forget(PoisonPage *page, unsigned source, uint64_t mask);
 /* Brings a page's sum and the counters up to date with its sources. */
-void poison_sum(MmrigPoison *p, PoisonPage *page);
-void poison_tell_cleared(MmrigPoison *p, unsigned source,
-                         const PoisonPage *page, uint64_t mask,
-                         MmrigPoisonClear why);
+void mmrig_poison_sum(MmrigPoison *p, PoisonPage *page);
+void mmrig_poison_tell_cleared(MmrigPoison *p, unsigned source,
+                               const PoisonPage *page, uint64_t mask,
+                               MmrigPoisonClear why);
 
 /* ---- poison-region.c ---------------------------------------------------- */
 
 /* Its pages may be laid anew. */
-void poison_batch_free(void *batch);
+void mmrig_poison_batch_free(void *batch);
 /* Looks which regions of RAM are in the machine, after a change of its memory.
  */
-void poison_look_for_spaces(MemoryListener *listener);
+void mmrig_poison_look_for_spaces(MemoryListener *listener);
 /* A page of the map, good as yet, between begin and commit. */
-PoisonPage *poison_lay(MmrigPoison *p, hwaddr gpa, Error **errp);
+PoisonPage *mmrig_poison_lay(MmrigPoison *p, hwaddr gpa, Error **errp);
 /* Makes the machine's memory as the map says, soon; a bottom half as well. */
-void poison_enforce(void *opaque);
+void mmrig_poison_enforce(void *opaque);
 
 /* ---- poison-access.c ---------------------------------------------------- */
 
-extern const MemoryRegionOps poison_ops;
+extern const MemoryRegionOps mmrig_poison_ops;
 
 /* ---- poison-vmstate.c --------------------------------------------------- */
 
-extern const VMStateDescription poison_vmstate;
+extern const VMStateDescription mmrig_poison_vmstate;
 
 static inline uint64_t poison_mask(hwaddr first, hwaddr last)
 {

@@ -94,7 +94,7 @@ out:
     return space;
 }
 
-void poison_look_for_spaces(MemoryListener *listener)
+void mmrig_poison_look_for_spaces(MemoryListener *listener)
 {
     MmrigPoison *p = container_of(listener, MmrigPoison, listener);
 
@@ -119,7 +119,7 @@ static void poison_forget_gone(MmrigPoison *p)
     while (g_hash_table_iter_next(&iter, NULL, (void **)&page)) {
         if (page->space->gone) {
             memset(page->bad, 0, sizeof(page->bad));
-            poison_sum(p, page);
+            mmrig_poison_sum(p, page);
         }
     }
 }
@@ -157,7 +157,7 @@ static bool poison_spoil(PoisonPage *page, Error **errp)
     }
     host = memory_region_get_ram_ptr(page->space->ram);
     g_autofree char *why =
-        ras_backing_spoil(host + page->offset, PAGE_SIZE_, madvise);
+        mmrig_poison_backing_spoil(host + page->offset, PAGE_SIZE_, madvise);
 
     if (why) {
         error_setg(errp, "%s", why);
@@ -165,7 +165,7 @@ static bool poison_spoil(PoisonPage *page, Error **errp)
     return !why;
 }
 
-PoisonPage *poison_lay(MmrigPoison *p, hwaddr gpa, Error **errp)
+PoisonPage *mmrig_poison_lay(MmrigPoison *p, hwaddr gpa, Error **errp)
 {
     PoisonSpace *space;
     PoisonPage *page;
@@ -185,7 +185,7 @@ PoisonPage *poison_lay(MmrigPoison *p, hwaddr gpa, Error **errp)
     } else {
         page = g_new0(PoisonPage, 1);
         page->poison = p;
-        memory_region_init_io(&page->region, OBJECT(p), &poison_ops, page,
+        memory_region_init_io(&page->region, OBJECT(p), &mmrig_poison_ops, page,
                               "mmrig-poison", PAGE_SIZE_);
     }
     page->gpa = gpa;
@@ -201,7 +201,7 @@ PoisonPage *poison_lay(MmrigPoison *p, hwaddr gpa, Error **errp)
     return page;
 }
 
-void poison_batch_free(void *opaque)
+void mmrig_poison_batch_free(void *opaque)
 {
     PoisonBatch *batch = opaque;
 
@@ -338,7 +338,7 @@ static bool poison_all_stopped(void)
     return true;
 }
 
-void poison_enforce(void *opaque)
+void mmrig_poison_enforce(void *opaque)
 {
     MmrigPoison *p = opaque;
     CPUState *cpu = current_cpu ? current_cpu : first_cpu;
@@ -360,7 +360,7 @@ void mmrig_poison_commit(MmrigPoison *p)
 {
     g_assert(p->depth > 0);
     if (--p->depth == 0) {
-        poison_enforce(p);
+        mmrig_poison_enforce(p);
     }
 }
 

@@ -16,7 +16,7 @@ static void poison_drop_stream(MmrigPoison *p)
 static int poison_pre_save(void *opaque)
 {
     MmrigPoison *p = opaque;
-    g_autoptr(GPtrArray) sorted = poison_sorted(p);
+    g_autoptr(GPtrArray) sorted = mmrig_poison_sorted(p);
     g_autoptr(GArray) partials =
         g_array_new(FALSE, FALSE, sizeof(PoisonPartial));
 
@@ -163,18 +163,20 @@ static int poison_post_load(void *opaque, int version)
         const PoisonRecord *record = &p->records[i];
         PoisonPage *page = NULL;
 
-        if (record->gpa % PAGE_SIZE_ == 0 && !poison_page(p, record->gpa)) {
-            page = poison_lay(p, record->gpa, &error);
+        if (record->gpa % PAGE_SIZE_ == 0 &&
+            !mmrig_poison_page(p, record->gpa)) {
+            page = mmrig_poison_lay(p, record->gpa, &error);
         }
         if (!page || !poison_load_bad(record, numbers, page)) {
             result = -EINVAL;
             break;
         }
-        poison_sum(p, page);
+        mmrig_poison_sum(p, page);
     }
     for (int32_t i = 0; i < p->partial_count && result == 0; i++) {
         const PoisonPartial *partial = &p->partials[i];
-        PoisonPage *page = poison_page(p, partial->gpa & ~(PAGE_SIZE_ - 1));
+        PoisonPage *page =
+            mmrig_poison_page(p, partial->gpa & ~(PAGE_SIZE_ - 1));
 
         unsigned granule = partial->gpa % PAGE_SIZE_ / MMRIG_POISON_GRANULE;
 
@@ -230,7 +232,7 @@ static const VMStateDescription poison_vmstate_source = {
         },
 };
 
-const VMStateDescription poison_vmstate = {
+const VMStateDescription mmrig_poison_vmstate = {
     .name = TYPE_MMRIG_POISON,
     .version_id = 1,
     .minimum_version_id = 1,

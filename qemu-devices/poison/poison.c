@@ -17,7 +17,7 @@
 
 /* ---- Pages -------------------------------------------------------------- */
 
-uint64_t poison_sources_of(const PoisonPage *page, unsigned granule)
+uint64_t mmrig_poison_sources_of(const PoisonPage *page, unsigned granule)
 {
     uint64_t sources = 0;
 
@@ -27,7 +27,7 @@ uint64_t poison_sources_of(const PoisonPage *page, unsigned granule)
     return sources;
 }
 
-uint64_t poison_forget(PoisonPage *page, unsigned source, uint64_t mask)
+uint64_t mmrig_poison_forget(PoisonPage *page, unsigned source, uint64_t mask)
 {
     uint64_t changed = page->bad[source] & mask;
 
@@ -35,7 +35,7 @@ uint64_t poison_forget(PoisonPage *page, unsigned source, uint64_t mask)
     return changed;
 }
 
-void poison_sum(MmrigPoison *p, PoisonPage *page)
+void mmrig_poison_sum(MmrigPoison *p, PoisonPage *page)
 {
     uint64_t any = 0;
 
@@ -53,9 +53,9 @@ void poison_sum(MmrigPoison *p, PoisonPage *page)
     page->any = any;
 }
 
-void poison_tell_cleared(MmrigPoison *p, unsigned source,
-                         const PoisonPage *page, uint64_t mask,
-                         MmrigPoisonClear why)
+void mmrig_poison_tell_cleared(MmrigPoison *p, unsigned source,
+                               const PoisonPage *page, uint64_t mask,
+                               MmrigPoisonClear why)
 {
     const PoisonSource *s = &p->sources[source];
 
@@ -72,7 +72,7 @@ void poison_tell_cleared(MmrigPoison *p, unsigned source,
 
 /* ---- The map ------------------------------------------------------------ */
 
-PoisonPage *poison_page(MmrigPoison *p, hwaddr gpa)
+PoisonPage *mmrig_poison_page(MmrigPoison *p, hwaddr gpa)
 {
     return g_hash_table_lookup(p->pages, &gpa);
 }
@@ -119,17 +119,17 @@ bool mmrig_poison_add(MmrigPoison *p, int source, hwaddr gpa, uint64_t length,
     for (uint64_t i = 0; i < pages && done; i++) {
         hwaddr at = first + i * PAGE_SIZE_;
 
-        done = poison_page(p, at) || poison_lay(p, at, errp);
+        done = mmrig_poison_page(p, at) || mmrig_poison_lay(p, at, errp);
     }
     for (uint64_t i = 0; i < pages; i++) {
         hwaddr at = first + i * PAGE_SIZE_;
-        PoisonPage *page = poison_page(p, at);
+        PoisonPage *page = mmrig_poison_page(p, at);
 
         if (page && done) {
             uint64_t mask = poison_part(at, gpa, last);
 
             page->bad[source] |= mask;
-            poison_sum(p, page);
+            mmrig_poison_sum(p, page);
         }
     }
     mmrig_poison_commit(p);
@@ -165,13 +165,14 @@ uint64_t mmrig_poison_remove(MmrigPoison *p, int source, hwaddr gpa,
         mask = poison_part(page->gpa, gpa, last);
         for (int s = 0; s < MMRIG_POISON_SOURCES_MAX; s++) {
             if (source == s) {
-                poison_forget(page, s, mask);
+                mmrig_poison_forget(page, s, mask);
             } else if (source < 0) {
-                poison_tell_cleared(p, s, page, poison_forget(page, s, mask),
-                                    MMRIG_POISON_CLEARED_BY_CALL);
+                mmrig_poison_tell_cleared(p, s, page,
+                                          mmrig_poison_forget(page, s, mask),
+                                          MMRIG_POISON_CLEARED_BY_CALL);
             }
         }
-        poison_sum(p, page);
+        mmrig_poison_sum(p, page);
     }
     mmrig_poison_commit(p);
     return before - p->counters.granules;
@@ -185,7 +186,7 @@ static gint poison_compare(gconstpointer a, gconstpointer b)
     return left->gpa < right->gpa ? -1 : left->gpa > right->gpa;
 }
 
-GPtrArray *poison_sorted(MmrigPoison *p)
+GPtrArray *mmrig_poison_sorted(MmrigPoison *p)
 {
     GPtrArray *sorted = g_ptr_array_new();
     GHashTableIter iter;
@@ -204,7 +205,7 @@ GPtrArray *poison_sorted(MmrigPoison *p)
 void mmrig_poison_foreach(MmrigPoison *p, MmrigPoisonRangeFunc *func,
                           void *opaque)
 {
-    g_autoptr(GPtrArray) sorted = poison_sorted(p);
+    g_autoptr(GPtrArray) sorted = mmrig_poison_sorted(p);
     hwaddr from = 0;
     uint64_t length = 0;
     uint64_t sources = 0;
@@ -214,7 +215,7 @@ void mmrig_poison_foreach(MmrigPoison *p, MmrigPoisonRangeFunc *func,
 
         for (unsigned g = 0; g < PAGE_GRANULES; g++) {
             hwaddr at = page->gpa + (hwaddr)g * MMRIG_POISON_GRANULE;
-            uint64_t now = poison_sources_of(page, g);
+            uint64_t now = mmrig_poison_sources_of(page, g);
 
             if (!now) {
                 continue;
@@ -245,7 +246,7 @@ bool mmrig_poison_test(MmrigPoison *p, hwaddr gpa, uint64_t length,
     if (!poison_check_range(gpa, length, NULL)) {
         return false;
     }
-    sorted = poison_sorted(p);
+    sorted = mmrig_poison_sorted(p);
     for (guint i = 0; i < sorted->len; i++) {
         const PoisonPage *page = g_ptr_array_index(sorted, i);
         uint64_t bad;
@@ -344,10 +345,10 @@ static void poison_instance_init(Object *object)
     p->spaces = g_ptr_array_new();
     p->unused = g_ptr_array_new();
     p->leaving = g_ptr_array_new();
-    p->batches = g_ptr_array_new_with_free_func(poison_batch_free);
-    p->sweep = qemu_bh_new(poison_enforce, p);
+    p->batches = g_ptr_array_new_with_free_func(mmrig_poison_batch_free);
+    p->sweep = qemu_bh_new(mmrig_poison_enforce, p);
     p->listener.name = TYPE_MMRIG_POISON;
-    p->listener.commit = poison_look_for_spaces;
+    p->listener.commit = mmrig_poison_look_for_spaces;
     memory_listener_register(&p->listener, &address_space_memory);
     /*
      * Devices that map their buffers reach bad pages, which are I/O regions, by
@@ -384,6 +385,6 @@ MmrigPoison *mmrig_poison_get(Error **errp)
     object_property_add_child(machine, TYPE_MMRIG_POISON, object);
     /* The machine holds it from now on, until QEMU ends. */
     object_unref(object);
-    vmstate_register(NULL, 0, &poison_vmstate, object);
+    vmstate_register(NULL, 0, &mmrig_poison_vmstate, object);
     return MMRIG_POISON(object);
 }

@@ -137,8 +137,8 @@ static char *ras_request_kind(const char *name, RasRequest *request)
     return NULL;
 }
 
-char *ras_request_parse(const char *text, unsigned processors,
-                        RasRequest *request)
+char *mmrig_ras_request_parse(const char *text, unsigned processors,
+                              RasRequest *request)
 {
     enum { KIND, GPA, LEN, CPU, BROADCAST, COUNT, POISON };
     RasKey keys[] = {{"kind", NULL},   {"gpa", NULL},       {"len", NULL},
@@ -192,7 +192,7 @@ char *ras_request_parse(const char *text, unsigned processors,
     return why;
 }
 
-char *ras_clear_parse(const char *text, RasClear *clear)
+char *mmrig_ras_clear_parse(const char *text, RasClear *clear)
 {
     enum { GPA, LEN, SOURCE };
     RasKey keys[] = {

@@ -32,10 +32,10 @@ typedef struct RasClear {
  * Parses the property "inject". processors is how many there are. NULL, or in
  * one line what is wrong (free with g_free()).
  */
-char *ras_request_parse(const char *text, unsigned processors,
-                        RasRequest *request);
+char *mmrig_ras_request_parse(const char *text, unsigned processors,
+                              RasRequest *request);
 
 /* The same of "clear". */
-char *ras_clear_parse(const char *text, RasClear *clear);
+char *mmrig_ras_clear_parse(const char *text, RasClear *clear);
 
 #endif

@@ -110,7 +110,7 @@ static void ras_inject(Object *object, const char *text, Error **errp)
         error_setg(errp, "the device is not realized");
         return;
     }
-    why = ras_request_parse(text, mmrig_mce_cpus(), &request);
+    why = mmrig_ras_request_parse(text, mmrig_mce_cpus(), &request);
     if (why) {
         error_setg(errp, "inject: %s", why);
         return;
@@ -135,7 +135,7 @@ static void ras_clear(Object *object, const char *text, Error **errp)
 {
     MmrigRas *s = MMRIG_RAS(object);
     RasClear clear;
-    g_autofree char *why = ras_clear_parse(text, &clear);
+    g_autofree char *why = mmrig_ras_clear_parse(text, &clear);
 
     if (!s->poison) {
         error_setg(errp, "the device is not realized");

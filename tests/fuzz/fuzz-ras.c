@@ -17,7 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     RasRequest request;
     RasClear clear;
 
-    g_autofree char *why = ras_request_parse(text, PROCESSORS, &request);
+    g_autofree char *why = mmrig_ras_request_parse(text, PROCESSORS, &request);
     if (!why) {
         g_assert_true(request.poison || request.event);
         g_assert_cmpuint(request.cpu, <, PROCESSORS);
@@ -34,7 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     } else {
         g_assert_true(g_utf8_validate(why, -1, NULL));
     }
-    g_autofree char *reason = ras_clear_parse(text, &clear);
+    g_autofree char *reason = mmrig_ras_clear_parse(text, &clear);
     if (!reason)
         g_assert_cmphex(clear.gpa + (clear.length - 1), >=, clear.gpa);
     return 0;

@@ -100,7 +100,7 @@ static void test_requests(void)
         const RasRequest *wanted = &rows[i].request;
         RasRequest request;
 
-        g_assert_cmpstr(ras_request_parse(rows[i].text, 4, &request), ==, NULL);
+        g_assert_cmpstr(mmrig_ras_request_parse(rows[i].text, 4, &request), ==, NULL);
         g_assert_cmpint(request.poison, ==, wanted->poison);
         g_assert_cmpint(request.event, ==, wanted->event);
         g_assert_cmpint(request.kind, ==, wanted->kind);
@@ -133,7 +133,7 @@ static void test_refused(void)
     RasRequest request;
 
     for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
-        g_autofree char *why = ras_request_parse(rows[i].text, 4, &request);
+        g_autofree char *why = mmrig_ras_request_parse(rows[i].text, 4, &request);
 
         g_assert_nonnull(why);
         if (!strstr(why, rows[i].why))
@@ -145,20 +145,21 @@ static void test_clear(void)
 {
     RasClear clear;
 
-    g_assert_cmpstr(ras_clear_parse("all", &clear), ==, NULL);
+    g_assert_cmpstr(mmrig_ras_clear_parse("all", &clear), ==, NULL);
     g_assert_true(clear.all);
     g_assert_cmphex(clear.gpa, ==, 0);
     g_assert_cmphex(clear.length, ==, G_MAXUINT64);
-    g_assert_cmpstr(ras_clear_parse("gpa=0x40", &clear), ==, NULL);
+    g_assert_cmpstr(mmrig_ras_clear_parse("gpa=0x40", &clear), ==, NULL);
     g_assert_false(clear.all);
     g_assert_cmphex(clear.length, ==, MMRIG_RAS_GRANULE);
-    g_assert_cmpstr(ras_clear_parse("gpa=0,len=0x100000000,source=all", &clear), ==, NULL);
+    g_assert_cmpstr(mmrig_ras_clear_parse("gpa=0,len=0x100000000,source=all", &clear), ==,
+                    NULL);
     g_assert_true(clear.all);
     for (const char *const *bad =
              (const char *const[]){"", "al", "gpa=0,len=0", "gpa=1,len=0xffffffffffffffff,x=",
                                    "gpa=2,len=0xffffffffffffffff", "source=ras", NULL};
          *bad; bad++) {
-        g_autofree char *why = ras_clear_parse(*bad, &clear);
+        g_autofree char *why = mmrig_ras_clear_parse(*bad, &clear);
 
         g_assert_nonnull(why);
     }
@@ -194,16 +195,16 @@ static void test_backing(void)
     char *page = (char *)(guintptr)0x10000;
 
     advise_errno = 0;
-    g_assert_cmpstr(ras_backing_spoil(page, 4096, fake_advise), ==, NULL);
+    g_assert_cmpstr(mmrig_poison_backing_spoil(page, 4096, fake_advise), ==, NULL);
     g_assert_true(advised_page == page);
     for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
         advise_errno = rows[i].error;
-        g_autofree char *why = ras_backing_spoil(page, 4096, fake_advise);
+        g_autofree char *why = mmrig_poison_backing_spoil(page, 4096, fake_advise);
 
         g_assert_nonnull(strstr(why, rows[i].why));
     }
     g_assert_cmpint(advised, ==, 1 + (int)G_N_ELEMENTS(rows));
-    g_autofree char *why = ras_backing_spoil(page + 64, 4096, fake_advise);
+    g_autofree char *why = mmrig_poison_backing_spoil(page + 64, 4096, fake_advise);
     g_assert_nonnull(strstr(why, "not the start of a page"));
     g_assert_cmpint(advised, ==, 1 + (int)G_N_ELEMENTS(rows));
 }

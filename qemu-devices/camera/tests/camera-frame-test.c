@@ -13,45 +13,46 @@ static void test_crc(void)
     Crc32cShift shift;
     uint32_t state;
 
-    g_assert_cmphex(~crc32c_update(CRC32C_INIT, "123456789", 9), ==, 0xe3069283);
+    g_assert_cmphex(~mmrig_crc32c_update(CRC32C_INIT, "123456789", 9), ==, 0xe3069283);
     for (size_t i = 0; i < sizeof(bytes); i++)
         bytes[i] = (uint8_t)g_test_rand_int();
     for (size_t size = 0; size < 100; size++)
-        g_assert_cmphex(~crc32c_update(CRC32C_INIT, bytes + size % 8, size), ==,
+        g_assert_cmphex(~mmrig_crc32c_update(CRC32C_INIT, bytes + size % 8, size), ==,
                         check_crc32c(bytes + size % 8, size));
     for (size_t split = 0; split <= sizeof(bytes); split += 37) {
-        crc32c_shift_init(&shift, sizeof(bytes) - split);
-        state = crc32c_shift(&shift, crc32c_update(CRC32C_INIT, bytes, split)) ^
-                crc32c_update(0, bytes + split, sizeof(bytes) - split);
+        mmrig_crc32c_shift_init(&shift, sizeof(bytes) - split);
+        state = crc32c_shift(&shift, mmrig_crc32c_update(CRC32C_INIT, bytes, split)) ^
+                mmrig_crc32c_update(0, bytes + split, sizeof(bytes) - split);
         g_assert_cmphex(~state, ==, check_crc32c(bytes, sizeof(bytes)));
     }
 }
 
 static void frame_of(uint32_t size, uint32_t format, uint32_t sequence)
 {
-    CameraPattern *pattern = camera_pattern_new(size, format);
+    CameraPattern *pattern = mmrig_camera_pattern_new(size, format);
     CameraShot shot = {sequence, 7, 0x123456789abcull, 0xfedc00001000ull, 0xc0ffee};
     CameraFrame frame;
     g_autofree uint8_t *whole = NULL;
     g_autofree uint8_t *parts = NULL;
 
-    camera_frame_init(&frame, pattern, &shot);
+    mmrig_camera_frame_init(&frame, pattern, &shot);
     whole = g_malloc(frame.bytes);
     parts = g_malloc(frame.bytes);
-    camera_frame_write(&frame, whole, 0, frame.bytes);
-    check_frame(whole, &(CheckFrame){sequence, 7, shot.address, shot.cookie, size, format,
-                                     MMRIG_CAM_SIZE_WIDTH(size) * camera_format_bytes(format),
-                                     frame.crc32c});
+    mmrig_camera_frame_write(&frame, whole, 0, frame.bytes);
+    check_frame(whole,
+                &(CheckFrame){sequence, 7, shot.address, shot.cookie, size, format,
+                              MMRIG_CAM_SIZE_WIDTH(size) * mmrig_camera_format_bytes(format),
+                              frame.crc32c});
     /* In pieces of any size, as memory happens to be laid out, it is the same. */
     for (uint32_t from = 0; from < frame.bytes;) {
         uint32_t wanted = (uint32_t)g_test_rand_int_range(1, 700);
         uint32_t part = MIN(frame.bytes - from, wanted);
 
-        camera_frame_write(&frame, parts + from, from, part);
+        mmrig_camera_frame_write(&frame, parts + from, from, part);
         from += part;
     }
     g_assert_cmpmem(whole, frame.bytes, parts, frame.bytes);
-    camera_pattern_free(pattern);
+    mmrig_camera_pattern_free(pattern);
 }
 
 static void test_frames(void)
@@ -67,40 +68,40 @@ static void test_frames(void)
 static void test_differs(void)
 {
     CameraPattern *pattern =
-        camera_pattern_new(MMRIG_CAM_SIZE_PACK(64, 256), MMRIG_CAM_FORMAT_GREY);
+        mmrig_camera_pattern_new(MMRIG_CAM_SIZE_PACK(64, 256), MMRIG_CAM_FORMAT_GREY);
     CameraFrame frame[2];
     uint8_t bytes[2][64 * 256];
 
     for (uint32_t i = 0; i < 2; i++) {
-        camera_frame_init(&frame[i], pattern, &(CameraShot){.sequence = 64 * i});
-        camera_frame_write(&frame[i], bytes[i], 0, sizeof(bytes[i]));
+        mmrig_camera_frame_init(&frame[i], pattern, &(CameraShot){.sequence = 64 * i});
+        mmrig_camera_frame_write(&frame[i], bytes[i], 0, sizeof(bytes[i]));
     }
     for (uint32_t line = 0; line < 256; line++)
         g_assert_cmpint(memcmp(bytes[0] + 64 * line, bytes[1] + 64 * line, 64), !=, 0);
     g_assert_cmphex(frame[0].crc32c, !=, frame[1].crc32c);
-    camera_pattern_free(pattern);
+    mmrig_camera_pattern_free(pattern);
 }
 
 /* The picture moves up by a line each frame. */
 static void test_moves(void)
 {
     CameraPattern *pattern =
-        camera_pattern_new(MMRIG_CAM_SIZE_PACK(64, 16), MMRIG_CAM_FORMAT_YUYV);
+        mmrig_camera_pattern_new(MMRIG_CAM_SIZE_PACK(64, 16), MMRIG_CAM_FORMAT_YUYV);
     CameraFrame frame;
     uint8_t first[128 * 16];
     uint8_t second[128 * 16];
 
-    camera_frame_init(&frame, pattern, &(CameraShot){.sequence = 5});
-    camera_frame_write(&frame, first, 0, sizeof(first));
-    camera_frame_init(&frame, pattern, &(CameraShot){.sequence = 6});
-    camera_frame_write(&frame, second, 0, sizeof(second));
+    mmrig_camera_frame_init(&frame, pattern, &(CameraShot){.sequence = 5});
+    mmrig_camera_frame_write(&frame, first, 0, sizeof(first));
+    mmrig_camera_frame_init(&frame, pattern, &(CameraShot){.sequence = 6});
+    mmrig_camera_frame_write(&frame, second, 0, sizeof(second));
     for (uint32_t line = 1; line < 15; line++) {
         const uint8_t *now = second + 128 * line + MMRIG_CAM_LINE_HEADER;
 
         g_assert_cmpmem(now, 120, first + 128 * (line + 1) + MMRIG_CAM_LINE_HEADER, 120);
         g_assert_cmpint(memcmp(now, first + 128 * line + MMRIG_CAM_LINE_HEADER, 120), !=, 0);
     }
-    camera_pattern_free(pattern);
+    mmrig_camera_pattern_free(pattern);
 }
 
 int main(int argc, char **argv)
