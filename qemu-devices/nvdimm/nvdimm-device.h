@@ -41,6 +41,7 @@ struct MmrigNvdimm {
     MmrigPoison *poison;
     int source;
     NvdimmStore store;
+    uint32_t store_flags; /* STORE_RUNNING; 0 once the guest has shut down */
     bool store_failed;
     QEMUBH *saver;
     bool unsaved; /* saver is to write the store */
@@ -64,7 +65,7 @@ static inline int64_t nvdimm_now(void)
 }
 
 /* Writes health and errors into the store, if there is one. */
-void mmrig_nvdimm_save(MmrigNvdimm *s, uint32_t flags);
+void mmrig_nvdimm_save(MmrigNvdimm *s);
 /* Does so if a change waits for it; opaque is the device. */
 void mmrig_nvdimm_save_due(void *opaque);
 /* Looks up the machine's NVDIMMs, which can be plugged at any time. */

@@ -57,7 +57,7 @@ static int nvdimm_post_load(void *opaque, int version)
                      why ? why : "scrub");
         return -EINVAL;
     }
-    mmrig_nvdimm_save(s, STORE_RUNNING);
+    mmrig_nvdimm_save(s);
     return 0;
 }
 

@@ -94,7 +94,7 @@ static void nvdimm_set_clear(Object *object, const char *text, Error **errp)
             s->dsm.cleared +=
                 mmrig_nvdimm_media_heal(&s->dsm.media, module, 0, INT64_MAX);
         }
-        mmrig_nvdimm_save(s, STORE_RUNNING);
+        mmrig_nvdimm_save(s);
         nvdimm_settle(s);
         return;
     }
@@ -108,7 +108,7 @@ static void nvdimm_set_clear(Object *object, const char *text, Error **errp)
     }
     s->dsm.cleared +=
         mmrig_nvdimm_media_heal(&s->dsm.media, module, offset, length);
-    mmrig_nvdimm_save(s, STORE_RUNNING);
+    mmrig_nvdimm_save(s);
     nvdimm_settle(s);
 }
 

@@ -105,7 +105,7 @@ static void nvdimm_wipe(void *opaque, NvdimmModule *module, uint64_t offset,
 
 /* ---- The store ---------------------------------------------------------- */
 
-void mmrig_nvdimm_save(MmrigNvdimm *s, uint32_t flags)
+void mmrig_nvdimm_save(MmrigNvdimm *s)
 {
     g_autoptr(GByteArray) pack = NULL;
 
@@ -117,7 +117,8 @@ void mmrig_nvdimm_save(MmrigNvdimm *s, uint32_t flags)
         return;
     }
     pack = mmrig_nvdimm_media_pack(&s->dsm.media);
-    if (!mmrig_nvdimm_store_write(&s->store, flags, pack) && !s->store_failed) {
+    if (!mmrig_nvdimm_store_write(&s->store, s->store_flags, pack) &&
+        !s->store_failed) {
         warn_report("mmrig-nvdimm: cannot write %s: %s; errors will not outlive"
                     " this machine",
                     s->store_path, g_strerror(errno));
@@ -130,7 +131,7 @@ void mmrig_nvdimm_save_due(void *opaque)
     MmrigNvdimm *s = opaque;
 
     if (s->unsaved) {
-        mmrig_nvdimm_save(s, STORE_RUNNING);
+        mmrig_nvdimm_save(s);
     }
 }
 
@@ -155,6 +156,7 @@ static bool nvdimm_load(MmrigNvdimm *s, Error **errp)
     uint32_t flags = 0;
 
     s->store.fd = -1;
+    s->store_flags = STORE_RUNNING;
     if (!s->store_path) {
         return true;
     }
@@ -408,6 +410,11 @@ static void nvdimm_reset(void *opaque)
     mmrig_nvdimm_dsm_poll(&s->dsm, nvdimm_now());
     mmrig_nvdimm_dsm_reset(&s->dsm);
     s->events = 0;
+    /* A machine that waits behind its shutdown is started anew. */
+    if (s->store_flags == 0) {
+        s->store_flags = STORE_RUNNING;
+        mmrig_nvdimm_save(s);
+    }
 }
 
 /* ---- The device --------------------------------------------------------- */
@@ -418,11 +425,15 @@ static void nvdimm_machine_ready(Notifier *notifier, void *data)
 
     mmrig_nvdimm_refresh(s);
     if (!runstate_check(RUN_STATE_INMIGRATE)) {
-        mmrig_nvdimm_save(s, STORE_RUNNING);
+        mmrig_nvdimm_save(s);
     }
 }
 
-/* The guest that switches its machine off, or on anew, has done so cleanly. */
+/*
+ * The guest that switches its machine off, or on anew, has done so cleanly.
+ * Whatever changes behind this, by another notifier or by hand, is written down
+ * and leaves it so.
+ */
 static void nvdimm_machine_shutdown(Notifier *notifier, void *data)
 {
     MmrigNvdimm *s = container_of(notifier, MmrigNvdimm, shutdown);
@@ -431,7 +442,8 @@ static void nvdimm_machine_shutdown(Notifier *notifier, void *data)
     if (cause == SHUTDOWN_CAUSE_GUEST_SHUTDOWN ||
         cause == SHUTDOWN_CAUSE_GUEST_RESET) {
         mmrig_nvdimm_dsm_poll(&s->dsm, nvdimm_now());
-        mmrig_nvdimm_save(s, 0);
+        s->store_flags = 0;
+        mmrig_nvdimm_save(s);
     }
     mmrig_nvdimm_save_due(s);
 }

@@ -8,14 +8,20 @@
 #include "compat.h"
 
 #include "qemu/accel.h"
+#include "qemu/cutils.h"
 #include "qemu/module.h"
 #include "qom/object.h"
 #include "system/cpus.h"
 #include "system/qtest.h"
+#include "system/runstate.h"
 #if MMRIG_QEMU_AT_LEAST(10, 1)
 #include "accel/accel-cpu-ops.h"
 #include "accel/accel-ops.h"
+#include "system/address-spaces.h"
+#include "system/memory.h"
 #else
+#include "exec/address-spaces.h"
+#include "exec/memory.h"
 #include "system/accel-ops.h"
 #endif
 
@@ -39,12 +45,25 @@ static void set_virtual_clock(int64_t time)
     qatomic_set_i64(&clock_now, time);
 }
 
+/* MMRIG_QTEST_READ_AT_STOP is where a device reads that ends its work as the machine stops. */
+static void read_at_stop(void *opaque, bool running, RunState state)
+{
+    const char *text = getenv("MMRIG_QTEST_READ_AT_STOP");
+    uint64_t address;
+    uint8_t byte;
+
+    if (!running && text && qemu_strtou64(text, NULL, 0, &address) == 0) {
+        address_space_read(&address_space_memory, address, MEMTXATTRS_UNSPECIFIED, &byte, 1);
+    }
+}
+
 #if MMRIG_QEMU_AT_LEAST(10, 1)
 static int init_machine(AccelState *as, MachineState *machine)
 #else
 static int init_machine(MachineState *machine)
 #endif
 {
+    qemu_add_vm_change_state_handler(read_at_stop, NULL);
     return 0;
 }
 
