@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Poison of a CXL device that is read. Where it is in physical memory the kernel says itself,
- * when it lists the poison; there the machine's error controller has it bite.
+ * Poison on a CXL device's list that is read, in the region that the kernel has made of the
+ * device's memory. Where the listed address is in physical memory the kernel says as well.
  *
  * Arguments: what=devdax maps the region as a device, what=kmem uses it as ordinary memory;
- * ways=N devices (ram0, ram1, ...) are interleaved.
+ * ways=N devices (ram0, ram1, ...) are interleaved; by=kernel has the poison injected by the
+ * kernel's own Inject Poison, and not from outside.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -32,10 +33,17 @@
 static uint64_t region_address, region_size;
 static unsigned ways = 1;
 
+/* In which device (by its serial number) an address of the region is, and where. */
+struct place {
+    unsigned serial;
+    uint64_t address;
+};
+
 static void make_region(void)
 {
     cxl_wait();
     cxl_trace("cxl_poison");
+    cxl_trace("cxl_general_media");
     /* daxctl refuses a kernel that puts new memory on line by itself. */
     ASSERT_TRUE(file_write("/sys/devices/system/memory/auto_online_blocks", "offline"));
     ways = (unsigned)test_arg_u64("ways", 1);
@@ -43,45 +51,79 @@ static void make_region(void)
     ASSERT_GT(region_size, 0);
 }
 
+/* The kernel's own command for it (Documentation/ABI/testing/debugfs-cxl). */
+static void inject_by_kernel(unsigned memory, uint64_t device_address)
+{
+    char path[64], text[24];
+
+    snprintf(path, sizeof(path), "/sys/kernel/debug/cxl/mem%u/inject_poison", memory);
+    snprintf(text, sizeof(text), "0x%" PRIx64, device_address);
+    if (!file_write(path, text))
+        ABORT("%s does not take %s: %s", path, text, strerror(errno));
+}
+
 /*
  * The device has this address as poisoned. Its list, and the kernel's translation of it, have
- * to lead back to where the memory was mapped. Then reading it is made to hurt.
+ * to lead back to where the memory was mapped.
  */
-static void make_bad(uint64_t physical)
+static struct place make_bad(uint64_t physical)
 {
     struct rig_reply reply;
     struct cxl_record record;
+    const char *by = test_arg("by");
     uint64_t offset = physical - region_address;
     /* Granule by granule, the devices in turn. */
     uint64_t granule = offset / CXL_GRANULARITY;
-    unsigned place = (unsigned)(granule % ways);
-    uint64_t device_address = granule / ways * CXL_GRANULARITY + offset % CXL_GRANULARITY;
+    unsigned turn = (unsigned)(granule % ways);
+    struct place place = {
+        .serial = turn + 1,
+        .address = granule / ways * CXL_GRANULARITY + offset % CXL_GRANULARITY,
+    };
+    unsigned memory = cxl_memory(place.serial);
 
-    if (!rig_request(&reply, "cxl-poison", "id=ram%u dpa=0x%" PRIx64, place, device_address))
+    if (by && strcmp(by, "kernel") == 0)
+        inject_by_kernel(memory, place.address);
+    else if (!rig_request(&reply, "cxl-poison", "id=ram%u dpa=0x%" PRIx64, turn, place.address))
         ABORT("no poison: %s", reply.error);
-    cxl_list_poison(cxl_memory(place + 1));
+    cxl_list_poison(memory);
     ASSERT_TRUE(cxl_next("cxl_poison", &record, 0));
     ASSERT_TRUE(cxl_says(&record, "region", "region0"));
-    ASSERT_EQ(cxl_number(&record, "serial", 0), place + 1);
-    ASSERT_EQ(cxl_number(&record, "dpa", 0), device_address);
+    ASSERT_EQ(cxl_number(&record, "serial", 0), place.serial);
+    ASSERT_EQ(cxl_number(&record, "dpa", 0), place.address);
     ASSERT_EQ(cxl_number(&record, "hpa", 0), physical);
-    poison_lay(cxl_number(&record, "hpa", 0), LINE);
+    return place;
+}
+
+/* The device whose memory was read tells so, in its log for what is lost. */
+static void expect_event(struct place place)
+{
+    struct cxl_record record;
+
+    ASSERT_TRUE(cxl_next("cxl_general_media", &record, CXL_SECONDS));
+    EXPECT_EQ(cxl_number(&record, "serial", 0), place.serial);
+    EXPECT_TRUE(cxl_says(&record, "log", "Failure"));
+    EXPECT_TRUE(cxl_says(&record, "descriptor", "'UNCORRECTABLE_EVENT'"));
+    EXPECT_TRUE(cxl_says(&record, "transaction_type", "'Host Read'"));
+    /* Printed without 0x (drivers/cxl/core/trace.h). */
+    EXPECT_EQ(cxl_number(&record, "dpa", 16), place.address);
 }
 
 /* Reads the bad line and its neighbours. */
 static void expect_bite(char *memory, uint64_t physical, size_t harmless_from)
 {
+    struct place place = make_bad(physical);
     char *bad = memory + BAD_PAGE * PAGE_BYTES + BAD_LINE;
 
     /* The line before the bad one, of the same page, is as it was. */
     struct bus_error error = bus_error_at(bad - LINE);
     EXPECT_EQ(error.code, 0);
     error = bus_error_at(bad + 8);
-    EXPECT_EQ(error.code, BUS_MCEERR_AR);
+    ASSERT_EQ(error.code, BUS_MCEERR_AR);
     uintptr_t far = (uintptr_t)error.address ^ (uintptr_t)(bad + 8);
     EXPECT_EQ(far >> error.lsb, 0);
     EXPECT_EQ(poison_last_address(), physical + 8);
     EXPECT_EQ(poison_count("consumed-loads"), 1);
+    expect_event(place);
     /* What is not of the bad page can be used as before. */
     EXPECT_EQ(memory_differs(memory + harmless_from, PAGE_BYTES, SEED + harmless_from),
               PAGE_BYTES);
@@ -109,7 +151,6 @@ static void devdax(void)
     uint64_t physical = physical_address(memory) + BAD_PAGE * PAGE_BYTES + BAD_LINE;
     ASSERT_EQ(physical, region_address + BAD_PAGE * PAGE_BYTES + BAD_LINE);
     bus_errors_catch();
-    make_bad(physical);
     expect_bite(memory, physical, 2 * MIB);
     munmap(memory, size);
     close(file);
@@ -146,7 +187,6 @@ static void kmem(void)
 
     uint64_t taken = pages_taken();
     bus_errors_catch();
-    make_bad(physical);
     expect_bite(memory, physical, 0);
     EXPECT_TRUE(wait_pages_taken(taken + 1));
     EXPECT_TRUE(page_is_taken(physical));

@@ -131,12 +131,37 @@ static MmrigPoisonKind poison_kind(MmrigPoison *p, CPUState *cpu, hwaddr gpa)
     return fetch ? MMRIG_POISON_FETCH : MMRIG_POISON_LOAD;
 }
 
+bool mmrig_poison_meet(MmrigPoison *p, uint64_t sources, hwaddr gpa,
+                       unsigned size, MemTxAttrs attrs)
+{
+    CPUState *cpu = poison_accessor(attrs);
+    MmrigPoisonAccess access = {
+        .gpa = gpa,
+        .size = size,
+        .cpu = cpu,
+        .source = sources,
+    };
+
+    if (p->looking) {
+        return true;
+    }
+    access.kind = poison_kind(p, cpu, gpa);
+    if (poison_is_filtered(p, &access)) {
+        p->counters.filtered++;
+        return true;
+    }
+    poison_tell_consumed(p, &access);
+    if (cpu) {
+        mmrig_mce_consume(cpu, gpa, access.kind == MMRIG_POISON_FETCH);
+    }
+    return cpu;
+}
+
 static MemTxResult poison_read(void *opaque, hwaddr offset, uint64_t *data,
                                unsigned size, MemTxAttrs attrs)
 {
     PoisonPage *page = opaque;
     MmrigPoison *p = page->poison;
-    CPUState *cpu = poison_accessor(attrs);
     uint64_t bad = page->any & poison_mask(offset, offset + size - 1);
 
     /* A device's own thread may come late, to a page that was taken away. */
@@ -144,33 +169,17 @@ static MemTxResult poison_read(void *opaque, hwaddr offset, uint64_t *data,
         *data = UINT64_MAX;
         return MEMTX_ERROR;
     }
-    if (p->looking) {
-        return poison_pass_read(page, offset, data, size);
-    }
     /* An access across two lines is good if both are made so. */
-    for (; bad; bad &= bad - 1) {
+    for (; bad && !p->looking; bad &= bad - 1) {
         unsigned granule = ctz64(bad);
         hwaddr from = MAX(offset, (hwaddr)granule * MMRIG_POISON_GRANULE);
-        MmrigPoisonAccess access = {
-            .kind = poison_kind(p, cpu, page->gpa + from),
-            .gpa = page->gpa + from,
-            .size = offset + size - from,
-            .cpu = cpu,
-            .source = mmrig_poison_sources_of(page, granule),
-        };
 
         page->stored[granule] = 0;
-        if (poison_is_filtered(p, &access)) {
-            p->counters.filtered++;
-            continue;
-        }
-        poison_tell_consumed(p, &access);
-        if (!cpu) {
+        if (!mmrig_poison_meet(p, mmrig_poison_sources_of(page, granule),
+                               page->gpa + from, offset + size - from, attrs)) {
             *data = UINT64_MAX;
             return MEMTX_ERROR;
         }
-        mmrig_mce_consume(cpu, access.gpa, access.kind == MMRIG_POISON_FETCH);
-        break;
     }
     return poison_pass_read(page, offset, data, size);
 }

@@ -18,6 +18,7 @@
 #define MMRIG_POISON_H
 
 #include "exec/hwaddr.h"
+#include "exec/memattrs.h"
 #include "hw/core/cpu.h"
 
 #define MMRIG_POISON_GRANULE 64
@@ -129,6 +130,15 @@ uint64_t mmrig_poison_remove(MmrigPoison *p, int source, hwaddr gpa,
 /* Whether there is a bad byte in the range, and where the first is. */
 bool mmrig_poison_test(MmrigPoison *p, hwaddr gpa, uint64_t length,
                        hwaddr *first);
+
+/*
+ * Somebody reads what is poison by a list that is not this map's (a CXL
+ * device's), in the handler of a region that is no part of it. TRUE: the access
+ * goes on as if it were good. FALSE: a device's, which gets a bus error. A
+ * processor's does not come back under TCG.
+ */
+bool mmrig_poison_meet(MmrigPoison *p, uint64_t sources, hwaddr gpa,
+                       unsigned size, MemTxAttrs attrs);
 
 /*
  * Calls back for each range of bad granules with the same sources, in order of

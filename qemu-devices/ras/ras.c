@@ -17,6 +17,7 @@
 #include "system/reset.h"
 
 #include "common/device.h"
+#include "cxl/cxl-poison.h"
 #include "mce/mce.h"
 #include "mmrig-ras-regs.h"
 #include "poison/poison.h"
@@ -34,6 +35,7 @@ struct MmrigRas {
     char *store_text;
     char *reset_text;
     char *kvm_text;
+    bool cxl_poison;
     bool debug;
 
     MmrigPoison *poison;
@@ -294,6 +296,11 @@ static void ras_realize(DeviceState *device, Error **errp)
         s->poison = NULL;
         return;
     }
+    if (s->cxl_poison && !mmrig_cxl_poison_start(s->poison, errp)) {
+        mmrig_poison_leave(s->poison, s->source);
+        s->poison = NULL;
+        return;
+    }
     mmrig_poison_set_store(s->poison, store);
     mmrig_poison_set_backing(s->poison, strcmp(s->kvm_text, "hwpoison") == 0);
     /* Without a bus, nothing else resets it. */
@@ -336,6 +343,7 @@ static const Property ras_properties[] = {
     DEFINE_PROP_STRING("store-clears", MmrigRas, store_text),
     DEFINE_PROP_STRING("reset", MmrigRas, reset_text),
     DEFINE_PROP_STRING("kvm-poison", MmrigRas, kvm_text),
+    DEFINE_PROP_BOOL("cxl-poison", MmrigRas, cxl_poison, true),
     DEFINE_PROP_BOOL("debug", MmrigRas, debug, false),
 };
 
@@ -363,6 +371,8 @@ static const struct {
     {"reset", "what a reset does to bad memory: keep, clear (default keep)"},
     {"kvm-poison", "how memory goes bad under KVM: overlay, hwpoison "
                    "(default overlay)"},
+    {"cxl-poison", "whether what is on CXL devices' lists of poison is bad "
+                   "(default on)"},
     {"debug", "tell in QEMU's log what it does"},
     {"inject", "write only: kind=KIND,gpa=ADDR[,len=N][,cpu=N]..."},
     {"clear", "write only: gpa=ADDR[,len=N][,source=ras], or all"},
