@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What happens to an access to a page with poison in it. */
+/*
+ * What happens to an access to a page with poison in it. A thread that comes
+ * late to a page that was taken away finds nothing bad in it, and the page's
+ * own memory (poison_settle).
+ */
 #include "poison-internal.h"
 
 #include "exec/cpu-common.h"
@@ -164,11 +168,6 @@ static MemTxResult poison_read(void *opaque, hwaddr offset, uint64_t *data,
     MmrigPoison *p = page->poison;
     uint64_t bad = page->any & poison_mask(offset, offset + size - 1);
 
-    /* A device's own thread may come late, to a page that was taken away. */
-    if (!page->space) {
-        *data = UINT64_MAX;
-        return MEMTX_ERROR;
-    }
     /* An access across two lines is good if both are made so. */
     for (; bad && !p->looking; bad &= bad - 1) {
         unsigned granule = ctz64(bad);
@@ -207,13 +206,8 @@ static MemTxResult poison_write(void *opaque, hwaddr offset, uint64_t data,
     MmrigPoison *p = page->poison;
     uint64_t bad = page->any & poison_mask(offset, offset + size - 1);
     uint64_t cleared = 0;
-    MemTxResult result;
+    MemTxResult result = poison_pass_write(page, offset, data, size);
 
-    /* A device's own thread may come late, to a page that was taken away. */
-    if (!page->space) {
-        return MEMTX_ERROR;
-    }
-    result = poison_pass_write(page, offset, data, size);
     if (bad) {
         p->counters.stores++;
     }

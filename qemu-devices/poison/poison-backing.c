@@ -7,13 +7,19 @@
 #include <string.h>
 #include <sys/mman.h>
 
-char *mmrig_poison_backing_spoil(void *page, size_t size, RasAdvise *advise)
+char *mmrig_poison_backing_spoil(void *page, size_t size, RasAdvise *advise,
+                                 void **kept)
 {
+    g_autofree void *copy = NULL;
+
+    *kept = NULL;
     if (size == 0 || (uintptr_t)page % size != 0) {
         return g_strdup_printf("%p is not the start of a page of %zu bytes",
                                page, size);
     }
+    copy = g_memdup2(page, size);
     if (advise(page, size, MADV_HWPOISON) == 0) {
+        *kept = g_steal_pointer(&copy);
         return NULL;
     }
     switch (errno) {

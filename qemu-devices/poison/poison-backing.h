@@ -14,9 +14,11 @@ typedef int RasAdvise(void *address, size_t length, int advice);
 
 /*
  * Makes the host's page bad at this address, which must be the start of one.
- * It is lost for good: only a new page can take its place. NULL, or in one line
- * why not (free with g_free()).
+ * It is lost for good: only a new page can take its place. kept gets a copy of
+ * it (free with g_free()), for that page. NULL, or in one line why not (free
+ * with g_free()).
  */
-char *mmrig_poison_backing_spoil(void *page, size_t size, RasAdvise *advise);
+char *mmrig_poison_backing_spoil(void *page, size_t size, RasAdvise *advise,
+                                 void **kept);
 
 #endif

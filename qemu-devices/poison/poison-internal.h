@@ -15,6 +15,7 @@
 #include "qemu/main-loop.h"
 #include "qemu/rcu.h"
 #include "qom/object.h"
+#include "system/runstate.h"
 
 #include "poison.h"
 
@@ -40,7 +41,7 @@ typedef struct PoisonSpace {
     MemoryRegion *ram;
     AddressSpace as;
     unsigned pages; /* that have it, those that wait among them */
-    bool gone;      /* the region is not in the machine any more */
+    bool gone;      /* the region was taken out of the machine */
 } PoisonSpace;
 
 typedef struct PoisonPage {
@@ -51,6 +52,8 @@ typedef struct PoisonPage {
     hwaddr offset; /* in the space */
     bool laid;     /* the region is over it */
     bool backed;   /* the host's page is bad; there is no region */
+    /* What was in the host's page, until all that were asked for are bad. */
+    void *kept;
     uint64_t bad[MMRIG_POISON_SOURCES_MAX];
     uint64_t any;                   /* bad by at least one source */
     uint64_t stored[PAGE_GRANULES]; /* bytes stored since it was loaded */
@@ -85,8 +88,11 @@ struct MmrigPoison {
     GPtrArray *unused;  /* pages whose regions may be laid anew */
     GPtrArray *leaving; /* taken away in the transaction that is open */
     GPtrArray *batches; /* of PoisonBatch, the oldest first */
+    uint64_t regions;   /* that were made */
+    uint64_t waiting;   /* of them, those that may not be laid anew as yet */
     unsigned depth;     /* of transactions */
     bool queued;        /* poison_apply() */
+    bool stopped;       /* the machine: no processor executes guest code */
     bool looking;       /* at the guest's page tables: nothing is consumed */
     QEMUBH *sweep;
     MemoryListener listener;
@@ -102,8 +108,9 @@ struct MmrigPoison {
     int32_t partial_count;
 };
 
-/* Pages that wait for processors to forget them. */
+/* Pages that wait for processors and other threads to forget them. */
 typedef struct PoisonBatch {
+    struct rcu_head rcu; /* first, as call_rcu1() hands it over */
     MmrigPoison *poison;
     GPtrArray *pages;
     unsigned processors;
@@ -132,13 +139,15 @@ void mmrig_poison_tell_cleared(MmrigPoison *p, unsigned source,
 
 /* ---- poison-region.c ---------------------------------------------------- */
 
-/* Its pages may be laid anew. */
-void mmrig_poison_batch_free(void *batch);
 /* Looks which regions of RAM are in the machine, after a change of its memory.
  */
 void mmrig_poison_look_for_spaces(MemoryListener *listener);
 /* A page of the map, good as yet, between begin and commit. */
 PoisonPage *mmrig_poison_lay(MmrigPoison *p, hwaddr gpa, Error **errp);
+/* The page is to stay: what was kept of it is not needed any more. */
+void mmrig_poison_laid(PoisonPage *page);
+/* The machine goes on, or has stopped. */
+void mmrig_poison_run_state(void *opaque, bool running, RunState state);
 /* Makes the machine's memory as the map says, soon; a bottom half as well. */
 void mmrig_poison_enforce(void *opaque);
 

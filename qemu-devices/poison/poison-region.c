@@ -17,8 +17,10 @@
  * be laid over another page: the stale entry would lead there. A region that is
  * taken away therefore waits (poison_settle) until every processor has done the
  * work that is queued for it, of which the flush of its TLB is the earlier
- * part, and is then used again. There are never more regions than
- * MMRIG_POISON_PAGES_MAX and the few that wait.
+ * part. Other threads (an IOThread) find regions in the old memory map, and
+ * wait for the big lock before they come here: all of that in one RCU section,
+ * so the region waits for a grace period, too, and is then used again. There
+ * are never more regions than MMRIG_POISON_PAGES_MAX and the few that wait.
  *
  * RAM is reached by address spaces of our own, one for each region of RAM, so
  * that code translated from it is discarded and migration sees it dirty.
@@ -32,7 +34,6 @@
 #endif
 #include "qapi/error.h"
 #include "qemu/rcu.h"
-#include "system/runstate.h"
 
 #include "poison-backing.h"
 
@@ -72,9 +73,8 @@ static PoisonSpace *poison_find_space(MmrigPoison *p, hwaddr gpa,
     for (guint i = 0; i < p->spaces->len; i++) {
         PoisonSpace *known = g_ptr_array_index(p->spaces, i);
 
-        if (known->ram == section.mr) {
+        if (known->ram == section.mr && !known->gone) {
             space = known;
-            space->gone = false;
             goto out;
         }
     }
@@ -101,7 +101,8 @@ void mmrig_poison_look_for_spaces(MemoryListener *listener)
     for (guint i = 0; i < p->spaces->len; i++) {
         PoisonSpace *space = g_ptr_array_index(p->spaces, i);
 
-        space->gone = !memory_region_is_mapped(space->ram);
+        /* That it is in the machine again does not bring its poison back. */
+        space->gone |= !memory_region_is_mapped(space->ram);
         if (space->gone) {
             qemu_bh_schedule(p->sweep);
         }
@@ -146,23 +147,51 @@ static void poison_recycle(MmrigPoison *p, PoisonPage *page)
     g_ptr_array_add(p->unused, page);
 }
 
+static uint8_t *poison_host_page(const PoisonPage *page)
+{
+    return (uint8_t *)memory_region_get_ram_ptr(page->space->ram) +
+           page->offset;
+}
+
 /* Makes the host's page bad that is behind a page. */
 static bool poison_spoil(PoisonPage *page, Error **errp)
 {
-    uint8_t *host;
+    MemoryRegion *ram = page->space->ram;
 
-    if (!memory_region_is_ram(page->space->ram)) {
+    if (!memory_region_is_ram(ram)) {
         error_setg(errp, "CXL memory has no page of the host's to make bad");
         return false;
     }
-    host = memory_region_get_ram_ptr(page->space->ram);
-    g_autofree char *why =
-        mmrig_poison_backing_spoil(host + page->offset, PAGE_SIZE_, madvise);
+    if (qemu_ram_pagesize(ram->ram_block) != PAGE_SIZE_) {
+        error_setg(errp, "memory of huge pages cannot go bad in part;"
+                         " take kvm-poison=overlay");
+        return false;
+    }
+    g_autofree char *why = mmrig_poison_backing_spoil(
+        poison_host_page(page), PAGE_SIZE_, madvise, &page->kept);
 
     if (why) {
         error_setg(errp, "%s", why);
     }
     return !why;
+}
+
+/* A new page of the host's: what was kept of the old one is in it, or nothing.
+ */
+static void poison_restore(PoisonPage *page)
+{
+    qemu_ram_remap(memory_region_get_ram_addr(page->space->ram) + page->offset);
+    if (page->kept) {
+        memcpy(poison_host_page(page), page->kept, PAGE_SIZE_);
+        memory_region_set_dirty(page->space->ram, page->offset, PAGE_SIZE_);
+    }
+    mmrig_poison_laid(page);
+    page->backed = false;
+}
+
+void mmrig_poison_laid(PoisonPage *page)
+{
+    g_clear_pointer(&page->kept, g_free);
 }
 
 PoisonPage *mmrig_poison_lay(MmrigPoison *p, hwaddr gpa, Error **errp)
@@ -184,6 +213,7 @@ PoisonPage *mmrig_poison_lay(MmrigPoison *p, hwaddr gpa, Error **errp)
         page = g_ptr_array_steal_index_fast(p->unused, p->unused->len - 1);
     } else {
         page = g_new0(PoisonPage, 1);
+        p->regions++;
         page->poison = p;
         memory_region_init_io(&page->region, OBJECT(p), &mmrig_poison_ops, page,
                               "mmrig-poison", PAGE_SIZE_);
@@ -194,6 +224,7 @@ PoisonPage *mmrig_poison_lay(MmrigPoison *p, hwaddr gpa, Error **errp)
     page->offset = offset;
     page->backed = p->backing;
     if (page->backed && !poison_spoil(page, errp)) {
+        page->backed = false;
         poison_recycle(p, page);
         return NULL;
     }
@@ -201,14 +232,17 @@ PoisonPage *mmrig_poison_lay(MmrigPoison *p, hwaddr gpa, Error **errp)
     return page;
 }
 
-void mmrig_poison_batch_free(void *opaque)
+/* The batch's pages may be laid anew; RCU's thread has the big lock here. */
+static void poison_batch_free(struct rcu_head *rcu)
 {
-    PoisonBatch *batch = opaque;
+    PoisonBatch *batch = container_of(rcu, PoisonBatch, rcu);
+    MmrigPoison *p = batch->poison;
 
+    p->waiting -= batch->pages->len;
     for (guint i = 0; i < batch->pages->len; i++) {
-        poison_recycle(batch->poison, g_ptr_array_index(batch->pages, i));
+        poison_recycle(p, g_ptr_array_index(batch->pages, i));
     }
-    poison_drop_spaces(batch->poison);
+    poison_drop_spaces(p);
     g_ptr_array_unref(batch->pages);
     g_free(batch);
 }
@@ -224,10 +258,16 @@ static void poison_settled(CPUState *cpu, run_on_cpu_data data)
     MmrigPoison *p = batch->poison;
     guint index;
 
-    if (--batch->processors == 0 &&
-        g_ptr_array_find(p->batches, batch, &index)) {
-        g_ptr_array_remove_range(p->batches, 0, index + 1);
+    if (--batch->processors > 0 ||
+        !g_ptr_array_find(p->batches, batch, &index)) {
+        return;
     }
+    for (guint i = 0; i <= index; i++) {
+        PoisonBatch *settled = g_ptr_array_index(p->batches, i);
+
+        call_rcu1(&settled->rcu, poison_batch_free);
+    }
+    g_ptr_array_remove_range(p->batches, 0, index + 1);
 }
 
 static GPtrArray *poison_cpus(void)
@@ -258,6 +298,7 @@ static void poison_settle(MmrigPoison *p)
     batch->poison = p;
     batch->pages = g_steal_pointer(&p->leaving);
     batch->processors = cpus->len;
+    p->waiting += batch->pages->len;
     g_ptr_array_add(p->batches, batch);
     p->leaving = g_ptr_array_new();
     for (guint i = 0; i < cpus->len; i++) {
@@ -277,10 +318,7 @@ static void poison_unlay(MmrigPoison *p, PoisonPage *page)
         return;
     }
     if (page->backed) {
-        /* A new page of the host's, with nothing in it. */
-        qemu_ram_remap(memory_region_get_ram_addr(page->space->ram) +
-                       page->offset);
-        page->backed = false;
+        poison_restore(page);
     }
     poison_recycle(p, page);
 }
@@ -320,14 +358,26 @@ static void poison_apply_work(CPUState *cpu, run_on_cpu_data data)
     bql_unlock();
 }
 
+void mmrig_poison_run_state(void *opaque, bool running, RunState state)
+{
+    MmrigPoison *p = opaque;
+
+    p->stopped = !running;
+}
+
 /*
  * A machine that is being stopped is no longer called running while its
- * processors still are (do_vm_stop() in QEMU's system/cpus.c).
+ * processors still are (do_vm_stop() in QEMU's system/cpus.c); they have
+ * stopped when that is told. A processor that is plugged in afterwards says
+ * that it has not, but does not run either.
  */
-static bool poison_all_stopped(void)
+static bool poison_all_stopped(const MmrigPoison *p)
 {
     CPUState *cpu;
 
+    if (p->stopped) {
+        return true;
+    }
     RCU_READ_LOCK_GUARD();
     CPU_FOREACH(cpu)
     {
@@ -343,7 +393,7 @@ void mmrig_poison_enforce(void *opaque)
     MmrigPoison *p = opaque;
     CPUState *cpu = current_cpu ? current_cpu : first_cpu;
 
-    if (!cpu || poison_all_stopped()) {
+    if (!cpu || poison_all_stopped(p)) {
         poison_apply(p);
     } else if (!p->queued) {
         p->queued = true;

@@ -172,6 +172,7 @@ static int poison_post_load(void *opaque, int version)
             break;
         }
         mmrig_poison_sum(p, page);
+        mmrig_poison_laid(page);
     }
     for (int32_t i = 0; i < p->partial_count && result == 0; i++) {
         const PoisonPartial *partial = &p->partials[i];

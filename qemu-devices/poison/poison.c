@@ -130,6 +130,7 @@ bool mmrig_poison_add(MmrigPoison *p, int source, hwaddr gpa, uint64_t length,
 
             page->bad[source] |= mask;
             mmrig_poison_sum(p, page);
+            mmrig_poison_laid(page);
         }
     }
     mmrig_poison_commit(p);
@@ -345,8 +346,14 @@ static void poison_instance_init(Object *object)
     p->spaces = g_ptr_array_new();
     p->unused = g_ptr_array_new();
     p->leaving = g_ptr_array_new();
-    p->batches = g_ptr_array_new_with_free_func(mmrig_poison_batch_free);
+    p->batches = g_ptr_array_new();
     p->sweep = qemu_bh_new(mmrig_poison_enforce, p);
+    p->stopped = !runstate_is_running();
+    qemu_add_vm_change_state_handler(mmrig_poison_run_state, p);
+    object_property_add_uint64_ptr(object, "regions", &p->regions,
+                                   OBJ_PROP_FLAG_READ);
+    object_property_add_uint64_ptr(object, "waiting", &p->waiting,
+                                   OBJ_PROP_FLAG_READ);
     p->listener.name = TYPE_MMRIG_POISON;
     p->listener.commit = mmrig_poison_look_for_spaces;
     memory_listener_register(&p->listener, &address_space_memory);

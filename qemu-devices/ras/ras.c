@@ -29,6 +29,15 @@ OBJECT_DECLARE_SIMPLE_TYPE(MmrigRas, MMRIG_RAS)
 QEMU_BUILD_BUG_ON(MMRIG_RAS_GRANULE != MMRIG_POISON_GRANULE);
 QEMU_BUILD_BUG_ON(MMRIG_RAS_PAGES_MAX != MMRIG_POISON_PAGES_MAX);
 
+/* The last use of poison. A processor may go, so it is known by its index. */
+typedef struct RasLast {
+    bool any; /* the rest is of something */
+    uint32_t kind;
+    uint64_t gpa;
+    uint32_t size;
+    int32_t cpu; /* -1: a device */
+} RasLast;
+
 struct MmrigRas {
     DeviceState parent_obj;
 
@@ -42,10 +51,9 @@ struct MmrigRas {
     int source;
     bool reset_clears;
 
-    uint64_t injected;      /* events; migrated */
-    MmrigPoisonAccess last; /* but for its processor, which may go */
-    int32_t last_cpu;       /* its index, -1: a device */
-    bool any;               /* last is of something */
+    /* These migrate. */
+    uint64_t injected; /* events */
+    RasLast last;
 };
 
 static const char *const store_names[] = {
@@ -224,22 +232,25 @@ static char *ras_last(Object *object, Error **errp)
 {
     MmrigRas *s = MMRIG_RAS(object);
 
-    if (!s->any) {
+    if (!s->last.any) {
         return g_strdup("");
     }
-    return g_strdup_printf("access=%s,gpa=0x%" HWADDR_PRIx ",size=%u,cpu=%d",
+    return g_strdup_printf("access=%s,gpa=0x%" PRIx64 ",size=%u,cpu=%d",
                            access_names[s->last.kind], s->last.gpa,
-                           s->last.size, s->last_cpu);
+                           s->last.size, s->last.cpu);
 }
 
 static void ras_consumed(void *opaque, const MmrigPoisonAccess *access)
 {
     MmrigRas *s = opaque;
 
-    s->last = *access;
-    s->last.cpu = NULL;
-    s->last_cpu = access->cpu ? access->cpu->cpu_index : -1;
-    s->any = true;
+    s->last = (RasLast){
+        .any = true,
+        .kind = access->kind,
+        .gpa = access->gpa,
+        .size = access->size,
+        .cpu = access->cpu ? access->cpu->cpu_index : -1,
+    };
     ras_debug(s, "%s of poison at 0x%" HWADDR_PRIx, access_names[access->kind],
               access->gpa);
 }
@@ -321,20 +332,37 @@ static void ras_reset_hold(Object *object, ResetType type)
 {
     MmrigRas *s = MMRIG_RAS(object);
 
-    s->any = false;
+    s->last = (RasLast){0};
     s->injected = 0;
     if (s->poison && s->reset_clears) {
         mmrig_poison_remove(s->poison, s->source, 0, UINT64_MAX);
     }
 }
 
+/* The stream comes from outside, and is not trusted. */
+static int ras_post_load(void *opaque, int version)
+{
+    const RasLast *last = &((const MmrigRas *)opaque)->last;
+
+    return last->kind < ARRAY_SIZE(access_names) && last->size <= 8 &&
+                   last->cpu >= -1
+               ? 0
+               : -EINVAL;
+}
+
 static const VMStateDescription ras_vmstate = {
     .name = TYPE_MMRIG_RAS,
-    .version_id = 1,
+    .version_id = 2, /* 1 has no last use */
     .minimum_version_id = 1,
+    .post_load = ras_post_load,
     .fields =
         (const VMStateField[]){
             VMSTATE_UINT64(injected, MmrigRas),
+            VMSTATE_BOOL_V(last.any, MmrigRas, 2),
+            VMSTATE_UINT32_V(last.kind, MmrigRas, 2),
+            VMSTATE_UINT64_V(last.gpa, MmrigRas, 2),
+            VMSTATE_UINT32_V(last.size, MmrigRas, 2),
+            VMSTATE_INT32_V(last.cpu, MmrigRas, 2),
             VMSTATE_END_OF_LIST(),
         },
 };

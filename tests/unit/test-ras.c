@@ -192,19 +192,26 @@ static void test_backing(void)
         {EBUSY, "try another one"},
         {ENOMEM, "Cannot allocate memory"},
     };
-    char *page = (char *)(guintptr)0x10000;
+    g_autofree char *memory = g_malloc(2 * 4096);
+    char *page = memory + (-(guintptr)memory & 4095);
+    void *kept = NULL;
 
+    memset(page, 0x5a, 4096);
     advise_errno = 0;
-    g_assert_cmpstr(mmrig_poison_backing_spoil(page, 4096, fake_advise), ==, NULL);
+    g_assert_cmpstr(mmrig_poison_backing_spoil(page, 4096, fake_advise, &kept), ==, NULL);
     g_assert_true(advised_page == page);
+    /* What was in it is what a new page gets. */
+    g_assert_cmpmem(kept, 4096, page, 4096);
+    g_free(kept);
     for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
         advise_errno = rows[i].error;
-        g_autofree char *why = mmrig_poison_backing_spoil(page, 4096, fake_advise);
+        g_autofree char *why = mmrig_poison_backing_spoil(page, 4096, fake_advise, &kept);
 
         g_assert_nonnull(strstr(why, rows[i].why));
+        g_assert_null(kept);
     }
     g_assert_cmpint(advised, ==, 1 + (int)G_N_ELEMENTS(rows));
-    g_autofree char *why = mmrig_poison_backing_spoil(page + 64, 4096, fake_advise);
+    g_autofree char *why = mmrig_poison_backing_spoil(page + 64, 4096, fake_advise, &kept);
     g_assert_nonnull(strstr(why, "not the start of a page"));
     g_assert_cmpint(advised, ==, 1 + (int)G_N_ELEMENTS(rows));
 }

@@ -179,6 +179,81 @@ static void assert_refused(const char *uri, const char *why)
         g_error("'%s' does not say '%s'", errors, why);
 }
 
+static void assert_last(QTest *q, const char *text)
+{
+    g_autoptr(JsonNode) node = qtest_qmp(q, "{'execute':'qom-get','arguments':{'path':'ras0',"
+                                            "'property':'last'}}");
+
+    g_assert_cmpstr(json_node_get_string(node), ==, text);
+}
+
+/* The last use of what is bad; and one that cannot have been is refused. */
+static void test_last(void)
+{
+    static const char last[] = "access=dma,gpa=0x234567c,size=4,cpu=-1";
+    /* Of the stream: whether, what, where, how much, by whom; each behind the address. */
+    static const struct {
+        int offset;
+        uint8_t bytes[4];
+    } rows[] = {{-4, {0, 0, 0, 3}}, {8, {0, 0, 0, 9}}, {12, {0xff, 0xff, 0xff, 0xfe}}};
+    const uint64_t address = htobe64(0x234567c);
+    const uint32_t processor = htobe32(77);
+    QTest *q;
+
+    for (guint i = 0; i < 1 + G_N_ELEMENTS(rows); i++) {
+        q = start("mmrig-ras,id=ras0", MIRROR, NULL);
+        assert_last(q, "");
+        qtest_set(q, "ras0", "inject", "kind=poison,gpa=0x2345640");
+        qtest_readl(q, 0x234567c);
+        assert_last(q, last);
+        g_autofree char *uri = qtest_save(q);
+
+        if (i > 0) {
+            qtest_patch(uri, &address, sizeof(address), rows[i - 1].offset, rows[i - 1].bytes,
+                        sizeof(rows->bytes));
+            assert_refused(uri, "mmrig-ras");
+        } else {
+            q = start("mmrig-ras,id=ras0", MIRROR, uri);
+            assert_last(q, last);
+            qtest_stop(q);
+            qtest_patch(uri, &address, sizeof(address), 12, &processor, sizeof(processor));
+            q = start("mmrig-ras,id=ras0", MIRROR, uri);
+            assert_last(q, "access=dma,gpa=0x234567c,size=4,cpu=77");
+            qtest_stop(q);
+        }
+        qtest_forget(uri);
+    }
+}
+
+/*
+ * A machine that has had a processor plugged in before it ran, and whose map is full of its
+ * own: an incoming one takes its place.
+ */
+static void test_full(void)
+{
+    static const char plug[] =
+        "{'execute':'device_add','arguments':{'driver':'qemu64-x86_64-cpu','socket-id':0,"
+        "'core-id':1,'thread-id':0}}";
+    QTest *q = qtest_start("-cpu", INTEL, "-smp", "1,maxcpus=2", "-m", "256M", "-device",
+                           "mmrig-ras,id=ras0", NULL);
+
+    json_node_unref(qtest_qmp(q, plug));
+    qtest_set(q, "ras0", "inject", "kind=poison,gpa=0x2000000,len=128");
+    g_autofree char *uri = qtest_save(q);
+
+    q = qtest_start("-cpu", INTEL, "-smp", "1,maxcpus=2", "-m", "256M", "-device",
+                    "mmrig-ras,id=ras0", "-incoming", "defer", NULL);
+    json_node_unref(qtest_qmp(q, plug));
+    qtest_set(q, "ras0", "inject", "kind=poison,gpa=0x4000000,len=6291456");
+    g_assert_cmpuint(qtest_get(q, "ras0", "pages"), ==, MMRIG_RAS_PAGES_MAX);
+    json_node_unref(
+        qtest_qmp(q, "{'execute':'migrate-incoming','arguments':{'uri':'%s'}}", uri));
+    qtest_migrated(q);
+    assert_list(q, "2000000+80 ras");
+    qtest_stop(q);
+    qtest_forget(uri);
+}
+
 static void test_refused(void)
 {
     enum { COUNTERS = 8 * G_N_ELEMENTS(counters), NAME = 32, NAMES = 8 * NAME };
@@ -230,6 +305,8 @@ int main(int argc, char **argv)
     g_test_add_func("/ras/migration/counters", test_counters);
     g_test_add_func("/ras/migration/store", test_store);
     g_test_add_func("/ras/migration/order", test_order);
+    g_test_add_func("/ras/migration/last", test_last);
+    g_test_add_func("/ras/migration/full", test_full);
     g_test_add_func("/ras/migration/refused", test_refused);
     return g_test_run();
 }
