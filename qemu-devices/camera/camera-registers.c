@@ -2,10 +2,10 @@
 /* mmrig-camera: what the guest reads and writes (abi/mmrig-camera-regs.h). */
 #include "camera.h"
 
-#include "qemu/bitops.h"
+/* ---- What is set -------------------------------------------------------- */
 
-static uint32_t camera_set_geometry(MmrigCamera *s, hwaddr offset,
-                                    uint32_t value)
+/* MMRIG_CAM_OK if the geometry can be changed. */
+static uint32_t camera_settled(MmrigCamera *s)
 {
     if (s->state != MMRIG_CAM_STATE_IDLE) {
         return mmrig_camera_error(s, MMRIG_CAM_ERR_STATE, s->state);
@@ -13,27 +13,52 @@ static uint32_t camera_set_geometry(MmrigCamera *s, hwaddr offset,
     if (s->queue_count != 0) {
         return mmrig_camera_error(s, MMRIG_CAM_ERR_QUEUED, s->queue_count);
     }
-    switch (offset) {
-    case MMRIG_CAM_SIZE:
-        if (!mmrig_camera_listed(s->sizes, s->size_count, value)) {
-            return mmrig_camera_error(s, MMRIG_CAM_ERR_SIZE, value);
-        }
-        s->size = value;
-        break;
-    case MMRIG_CAM_FORMAT:
-        if (!mmrig_camera_listed(s->formats, s->format_count, value)) {
-            return mmrig_camera_error(s, MMRIG_CAM_ERR_FORMAT, value);
-        }
-        s->format = value;
-        break;
-    default:
-        if (value < mmrig_camera_interval_min(s) || value > INTERVAL_MAX_NS) {
-            return mmrig_camera_error(s, MMRIG_CAM_ERR_INTERVAL, value);
-        }
-        s->interval = value;
-        break;
-    }
     return MMRIG_CAM_OK;
+}
+
+static void camera_set_geometry(MmrigCamera *s, uint32_t *to, uint32_t value,
+                                bool good, uint32_t error)
+{
+    s->result = camera_settled(s);
+    if (s->result != MMRIG_CAM_OK) {
+        return;
+    }
+    if (!good) {
+        s->result = mmrig_camera_error(s, error, value);
+        return;
+    }
+    *to = value;
+}
+
+static void camera_set_size(void *device, const MmrigRegister *row,
+                            uint64_t value)
+{
+    MmrigCamera *s = device;
+
+    camera_set_geometry(s, &s->size, value,
+                        mmrig_camera_listed(s->sizes, s->size_count, value),
+                        MMRIG_CAM_ERR_SIZE);
+}
+
+static void camera_set_format(void *device, const MmrigRegister *row,
+                              uint64_t value)
+{
+    MmrigCamera *s = device;
+
+    camera_set_geometry(s, &s->format, value,
+                        mmrig_camera_listed(s->formats, s->format_count, value),
+                        MMRIG_CAM_ERR_FORMAT);
+}
+
+static void camera_set_interval(void *device, const MmrigRegister *row,
+                                uint64_t value)
+{
+    MmrigCamera *s = device;
+
+    camera_set_geometry(s, &s->interval, value,
+                        value >= mmrig_camera_interval_min(s) &&
+                            value <= INTERVAL_MAX_NS,
+                        MMRIG_CAM_ERR_INTERVAL);
 }
 
 static uint32_t camera_command(MmrigCamera *s, uint32_t value)
@@ -52,325 +77,215 @@ static uint32_t camera_command(MmrigCamera *s, uint32_t value)
     }
 }
 
-/* False if there is no such register. */
-static bool camera_read_done(const MmrigCamera *s, hwaddr offset,
-                             uint32_t *value)
+static void camera_set_command(void *device, const MmrigRegister *row,
+                               uint64_t value)
+{
+    MmrigCamera *s = device;
+
+    s->result = camera_command(s, value);
+}
+
+static void camera_set_queue(void *device, const MmrigRegister *row,
+                             uint64_t value)
+{
+    MmrigCamera *s = device;
+
+    s->result = mmrig_camera_queue(s);
+}
+
+static void camera_set_pop(void *device, const MmrigRegister *row,
+                           uint64_t value)
+{
+    MmrigCamera *s = device;
+
+    s->result = mmrig_camera_pop(s);
+}
+
+static void camera_clear_error(void *device, const MmrigRegister *row,
+                               uint64_t value)
+{
+    MmrigCamera *s = device;
+
+    s->error = MMRIG_CAM_OK;
+    s->error_detail = 0;
+}
+
+static void camera_clear_irq(void *device, const MmrigRegister *row,
+                             uint64_t value)
+{
+    MmrigCamera *s = device;
+
+    s->irq_status &= ~value;
+}
+
+static void camera_enable_irq(void *device, const MmrigRegister *row,
+                              uint64_t value)
+{
+    MmrigCamera *s = device;
+    uint32_t pending = value & ~s->irq_enable & s->irq_status;
+
+    s->irq_enable = value;
+    mmrig_camera_notify(s, pending);
+}
+
+/* ---- What is found out --------------------------------------------------- */
+
+static uint64_t camera_get_features(void *device, const MmrigRegister *row,
+                                    unsigned index)
+{
+    const MmrigCamera *s = device;
+
+    return MMRIG_CAM_FEATURE_CRC32C | MMRIG_CAM_FEATURE_CLOCK |
+           (s->dma_bits > 32 ? MMRIG_CAM_FEATURE_DMA64 : 0);
+}
+
+static uint64_t camera_get_interval_min(void *device, const MmrigRegister *row,
+                                        unsigned index)
+{
+    return mmrig_camera_interval_min(device);
+}
+
+static uint64_t camera_get_stride(void *device, const MmrigRegister *row,
+                                  unsigned index)
+{
+    return mmrig_camera_stride(device);
+}
+
+static uint64_t camera_get_frame_bytes(void *device, const MmrigRegister *row,
+                                       unsigned index)
+{
+    return mmrig_camera_frame_bytes(device);
+}
+
+static uint64_t camera_get_clock(void *device, const MmrigRegister *row,
+                                 unsigned index)
+{
+    MmrigCamera *s = device;
+    int64_t now = mmrig_camera_now();
+
+    s->clock_hi = (uint64_t)now >> 32;
+    return (uint32_t)now;
+}
+
+static const void *camera_oldest(const void *device)
 {
     static const CameraDone none;
-    const CameraDone *done =
-        s->done_count > 0 ? &s->done[s->done_first] : &none;
+    const MmrigCamera *s = device;
 
-    switch (offset) {
-    case MMRIG_CAM_DONE_COUNT:
-        *value = s->done_count;
-        break;
-    case MMRIG_CAM_DONE_COOKIE:
-        *value = done->cookie;
-        break;
-    case MMRIG_CAM_DONE_STATUS:
-        *value = done->status;
-        break;
-    case MMRIG_CAM_DONE_SEQUENCE:
-        *value = done->sequence;
-        break;
-    case MMRIG_CAM_DONE_BYTES:
-        *value = done->bytes;
-        break;
-    case MMRIG_CAM_DONE_CRC32C:
-        *value = done->crc32c;
-        break;
-    case MMRIG_CAM_DONE_TIME_LO:
-        *value = done->time;
-        break;
-    case MMRIG_CAM_DONE_TIME_HI:
-        *value = done->time >> 32;
-        break;
-    case MMRIG_CAM_DONE_ADDRESS_LO:
-        *value = done->address;
-        break;
-    case MMRIG_CAM_DONE_ADDRESS_HI:
-        *value = done->address >> 32;
-        break;
-    case MMRIG_CAM_DONE_POP:
-        *value = 0;
-        break;
-    default:
-        return false;
-    }
-    return true;
+    return s->done_count > 0 ? &s->done[s->done_first] : &none;
 }
 
-static bool camera_read_counter(const MmrigCamera *s, hwaddr offset,
-                                uint32_t *value)
+/* ---- The table ----------------------------------------------------------- */
+
+#define NAMED(n) .offset = MMRIG_CAM_##n, .name = #n
+/* Of two halves. */
+#define NAMED_64(n) .offset = MMRIG_CAM_##n##_LO, .name = #n, .width = 64
+#define OF(member) MMRIG_REGISTER_FIELD(MmrigCamera, member)
+#define FIXED .kind = MMRIG_REGISTER_FIXED
+#define ACTION .kind = MMRIG_REGISTER_ACTION
+#define ANY_32 .mask = UINT32_MAX
+/* Of the oldest completion. */
+#define DONE(member)                                                           \
+    MMRIG_REGISTER_FIELD(CameraDone, member), .holder = camera_oldest
+#define TABLE(n, member)                                                       \
+    .offset = MMRIG_CAM_##n(0), .name = #n,                                    \
+    MMRIG_REGISTER_ARRAY(MmrigCamera, member), FIXED
+
+static const MmrigRegister camera_rows[] = {
+    {NAMED(ID), FIXED, .constant = (MMRIG_CAM_ID_VALUE)},
+    {NAMED(VERSION), FIXED,
+     .constant = (MMRIG_CAM_VERSION_MAJOR << 16 | MMRIG_CAM_VERSION_MINOR)},
+    {NAMED(FEATURES), FIXED, .get = camera_get_features},
+    {NAMED(DMA_BITS), FIXED, OF(dma_bits)},
+    {NAMED(BUFFER_ALIGN), FIXED, OF(buffer_align)},
+    {NAMED(QUEUE_DEPTH), FIXED, OF(queue_depth)},
+    {NAMED(DONE_DEPTH), FIXED, .constant = (DONE_DEPTH)},
+    {NAMED(MIN_BUFFERS), FIXED, OF(min_buffers)},
+    {NAMED(START_TIMEOUT_MS), FIXED, OF(start_timeout_ms)},
+    {NAMED(INTERVAL_MIN_NS), FIXED, .get = camera_get_interval_min},
+    {NAMED(INTERVAL_MAX_NS), FIXED, .constant = (INTERVAL_MAX_NS)},
+    {NAMED(SIZE_COUNT), FIXED, OF(size_count)},
+    {NAMED(FORMAT_COUNT), FIXED, OF(format_count)},
+
+    {NAMED(SIZE), OF(size), .set = camera_set_size},
+    {NAMED(FORMAT), OF(format), .set = camera_set_format},
+    {NAMED(INTERVAL_NS), OF(interval), .set = camera_set_interval},
+    {NAMED(STRIDE), .get = camera_get_stride},
+    {NAMED(FRAME_BYTES), .get = camera_get_frame_bytes},
+
+    {NAMED(COMMAND), ACTION, .set = camera_set_command},
+    {NAMED(STATE), OF(state)},
+    {NAMED(RESULT), OF(result)},
+    {NAMED(ERROR), OF(error), .set = camera_clear_error},
+    {NAMED_64(ERROR_DETAIL), OF(error_detail)},
+    {NAMED(GENERATION), OF(generation)},
+
+    {NAMED(IRQ_STATUS), OF(irq_status), .set = camera_clear_irq},
+    {NAMED(IRQ_ENABLE), OF(irq_enable), .mask = MMRIG_CAM_IRQ_ALL,
+     .set = camera_enable_irq},
+
+    {NAMED_64(BUF_ADDRESS), OF(buf_address), .mask = UINT64_MAX},
+    {NAMED(BUF_LENGTH), OF(buf_length), ANY_32},
+    {NAMED(BUF_COOKIE), OF(buf_cookie), ANY_32},
+    {NAMED(QUEUE), OF(queue_count), .set = camera_set_queue},
+
+    {NAMED(DONE_COUNT), OF(done_count)},
+    {NAMED(DONE_COOKIE), DONE(cookie)},
+    {NAMED(DONE_STATUS), DONE(status)},
+    {NAMED(DONE_SEQUENCE), DONE(sequence)},
+    {NAMED(DONE_BYTES), DONE(bytes)},
+    {NAMED(DONE_CRC32C), DONE(crc32c)},
+    {NAMED_64(DONE_TIME), DONE(time)},
+    {NAMED_64(DONE_ADDRESS), DONE(address)},
+    {NAMED(DONE_POP), ACTION, .set = camera_set_pop},
+
+    {NAMED(COUNT_FRAMES), OF(count_frames)},
+    {NAMED(COUNT_UNDERRUNS), OF(count_underruns)},
+    {NAMED(COUNT_DROPPED), OF(count_dropped)},
+    {NAMED(COUNT_DMA_ERRORS), OF(count_dma_errors)},
+    {NAMED(COUNT_QUEUED), OF(count_queued)},
+    {NAMED(COUNT_REJECTED), OF(count_rejected)},
+    {NAMED(COUNT_START_TIMEOUTS), OF(count_start_timeouts)},
+    {NAMED(COUNT_ERRORS), OF(count_errors)},
+    {NAMED_64(START_LATENCY), OF(start_latency)},
+    {NAMED_64(START_WAIT), OF(start_wait)},
+
+    {NAMED(CLOCK_LO), .kind = MMRIG_REGISTER_CLOCK, .get = camera_get_clock},
+    {NAMED(CLOCK_HI), OF(clock_hi)},
+
+    {TABLE(SIZE_TABLE, sizes)},
+    {TABLE(FORMAT_TABLE, formats)},
+};
+
+static void camera_register_error(void *device, uint32_t error, uint64_t detail)
 {
-    switch (offset) {
-    case MMRIG_CAM_COUNT_FRAMES:
-        *value = s->count_frames;
-        break;
-    case MMRIG_CAM_COUNT_UNDERRUNS:
-        *value = s->count_underruns;
-        break;
-    case MMRIG_CAM_COUNT_DROPPED:
-        *value = s->count_dropped;
-        break;
-    case MMRIG_CAM_COUNT_DMA_ERRORS:
-        *value = s->count_dma_errors;
-        break;
-    case MMRIG_CAM_COUNT_QUEUED:
-        *value = s->count_queued;
-        break;
-    case MMRIG_CAM_COUNT_REJECTED:
-        *value = s->count_rejected;
-        break;
-    case MMRIG_CAM_COUNT_START_TIMEOUTS:
-        *value = s->count_start_timeouts;
-        break;
-    case MMRIG_CAM_COUNT_ERRORS:
-        *value = s->count_errors;
-        break;
-    case MMRIG_CAM_START_LATENCY_LO:
-        *value = s->start_latency;
-        break;
-    case MMRIG_CAM_START_LATENCY_HI:
-        *value = s->start_latency >> 32;
-        break;
-    case MMRIG_CAM_START_WAIT_LO:
-        *value = s->start_wait;
-        break;
-    case MMRIG_CAM_START_WAIT_HI:
-        *value = s->start_wait >> 32;
-        break;
-    default:
-        return false;
-    }
-    return true;
+    mmrig_camera_error(device, error, detail);
 }
 
-static bool camera_read_about(const MmrigCamera *s, hwaddr offset,
-                              uint32_t *value)
-{
-    switch (offset) {
-    case MMRIG_CAM_ID:
-        *value = MMRIG_CAM_ID_VALUE;
-        break;
-    case MMRIG_CAM_VERSION:
-        *value = MMRIG_CAM_VERSION_MAJOR << 16 | MMRIG_CAM_VERSION_MINOR;
-        break;
-    case MMRIG_CAM_FEATURES:
-        *value = MMRIG_CAM_FEATURE_CRC32C | MMRIG_CAM_FEATURE_CLOCK |
-                 (s->dma_bits > 32 ? MMRIG_CAM_FEATURE_DMA64 : 0);
-        break;
-    case MMRIG_CAM_DMA_BITS:
-        *value = s->dma_bits;
-        break;
-    case MMRIG_CAM_BUFFER_ALIGN:
-        *value = s->buffer_align;
-        break;
-    case MMRIG_CAM_QUEUE_DEPTH:
-        *value = s->queue_depth;
-        break;
-    case MMRIG_CAM_DONE_DEPTH:
-        *value = DONE_DEPTH;
-        break;
-    case MMRIG_CAM_MIN_BUFFERS:
-        *value = s->min_buffers;
-        break;
-    case MMRIG_CAM_START_TIMEOUT_MS:
-        *value = s->start_timeout_ms;
-        break;
-    case MMRIG_CAM_INTERVAL_MIN_NS:
-        *value = mmrig_camera_interval_min(s);
-        break;
-    case MMRIG_CAM_INTERVAL_MAX_NS:
-        *value = INTERVAL_MAX_NS;
-        break;
-    case MMRIG_CAM_SIZE_COUNT:
-        *value = s->size_count;
-        break;
-    case MMRIG_CAM_FORMAT_COUNT:
-        *value = s->format_count;
-        break;
-    case MMRIG_CAM_SIZE_TABLE(0)... MMRIG_CAM_SIZE_TABLE(MMRIG_CAM_SIZES_MAX -
-                                                         1):
-        *value = s->sizes[(offset - MMRIG_CAM_SIZE_TABLE(0)) / 4];
-        break;
-    case MMRIG_CAM_FORMAT_TABLE(0)... MMRIG_CAM_FORMAT_TABLE(
-        MMRIG_CAM_FORMATS_MAX - 1):
-        *value = s->formats[(offset - MMRIG_CAM_FORMAT_TABLE(0)) / 4];
-        break;
-    default:
-        return false;
-    }
-    return true;
-}
-
-/* The registers that can be written, and those beside them. */
-static bool camera_read_control(MmrigCamera *s, hwaddr offset, uint32_t *value)
-{
-    int64_t now;
-
-    switch (offset) {
-    case MMRIG_CAM_SIZE:
-        *value = s->size;
-        break;
-    case MMRIG_CAM_FORMAT:
-        *value = s->format;
-        break;
-    case MMRIG_CAM_INTERVAL_NS:
-        *value = s->interval;
-        break;
-    case MMRIG_CAM_STRIDE:
-        *value = mmrig_camera_stride(s);
-        break;
-    case MMRIG_CAM_FRAME_BYTES:
-        *value = mmrig_camera_frame_bytes(s);
-        break;
-    case MMRIG_CAM_COMMAND:
-        *value = 0;
-        break;
-    case MMRIG_CAM_STATE:
-        *value = s->state;
-        break;
-    case MMRIG_CAM_RESULT:
-        *value = s->result;
-        break;
-    case MMRIG_CAM_ERROR:
-        *value = s->error;
-        break;
-    case MMRIG_CAM_ERROR_DETAIL_LO:
-        *value = s->error_detail;
-        break;
-    case MMRIG_CAM_ERROR_DETAIL_HI:
-        *value = s->error_detail >> 32;
-        break;
-    case MMRIG_CAM_GENERATION:
-        *value = s->generation;
-        break;
-    case MMRIG_CAM_IRQ_STATUS:
-        *value = s->irq_status;
-        break;
-    case MMRIG_CAM_IRQ_ENABLE:
-        *value = s->irq_enable;
-        break;
-    case MMRIG_CAM_BUF_ADDRESS_LO:
-        *value = s->buf_address;
-        break;
-    case MMRIG_CAM_BUF_ADDRESS_HI:
-        *value = s->buf_address >> 32;
-        break;
-    case MMRIG_CAM_BUF_LENGTH:
-        *value = s->buf_length;
-        break;
-    case MMRIG_CAM_BUF_COOKIE:
-        *value = s->buf_cookie;
-        break;
-    case MMRIG_CAM_QUEUE:
-        *value = s->queue_count;
-        break;
-    case MMRIG_CAM_CLOCK_LO:
-        now = mmrig_camera_now();
-        s->clock_hi = (uint64_t)now >> 32;
-        *value = now;
-        break;
-    case MMRIG_CAM_CLOCK_HI:
-        *value = s->clock_hi;
-        break;
-    default:
-        return false;
-    }
-    return true;
-}
-
-static bool camera_read_any(MmrigCamera *s, hwaddr offset, uint32_t *value)
-{
-    return camera_read_control(s, offset, value) ||
-           camera_read_done(s, offset, value) ||
-           camera_read_about(s, offset, value) ||
-           camera_read_counter(s, offset, value);
-}
+const MmrigRegisters mmrig_camera_registers = {
+    .rows = camera_rows,
+    .row_count = ARRAY_SIZE(camera_rows),
+    .size = MMRIG_CAM_REGS_SIZE,
+    .error_access = MMRIG_CAM_ERR_ACCESS,
+    .error_register = MMRIG_CAM_ERR_REGISTER,
+    .error_read_only = MMRIG_CAM_ERR_READ_ONLY,
+    .error_value = MMRIG_CAM_ERR_RESERVED,
+    .error = camera_register_error,
+};
 
 static uint64_t camera_read(void *opaque, hwaddr offset, unsigned size)
 {
-    MmrigCamera *s = opaque;
-    uint32_t value = 0;
-
-    if (size != 4 || offset % 4 != 0) {
-        mmrig_camera_error(s, MMRIG_CAM_ERR_ACCESS, offset);
-        return UINT64_MAX;
-    }
-    camera_read_any(s, offset, &value);
-    return value;
+    return mmrig_registers_read(&mmrig_camera_registers, opaque, offset, size);
 }
 
-static void camera_write(void *opaque, hwaddr offset, uint64_t wide,
+static void camera_write(void *opaque, hwaddr offset, uint64_t value,
                          unsigned size)
 {
-    MmrigCamera *s = opaque;
-    uint32_t value = wide;
-    uint32_t unused;
-
-    if (size != 4 || offset % 4 != 0) {
-        mmrig_camera_error(s, MMRIG_CAM_ERR_ACCESS, offset);
-        return;
-    }
-    switch (offset) {
-    case MMRIG_CAM_SIZE:
-    case MMRIG_CAM_FORMAT:
-    case MMRIG_CAM_INTERVAL_NS:
-        s->result = camera_set_geometry(s, offset, value);
-        break;
-    case MMRIG_CAM_COMMAND:
-        s->result = camera_command(s, value);
-        break;
-    case MMRIG_CAM_ERROR:
-        s->error = MMRIG_CAM_OK;
-        s->error_detail = 0;
-        break;
-    case MMRIG_CAM_IRQ_STATUS:
-        s->irq_status &= ~value;
-        break;
-    case MMRIG_CAM_IRQ_ENABLE:
-        if (value & ~MMRIG_CAM_IRQ_ALL) {
-            mmrig_camera_error(s, MMRIG_CAM_ERR_RESERVED, value);
-            break;
-        }
-        unused = value & ~s->irq_enable & s->irq_status;
-        s->irq_enable = value;
-        mmrig_camera_notify(s, unused);
-        break;
-    case MMRIG_CAM_BUF_ADDRESS_LO:
-        s->buf_address = deposit64(s->buf_address, 0, 32, value);
-        break;
-    case MMRIG_CAM_BUF_ADDRESS_HI:
-        s->buf_address = deposit64(s->buf_address, 32, 32, value);
-        break;
-    case MMRIG_CAM_BUF_LENGTH:
-        s->buf_length = value;
-        break;
-    case MMRIG_CAM_BUF_COOKIE:
-        s->buf_cookie = value;
-        break;
-    case MMRIG_CAM_QUEUE:
-        s->result = mmrig_camera_queue(s);
-        break;
-    case MMRIG_CAM_DONE_POP:
-        s->result = mmrig_camera_pop(s);
-        break;
-    default:
-        mmrig_camera_error(s,
-                           camera_read_any(s, offset, &unused)
-                               ? MMRIG_CAM_ERR_READ_ONLY
-                               : MMRIG_CAM_ERR_REGISTER,
-                           offset);
-        break;
-    }
+    mmrig_registers_write(&mmrig_camera_registers, opaque, offset, value, size);
 }
 
-/* Every access reaches the handlers, so that a wrong one has its error code. */
 const MemoryRegionOps mmrig_camera_ops = {
     .read = camera_read,
     .write = camera_write,
-    .endianness = DEVICE_LITTLE_ENDIAN,
-    .valid = {.min_access_size = 1, .max_access_size = 8, .unaligned = true},
-    .impl = {.min_access_size = 1, .max_access_size = 8, .unaligned = true},
+    MMRIG_REGISTERS_ACCESS,
 };

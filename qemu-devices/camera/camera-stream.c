@@ -280,30 +280,11 @@ uint32_t mmrig_camera_pop(MmrigCamera *s)
 void mmrig_camera_reset(MmrigCamera *s)
 {
     mmrig_camera_stop(s);
+    mmrig_registers_reset(&mmrig_camera_registers, s);
     s->size = s->sizes[0];
     s->format = s->formats[0];
     s->interval = MAX(mmrig_camera_interval_min(s), 1000000000u / 30);
-    s->result = MMRIG_CAM_OK;
-    s->error = MMRIG_CAM_OK;
-    s->error_detail = 0;
-    s->generation = 0;
-    s->irq_status = 0;
-    s->irq_enable = 0;
-    s->buf_address = 0;
-    s->buf_length = 0;
-    s->buf_cookie = 0;
-    s->clock_hi = 0;
     s->sequence = 0;
     s->started = 0;
     s->due = 0;
-    s->count_frames = 0;
-    s->count_underruns = 0;
-    s->count_dropped = 0;
-    s->count_dma_errors = 0;
-    s->count_queued = 0;
-    s->count_rejected = 0;
-    s->count_start_timeouts = 0;
-    s->count_errors = 0;
-    s->start_latency = 0;
-    s->start_wait = 0;
 }

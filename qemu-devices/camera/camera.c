@@ -268,6 +268,7 @@ static void camera_class_init(ObjectClass *klass, MMRIG_CLASS_DATA *data)
                                               camera_help[i].text);
     }
     reset->phases.hold = camera_reset_hold;
+    mmrig_registers_describe(klass, &mmrig_camera_registers);
 }
 
 static const TypeInfo camera_info = {

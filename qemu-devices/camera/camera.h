@@ -20,6 +20,7 @@
 #include "qom/object.h"
 
 #include "camera-frame.h"
+#include "common/registers.h"
 
 #define TYPE_MMRIG_CAMERA "mmrig-camera"
 OBJECT_DECLARE_SIMPLE_TYPE(MmrigCamera, MMRIG_CAMERA)
@@ -129,6 +130,7 @@ uint32_t mmrig_camera_interval_min(const MmrigCamera *s);
 
 /* ---- camera-registers.c ------------------------------------------------- */
 
+extern const MmrigRegisters mmrig_camera_registers;
 extern const MemoryRegionOps mmrig_camera_ops;
 
 /* ---- camera-stream.c ---------------------------------------------------- */

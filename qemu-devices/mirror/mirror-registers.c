@@ -2,13 +2,68 @@
 /* mmrig-mirror: what the guest reads and writes (abi/mmrig-mirror-regs.h). */
 #include "mirror.h"
 
-#include "qemu/bitops.h"
-
 #define PAGE 4096u
+#define ENTRY_WORDS                                                            \
+    ((MMRIG_MIRROR_RANGE_TABLE(1) - MMRIG_MIRROR_RANGE_TABLE(0)) / 4)
 
-static uint32_t mirror_entry_word(const MirrorEntry *entry, hwaddr offset)
+bool mmrig_mirror_range_valid(const MirrorEntry *entry)
 {
-    switch (offset) {
+    return entry->size != 0 && entry->base % PAGE == 0 &&
+           entry->size % PAGE == 0 &&
+           entry->base <= UINT64_MAX - (entry->size - 1);
+}
+
+static void mirror_set_apply(void *device, const MmrigRegister *row,
+                             uint64_t value)
+{
+    MmrigMirror *s = device;
+
+    if (!mmrig_mirror_range_valid(&s->apply) || s->apply.word == 0) {
+        mmrig_mirror_error(s, MMRIG_MIRROR_ERR_APPLY, s->applied_count);
+        return;
+    }
+    if (s->applied_count == MMRIG_MIRROR_APPLIED_MAX) {
+        mmrig_mirror_error(s, MMRIG_MIRROR_ERR_APPLY_FULL, s->applied_count);
+        return;
+    }
+    s->applied[s->applied_count++] = s->apply;
+    mmrig_mirror_debug(s, "0x%" PRIx64 " + 0x%" PRIx64 " attributes 0x%x",
+                       s->apply.base, s->apply.size, s->apply.word);
+}
+
+static void mirror_set_status(void *device, const MmrigRegister *row,
+                              uint64_t value)
+{
+    MmrigMirror *s = device;
+
+    s->status = value;
+    mmrig_mirror_debug(s, "firmware's status %u detail 0x%" PRIx64, s->status,
+                       s->status_detail);
+}
+
+static void mirror_clear_error(void *device, const MmrigRegister *row,
+                               uint64_t value)
+{
+    MmrigMirror *s = device;
+
+    s->error = MMRIG_MIRROR_OK;
+    s->error_detail = 0;
+}
+
+static uint64_t mirror_get_features(void *device, const MmrigRegister *row,
+                                    unsigned index)
+{
+    const MmrigMirror *s = device;
+
+    return MMRIG_MIRROR_FEATURE_VARIABLES |
+           (s->copies ? MMRIG_MIRROR_FEATURE_COPIES : 0);
+}
+
+static uint32_t mirror_entry_word(const MirrorEntry *entries, unsigned index)
+{
+    const MirrorEntry *entry = &entries[index / ENTRY_WORDS];
+
+    switch (index % ENTRY_WORDS * 4) {
     case MMRIG_MIRROR_ENTRY_BASE_LO:
         return entry->base;
     case MMRIG_MIRROR_ENTRY_BASE_HI:
@@ -24,236 +79,103 @@ static uint32_t mirror_entry_word(const MirrorEntry *entry, hwaddr offset)
     }
 }
 
-static bool mirror_read_tables(const MmrigMirror *s, hwaddr offset,
-                               uint32_t *value)
+static uint64_t mirror_get_range(void *device, const MmrigRegister *row,
+                                 unsigned index)
 {
-    const struct {
-        const MirrorEntry *entries;
-        hwaddr first;
-        uint32_t max;
-    } tables[] = {
-        {s->ranges, MMRIG_MIRROR_RANGE_TABLE(0), MMRIG_MIRROR_RANGES_MAX},
-        {s->nodes, MMRIG_MIRROR_NODE_TABLE(0), MMRIG_MIRROR_NODES_MAX},
-        {s->applied, MMRIG_MIRROR_APPLIED_TABLE(0), MMRIG_MIRROR_APPLIED_MAX},
-    };
-    const uint32_t size =
-        MMRIG_MIRROR_RANGE_TABLE(1) - MMRIG_MIRROR_RANGE_TABLE(0);
+    const MmrigMirror *s = device;
 
-    for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
-        hwaddr at = offset - tables[i].first;
-
-        if (offset < tables[i].first || at / size >= tables[i].max) {
-            continue;
-        }
-        *value = mirror_entry_word(&tables[i].entries[at / size], at % size);
-        return true;
-    }
-    return false;
+    return mirror_entry_word(s->ranges, index);
 }
 
-/* What has become of it: the firmware's answer, and the errors. */
-static bool mirror_read_status(const MmrigMirror *s, hwaddr offset,
-                               uint32_t *value)
+static uint64_t mirror_get_node(void *device, const MmrigRegister *row,
+                                unsigned index)
 {
-    switch (offset) {
-    case MMRIG_MIRROR_STATUS:
-        *value = s->status;
-        break;
-    case MMRIG_MIRROR_STATUS_DETAIL_LO:
-        *value = s->status_detail;
-        break;
-    case MMRIG_MIRROR_STATUS_DETAIL_HI:
-        *value = s->status_detail >> 32;
-        break;
-    case MMRIG_MIRROR_SOURCE:
-        *value = s->source;
-        break;
-    case MMRIG_MIRROR_ERROR:
-        *value = s->error;
-        break;
-    case MMRIG_MIRROR_ERROR_DETAIL:
-        *value = s->error_detail;
-        break;
-    case MMRIG_MIRROR_CORRECTED:
-        *value = s->errors.corrected;
-        break;
-    case MMRIG_MIRROR_FAILOVERS:
-        *value = s->errors.failovers;
-        break;
-    case MMRIG_MIRROR_LAST_LO:
-        *value = s->errors.last;
-        break;
-    case MMRIG_MIRROR_LAST_HI:
-        *value = s->errors.last >> 32;
-        break;
-    default:
-        return false;
-    }
-    return true;
+    const MmrigMirror *s = device;
+
+    return mirror_entry_word(s->nodes, index);
 }
 
-static bool mirror_read_any(const MmrigMirror *s, hwaddr offset,
-                            uint32_t *value)
+static uint64_t mirror_get_applied(void *device, const MmrigRegister *row,
+                                   unsigned index)
 {
-    switch (offset) {
-    case MMRIG_MIRROR_ID:
-        *value = MMRIG_MIRROR_ID_VALUE;
-        break;
-    case MMRIG_MIRROR_VERSION:
-        *value = MMRIG_MIRROR_VERSION_MAJOR << 16 | MMRIG_MIRROR_VERSION_MINOR;
-        break;
-    case MMRIG_MIRROR_FEATURES:
-        *value = MMRIG_MIRROR_FEATURE_VARIABLES |
-                 (s->copies ? MMRIG_MIRROR_FEATURE_COPIES : 0);
-        break;
-    case MMRIG_MIRROR_PERCENT:
-        *value = s->percent;
-        break;
-    case MMRIG_MIRROR_BELOW_4G:
-        *value = s->below_4g;
-        break;
-    case MMRIG_MIRROR_RANGE_COUNT:
-        *value = s->range_count;
-        break;
-    case MMRIG_MIRROR_NODE_COUNT:
-        *value = s->node_count;
-        break;
-    case MMRIG_MIRROR_APPLY_BASE_LO:
-        *value = s->apply.base;
-        break;
-    case MMRIG_MIRROR_APPLY_BASE_HI:
-        *value = s->apply.base >> 32;
-        break;
-    case MMRIG_MIRROR_APPLY_SIZE_LO:
-        *value = s->apply.size;
-        break;
-    case MMRIG_MIRROR_APPLY_SIZE_HI:
-        *value = s->apply.size >> 32;
-        break;
-    case MMRIG_MIRROR_APPLY_ATTRIBUTES:
-        *value = s->apply.word;
-        break;
-    case MMRIG_MIRROR_APPLY:
-        *value = 0;
-        break;
-    case MMRIG_MIRROR_APPLIED_COUNT:
-        *value = s->applied_count;
-        break;
-    default:
-        return mirror_read_status(s, offset, value) ||
-               mirror_read_tables(s, offset, value);
-    }
-    return true;
+    const MmrigMirror *s = device;
+
+    return mirror_entry_word(s->applied, index);
 }
+
+#define NAMED(n) .offset = MMRIG_MIRROR_##n, .name = #n
+/* Of two halves. */
+#define NAMED_64(n) .offset = MMRIG_MIRROR_##n##_LO, .name = #n, .width = 64
+#define OF(member) MMRIG_REGISTER_FIELD(MmrigMirror, member)
+#define FIXED .kind = MMRIG_REGISTER_FIXED
+#define ANY_64 .mask = UINT64_MAX
+#define UP_TO(n) .mask = UINT32_MAX, .most = (n)
+/* Entries as words, the spare ones of an entry as well. */
+#define TABLE(n, entries)                                                      \
+    .offset = MMRIG_MIRROR_##n##_TABLE(0), .name = #n "_TABLE",                \
+    .count = MMRIG_MIRROR_##entries##_MAX * ENTRY_WORDS
+
+static const MmrigRegister mirror_rows[] = {
+    {NAMED(ID), FIXED, .constant = MMRIG_MIRROR_ID_VALUE},
+    {NAMED(VERSION), FIXED,
+     .constant = MMRIG_MIRROR_VERSION_MAJOR << 16 | MMRIG_MIRROR_VERSION_MINOR},
+    {NAMED(FEATURES), FIXED, .get = mirror_get_features},
+
+    {NAMED(PERCENT), FIXED, OF(percent)},
+    {NAMED(BELOW_4G), FIXED, OF(below_4g)},
+    {NAMED(RANGE_COUNT), FIXED, OF(range_count)},
+    {NAMED(NODE_COUNT), FIXED, OF(node_count)},
+
+    {NAMED_64(APPLY_BASE), OF(apply.base), ANY_64},
+    {NAMED_64(APPLY_SIZE), OF(apply.size), ANY_64},
+    {NAMED(APPLY_ATTRIBUTES), OF(apply.word), UP_TO(ATTRIBUTES)},
+    {NAMED(APPLY), .kind = MMRIG_REGISTER_ACTION, .set = mirror_set_apply},
+    {NAMED(APPLIED_COUNT), OF(applied_count)},
+    {NAMED(STATUS), OF(status), UP_TO(MMRIG_MIRROR_STATUS_DEVICE),
+     .set = mirror_set_status},
+    {NAMED_64(STATUS_DETAIL), OF(status_detail), ANY_64},
+    {NAMED(SOURCE), OF(source), UP_TO(MMRIG_MIRROR_SOURCE_VARIABLE)},
+    {NAMED(ERROR), OF(error), .set = mirror_clear_error},
+    {NAMED(ERROR_DETAIL), OF(error_detail)},
+
+    {NAMED(CORRECTED), OF(errors.corrected)},
+    {NAMED(FAILOVERS), OF(errors.failovers)},
+    {NAMED_64(LAST), OF(errors.last)},
+
+    {TABLE(RANGE, RANGES), FIXED, .get = mirror_get_range},
+    {TABLE(NODE, NODES), FIXED, .get = mirror_get_node},
+    {TABLE(APPLIED, APPLIED), .get = mirror_get_applied},
+};
+
+static void mirror_register_error(void *device, uint32_t error, uint64_t detail)
+{
+    mmrig_mirror_error(device, error, detail);
+}
+
+const MmrigRegisters mmrig_mirror_registers = {
+    .rows = mirror_rows,
+    .row_count = ARRAY_SIZE(mirror_rows),
+    .size = MMRIG_MIRROR_REGS_SIZE,
+    .error_access = MMRIG_MIRROR_ERR_ACCESS,
+    .error_register = MMRIG_MIRROR_ERR_REGISTER,
+    .error_read_only = MMRIG_MIRROR_ERR_READ_ONLY,
+    .error_value = MMRIG_MIRROR_ERR_VALUE,
+    .error = mirror_register_error,
+};
 
 static uint64_t mirror_read(void *opaque, hwaddr offset, unsigned size)
 {
-    MmrigMirror *s = opaque;
-    uint32_t value = 0;
-
-    if (size != 4 || offset % 4 != 0) {
-        mmrig_mirror_error(s, MMRIG_MIRROR_ERR_ACCESS, offset);
-        return UINT64_MAX;
-    }
-    mirror_read_any(s, offset, &value);
-    return value;
-}
-
-bool mmrig_mirror_range_valid(const MirrorEntry *entry)
-{
-    return entry->size != 0 && entry->base % PAGE == 0 &&
-           entry->size % PAGE == 0 &&
-           entry->base <= UINT64_MAX - (entry->size - 1);
-}
-
-static void mirror_apply(MmrigMirror *s)
-{
-    if (!mmrig_mirror_range_valid(&s->apply) || s->apply.word == 0) {
-        mmrig_mirror_error(s, MMRIG_MIRROR_ERR_APPLY, s->applied_count);
-        return;
-    }
-    if (s->applied_count == MMRIG_MIRROR_APPLIED_MAX) {
-        mmrig_mirror_error(s, MMRIG_MIRROR_ERR_APPLY_FULL, s->applied_count);
-        return;
-    }
-    s->applied[s->applied_count++] = s->apply;
-    mmrig_mirror_debug(s, "0x%" PRIx64 " + 0x%" PRIx64 " attributes 0x%x",
-                       s->apply.base, s->apply.size, s->apply.word);
-}
-
-/* Takes the value if it is at most max. */
-static void mirror_take(MmrigMirror *s, uint32_t *to, uint32_t value,
-                        uint32_t max)
-{
-    if (value > max) {
-        mmrig_mirror_error(s, MMRIG_MIRROR_ERR_VALUE, value);
-        return;
-    }
-    *to = value;
+    return mmrig_registers_read(&mmrig_mirror_registers, opaque, offset, size);
 }
 
 static void mirror_write(void *opaque, hwaddr offset, uint64_t value,
                          unsigned size)
 {
-    MmrigMirror *s = opaque;
-    uint32_t unused;
-
-    if (size != 4 || offset % 4 != 0) {
-        mmrig_mirror_error(s, MMRIG_MIRROR_ERR_ACCESS, offset);
-        return;
-    }
-    switch (offset) {
-    case MMRIG_MIRROR_APPLY_BASE_LO:
-        s->apply.base = deposit64(s->apply.base, 0, 32, value);
-        break;
-    case MMRIG_MIRROR_APPLY_BASE_HI:
-        s->apply.base = deposit64(s->apply.base, 32, 32, value);
-        break;
-    case MMRIG_MIRROR_APPLY_SIZE_LO:
-        s->apply.size = deposit64(s->apply.size, 0, 32, value);
-        break;
-    case MMRIG_MIRROR_APPLY_SIZE_HI:
-        s->apply.size = deposit64(s->apply.size, 32, 32, value);
-        break;
-    case MMRIG_MIRROR_APPLY_ATTRIBUTES:
-        mirror_take(s, &s->apply.word, value, ATTRIBUTES);
-        break;
-    case MMRIG_MIRROR_APPLY:
-        mirror_apply(s);
-        break;
-    case MMRIG_MIRROR_STATUS:
-        mirror_take(s, &s->status, value, MMRIG_MIRROR_STATUS_DEVICE);
-        mmrig_mirror_debug(s, "firmware's status %u detail 0x%" PRIx64,
-                           s->status, s->status_detail);
-        break;
-    case MMRIG_MIRROR_STATUS_DETAIL_LO:
-        s->status_detail = deposit64(s->status_detail, 0, 32, value);
-        break;
-    case MMRIG_MIRROR_STATUS_DETAIL_HI:
-        s->status_detail = deposit64(s->status_detail, 32, 32, value);
-        break;
-    case MMRIG_MIRROR_SOURCE:
-        mirror_take(s, &s->source, value, MMRIG_MIRROR_SOURCE_VARIABLE);
-        break;
-    case MMRIG_MIRROR_ERROR:
-        s->error = MMRIG_MIRROR_OK;
-        s->error_detail = 0;
-        break;
-    default:
-        mmrig_mirror_error(s,
-                           mirror_read_any(s, offset, &unused)
-                               ? MMRIG_MIRROR_ERR_READ_ONLY
-                               : MMRIG_MIRROR_ERR_REGISTER,
-                           offset);
-        break;
-    }
+    mmrig_registers_write(&mmrig_mirror_registers, opaque, offset, value, size);
 }
 
-/* Every access reaches the handlers, so that a wrong one has its error code. */
 const MemoryRegionOps mmrig_mirror_ops = {
     .read = mirror_read,
     .write = mirror_write,
-    .endianness = DEVICE_LITTLE_ENDIAN,
-    .valid = {.min_access_size = 1, .max_access_size = 8, .unaligned = true},
-    .impl = {.min_access_size = 1, .max_access_size = 8, .unaligned = true},
+    MMRIG_REGISTERS_ACCESS,
 };

@@ -42,15 +42,8 @@ void mmrig_mirror_error(MmrigMirror *s, uint32_t error, uint32_t detail)
 
 static void mirror_reset(MmrigMirror *s)
 {
-    s->apply = (MirrorEntry){0};
+    mmrig_registers_reset(&mmrig_mirror_registers, s);
     memset(s->applied, 0, sizeof(s->applied));
-    s->applied_count = 0;
-    s->status = MMRIG_MIRROR_STATUS_NONE;
-    s->status_detail = 0;
-    s->source = MMRIG_MIRROR_SOURCE_DEVICE;
-    s->error = MMRIG_MIRROR_OK;
-    s->error_detail = 0;
-    s->errors = (MirrorCopiesState){0};
 }
 
 /* Whether the firmware has called it mirrored. */
@@ -192,6 +185,7 @@ static void mirror_class_init(ObjectClass *klass, MMRIG_CLASS_DATA *data)
     set_bit(DEVICE_CATEGORY_MISC, device->categories);
     device_class_set_props(device, mirror_properties);
     reset->phases.hold = mirror_reset_hold;
+    mmrig_registers_describe(klass, &mmrig_mirror_registers);
 }
 
 static const TypeInfo mirror_info = {

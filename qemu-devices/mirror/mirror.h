@@ -18,6 +18,7 @@
 #include "migration/vmstate.h"
 #include "qom/object.h"
 
+#include "common/registers.h"
 #include "mirror-copies.h"
 #include "mmrig-mirror-regs.h"
 
@@ -75,6 +76,7 @@ void mmrig_mirror_error(MmrigMirror *s, uint32_t error, uint32_t detail);
 
 /* ---- mirror-registers.c ------------------------------------------------- */
 
+extern const MmrigRegisters mmrig_mirror_registers;
 extern const MemoryRegionOps mmrig_mirror_ops;
 
 /* Whether it is whole pages, at least one, that do not wrap. */

@@ -5,6 +5,7 @@
 
 #include "camera-check.h"
 #include "qtest.h"
+#include "registers.h"
 
 #define SLOT   4
 #define REGS   0xe0000000u
@@ -34,6 +35,23 @@ static inline void map_camera(QTest *q)
     g_assert_cmpuint(qtest_pci_map(q, SLOT, MMRIG_CAM_BAR_MSIX, TABLE), >=,
                      16 * MMRIG_CAM_VECTORS);
     qtest_pci_command(q, SLOT, TRUE);
+}
+
+/* Its table of registers. */
+static inline Registers camera_table(QTest *q)
+{
+    return (Registers){
+        .q = q,
+        .path = "cam",
+        .base = REGS,
+        .size = MMRIG_CAM_REGS_SIZE,
+        .error_access = MMRIG_CAM_ERR_ACCESS,
+        .error_register = MMRIG_CAM_ERR_REGISTER,
+        .error_read_only = MMRIG_CAM_ERR_READ_ONLY,
+        .error_value = MMRIG_CAM_ERR_RESERVED,
+        .reg_error = MMRIG_CAM_ERROR,
+        .reg_detail = MMRIG_CAM_ERROR_DETAIL_LO,
+    };
 }
 
 static inline QTest *start(const char *properties)

@@ -263,6 +263,26 @@ static void test_bad_registers(void)
     qtest_stop(q);
 }
 
+/* The same of each place there is, by the table. */
+static void test_table(void)
+{
+    Registers r = camera_table(start(""));
+    unsigned writable = 0;
+
+    registers_begin(&r);
+    g_assert_cmpuint(r.row_count, ==, 53);
+    for (unsigned i = 0; i < r.row_count; i++)
+        writable += r.rows[i].writable != 0;
+    g_assert_cmpuint(writable, ==, 12);
+    g_assert_null(registers_find(&r, MMRIG_CAM_IRQ_ENABLE + 4));
+    g_assert_cmpstr(registers_find(&r, MMRIG_CAM_START_WAIT_HI)->name, ==, "START_WAIT");
+    registers_check_refused(&r);
+    g_assert_cmphex(command(r.q, MMRIG_CAM_COMMAND_RESET), ==, MMRIG_CAM_OK);
+    registers_check_reset(&r);
+    registers_end(&r);
+    qtest_stop(r.q);
+}
+
 static void test_start_timeout(void)
 {
     QTest *q = start(",start-timeout-ms=70");
@@ -395,7 +415,9 @@ static void test_interrupts(void)
 static void test_reset(void)
 {
     QTest *q = start("");
+    Registers r = camera_table(q);
 
+    registers_begin(&r);
     for (int way = 0; way < 2; way++) {
         small(q);
         queue(q, BUFFER, 1024, 1);
@@ -413,18 +435,12 @@ static void test_reset(void)
             g_assert_cmphex(qtest_pci_readl(q, SLOT, 0x10), ==, 0);
             map_camera(q);
         }
-        g_assert_cmpuint(get(q, MMRIG_CAM_STATE), ==, MMRIG_CAM_STATE_IDLE);
-        g_assert_cmpuint(get(q, MMRIG_CAM_QUEUE), ==, 0);
-        g_assert_cmpuint(get(q, MMRIG_CAM_DONE_COUNT), ==, 0);
-        g_assert_cmpuint(get(q, MMRIG_CAM_IRQ_STATUS), ==, 0);
-        g_assert_cmpuint(get(q, MMRIG_CAM_IRQ_ENABLE), ==, 0);
-        g_assert_cmpuint(get(q, MMRIG_CAM_BUF_LENGTH), ==, 0);
+        registers_check_reset(&r);
         g_assert_cmphex(get(q, MMRIG_CAM_FORMAT), ==, MMRIG_CAM_FORMAT_YUYV);
-        for (uint32_t reg = MMRIG_CAM_COUNT_FRAMES; reg <= MMRIG_CAM_START_WAIT_HI; reg += 4)
-            g_assert_cmpuint(get(q, reg), ==, 0);
         qtest_clock_step(q, 100 * MS);
         g_assert_cmpuint(get(q, MMRIG_CAM_COUNT_UNDERRUNS), ==, 0);
     }
+    registers_end(&r);
     qtest_stop(q);
 }
 
@@ -503,6 +519,7 @@ int main(int argc, char **argv)
     g_test_add_func("/camera/bad-buffers", test_bad_buffers);
     g_test_add_func("/camera/narrow", test_narrow);
     g_test_add_func("/camera/bad-registers", test_bad_registers);
+    g_test_add_func("/camera/table", test_table);
     g_test_add_func("/camera/start-timeout", test_start_timeout);
     g_test_add_func("/camera/master-off", test_master_off);
     g_test_add_func("/camera/memory-gone", test_memory_gone);

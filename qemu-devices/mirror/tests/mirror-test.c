@@ -5,6 +5,7 @@
 
 #include "mmrig-mirror-regs.h"
 #include "qtest.h"
+#include "registers.h"
 
 #define SLOT 4
 #define REGS 0xe0000000u
@@ -51,6 +52,23 @@ static QTest *start(const char *properties)
 
     map_mirror(q);
     return q;
+}
+
+/* Its table of registers. */
+static Registers mirror_table(QTest *q)
+{
+    return (Registers){
+        .q = q,
+        .path = "mirror",
+        .base = REGS,
+        .size = MMRIG_MIRROR_REGS_SIZE,
+        .error_access = MMRIG_MIRROR_ERR_ACCESS,
+        .error_register = MMRIG_MIRROR_ERR_REGISTER,
+        .error_read_only = MMRIG_MIRROR_ERR_READ_ONLY,
+        .error_value = MMRIG_MIRROR_ERR_VALUE,
+        .reg_error = MMRIG_MIRROR_ERROR,
+        .reg_detail = MMRIG_MIRROR_ERROR_DETAIL,
+    };
 }
 
 static void assert_entry(QTest *q, uint32_t at, uint64_t base, uint64_t size, uint32_t word)
@@ -223,6 +241,33 @@ static void test_errors(void)
 }
 
 /* The ROM of the build is in the device, and without rombar not. */
+/* The same of each place there is, by the table; and a reset. */
+static void test_table(void)
+{
+    Registers r = mirror_table(start(",percent=25"));
+    unsigned writable = 0;
+
+    registers_begin(&r);
+    g_assert_cmpuint(r.row_count, ==, 23);
+    for (unsigned i = 0; i < r.row_count; i++)
+        writable += r.rows[i].writable != 0;
+    g_assert_cmpuint(writable, ==, 8);
+    registers_check_refused(&r);
+    apply(r.q, 4 * GIB, 64 << 20, MMRIG_MIRROR_ATTRIBUTE_SPECIFIC);
+    set(r.q, MMRIG_MIRROR_STATUS_DETAIL_HI, 7);
+    set(r.q, MMRIG_MIRROR_STATUS, MMRIG_MIRROR_STATUS_DONE);
+    set(r.q, MMRIG_MIRROR_SOURCE, MMRIG_MIRROR_SOURCE_VARIABLE);
+    json_node_unref(qtest_qmp(r.q, "{'execute': 'system_reset'}"));
+    /* The main loop resets after it has replied. */
+    for (int i = 0; i < 500 && qtest_pci_readl(r.q, SLOT, 0x10) != 0; i++)
+        g_usleep(10000);
+    g_assert_cmphex(qtest_pci_readl(r.q, SLOT, 0x10), ==, 0);
+    map_mirror(r.q);
+    registers_check_reset(&r);
+    registers_end(&r);
+    qtest_stop(r.q);
+}
+
 static void test_rom(void)
 {
     QTest *q = start("");
@@ -260,12 +305,13 @@ static void test_migration(void)
     static const char *const arguments[] = {
         "-device", "mmrig-ras,id=ras0", "-device",
         "mmrig-mirror,id=mirror,addr=4,percent=25,mirror=0x2000000+4M"};
-    enum { REGISTERS = MMRIG_MIRROR_REGS_SIZE / 4 };
     QTest *q = qtest_start("-cpu", INTEL, arguments[0], arguments[1], arguments[2],
                            arguments[3], NULL);
-    g_autofree uint32_t *before = g_new(uint32_t, REGISTERS);
+    Registers r = mirror_table(q);
+    g_autofree uint32_t *before = NULL;
 
     map_mirror(q);
+    registers_begin(&r);
     apply(q, 4 * GIB, 64 << 20, MMRIG_MIRROR_ATTRIBUTE_SPECIFIC);
     apply(q, 0x2000000, 0x2000, MMRIG_MIRROR_ATTRIBUTE_MIRROR);
     set(q, MMRIG_MIRROR_STATUS_DETAIL_LO, 6);
@@ -278,8 +324,7 @@ static void test_migration(void)
         qtest_readq(q, at);
     set(q, MMRIG_MIRROR_APPLY_BASE_HI, 9);
     set(q, MMRIG_MIRROR_PERCENT, 1);
-    for (uint32_t i = 0; i < REGISTERS; i++)
-        before[i] = get(q, 4 * i);
+    before = registers_take(&r, NULL);
     g_assert_cmpuint(before[MMRIG_MIRROR_CORRECTED / 4], ==, 1);
     g_assert_cmpuint(before[MMRIG_MIRROR_FAILOVERS / 4], ==, 1);
     g_assert_cmphex(before[MMRIG_MIRROR_LAST_LO / 4], ==, 0x2000080);
@@ -288,9 +333,9 @@ static void test_migration(void)
     q = qtest_start("-cpu", INTEL, arguments[0], arguments[1], arguments[2], arguments[3],
                     "-incoming", uri, NULL);
     qtest_migrated(q);
-    for (uint32_t i = 0; i < REGISTERS; i++)
-        if (get(q, 4 * i) != before[i])
-            g_error("register 0x%03x is 0x%x, was 0x%x", 4 * i, get(q, 4 * i), before[i]);
+    r.q = q;
+    registers_check_same(&r, before);
+    registers_end(&r);
     assert_error(q, MMRIG_MIRROR_ERR_READ_ONLY, MMRIG_MIRROR_PERCENT);
     /* Both copies are as they were. */
     g_assert_cmphex(qtest_readq(q, 0x2000040), ==, 0);
@@ -473,6 +518,7 @@ int main(int argc, char **argv)
     g_test_add_func("/mirror/nodes", test_nodes);
     g_test_add_func("/mirror/report", test_report);
     g_test_add_func("/mirror/errors", test_errors);
+    g_test_add_func("/mirror/table", test_table);
     g_test_add_func("/mirror/rom", test_rom);
     g_test_add_func("/mirror/migration", test_migration);
     g_test_add_func("/mirror/bad-stream", test_bad_stream);
