@@ -34,9 +34,6 @@ int kvm_vcpu_ioctl(CPUState *cpu, unsigned long type, ...);
 #define INTERRUPT_MCE CPU_INTERRUPT_TGT_EXT_4
 #define CR4_MCE (1 << 6)
 
-/* Registers of a bank: CTL, STATUS, ADDR, MISC (section 16.3.2). */
-enum { BANK_CTL, BANK_STATUS, BANK_ADDR, BANK_MISC, BANK_REGISTERS };
-
 static void *mce_field(CPUState *cpu, const char *name, unsigned count)
 {
     for (const VMStateField *f = vmstate_x86_cpu.fields; f->name; f++) {
@@ -47,6 +44,35 @@ static void *mce_field(CPUState *cpu, const char *name, unsigned count)
     }
     return NULL;
 }
+
+/* Numbers of exceptions that QEMU remembers while they are delivered. */
+enum { EXCEPTION_NONE = -1, EXCEPTION_LAST = 14 };
+
+/*
+ * CPUX86State.old_exception: what is being delivered, so that another one on
+ * the way makes a double fault of it. It is not described, but comes behind the
+ * debug registers and their break- and watchpoints, one pointer for each of the
+ * four that can have one (target/i386/cpu.h of QEMU 10.0 to 11.0). NULL where
+ * there is no such number.
+ */
+static int *mce_in_delivery(CPUState *cpu)
+{
+    const unsigned registers = 8;
+    const unsigned breakpoints = 4;
+    uint8_t *field = mce_field(cpu, "env.dr", registers);
+    int *number;
+
+    if (!field) {
+        return NULL;
+    }
+    number = (void *)(field + registers * sizeof(uint64_t) +
+                      breakpoints * sizeof(void *));
+    return *number >= EXCEPTION_NONE && *number <= EXCEPTION_LAST ? number
+                                                                  : NULL;
+}
+
+/* Seen when the first device was made: no exception was being delivered. */
+static bool in_delivery_is_known;
 
 static uint64_t *mce_register(CPUState *cpu, const char *name)
 {
@@ -59,16 +85,23 @@ static uint64_t *mce_register(CPUState *cpu, const char *name)
 static uint64_t *mce_bank(CPUState *cpu, unsigned bank)
 {
     uint64_t *banks =
-        mce_field(cpu, "env.mce_banks", (bank + 1) * BANK_REGISTERS);
+        mce_field(cpu, "env.mce_banks", (bank + 1) * MCE_BANK_REGISTERS);
 
     g_assert(banks);
-    return banks + (size_t)bank * BANK_REGISTERS;
+    return banks + (size_t)bank * MCE_BANK_REGISTERS;
+}
+
+static MmrigMceVendor mce_vendor(CPUState *cpu)
+{
+    g_autofree char *name =
+        object_property_get_str(OBJECT(cpu), "vendor", NULL);
+
+    return name ? mmrig_mce_vendor_find(name) : MMRIG_MCE_VENDORS;
 }
 
 bool mmrig_mce_check(Error **errp)
 {
     CPUState *cpu = first_cpu;
-    g_autofree char *vendor = NULL;
     const uint64_t *cap;
 
     if (!cpu || !object_dynamic_cast(OBJECT(cpu), "x86_64-cpu")) {
@@ -79,27 +112,41 @@ bool mmrig_mce_check(Error **errp)
         !mce_field(cpu, "env.mcg_cap", 1) ||
         !mce_field(cpu, "env.mcg_ctl", 1) ||
         !mce_field(cpu, "env.mcg_status", 1) ||
-        !mce_field(cpu, "env.mce_banks", MCE_BANKS * BANK_REGISTERS)) {
+        !mce_field(cpu, "env.mce_banks", MCE_BANKS * MCE_BANK_REGISTERS)) {
         error_setg(errp, "this QEMU's machine-check registers are not where"
                          " they were expected");
         return false;
     }
-    vendor = object_property_get_str(OBJECT(cpu), "vendor", NULL);
-    if (g_strcmp0(vendor, "GenuineIntel") != 0) {
-        error_setg(errp,
-                   "the processors are of vendor '%s', and errors are encoded"
-                   " as Intel's only; choose such a model, for example -cpu"
-                   " max,vendor=GenuineIntel,family=6,model=143,stepping=4",
-                   vendor ? vendor : "?");
-        return false;
+    if (mce_in_delivery(cpu) && *mce_in_delivery(cpu) == EXCEPTION_NONE) {
+        in_delivery_is_known = true;
     }
-    cap = mce_register(cpu, "env.mcg_cap");
-    if ((*cap & MCG_CAP_COUNT) < MCE_BANKS || !(*cap & MCG_CAP_SER_P)) {
+    switch (mce_vendor(cpu)) {
+    case MMRIG_MCE_INTEL:
+        cap = mce_register(cpu, "env.mcg_cap");
+        if ((*cap & MCG_CAP_COUNT) >= MCE_BANKS && *cap & MCG_CAP_SER_P) {
+            return true;
+        }
         error_setg(errp, "the processors' model has no machine checks that can"
                          " be recovered from (CPUID MCE and MCA, family 6)");
         return false;
+    case MMRIG_MCE_AMD:
+        cap = mce_register(cpu, "env.mcg_cap");
+        if ((*cap & MCG_CAP_COUNT) >= MCE_BANKS &&
+            object_property_get_bool(OBJECT(cpu), "succor", NULL)) {
+            return true;
+        }
+        error_setg(errp, "the processors' model has no machine checks that can"
+                         " be recovered from (AMD's SUCCOR); choose another,"
+                         " for example -cpu EPYC-Milan,x-force-features=on,"
+                         "succor=on,overflow-recov=on");
+        return false;
+    default:
+        error_setg(errp,
+                   "the processors are neither Intel's nor AMD's, of which the"
+                   " errors are known; choose such a model, for example -cpu"
+                   " max,vendor=GenuineIntel,family=6,model=143,stepping=4");
+        return false;
     }
-    return true;
 }
 
 unsigned mmrig_mce_cpus(void)
@@ -125,6 +172,21 @@ unsigned mmrig_mce_banks(CPUState *cpu)
     return MIN(*mce_register(cpu, "env.mcg_cap") & MCG_CAP_COUNT, MCE_BANKS);
 }
 
+/* A register that is in a part of the description which some versions lack. */
+static uint64_t *mce_late_register(CPUState *cpu, const char *name)
+{
+    const VMStateDescription *const *part = vmstate_x86_cpu.subsections;
+
+    for (; part && *part; part++) {
+        for (const VMStateField *f = (*part)->fields; f->name; f++) {
+            if (strcmp(f->name, name) == 0 && f->size == sizeof(uint64_t)) {
+                return (void *)((uint8_t *)cpu + f->offset);
+            }
+        }
+    }
+    return NULL;
+}
+
 /* ---- Delivery ----------------------------------------------------------- */
 
 /* Whatever software has turned off stays silent (sections 16.3.1.3, 16.3.2.1).
@@ -133,25 +195,7 @@ static bool mce_is_disabled(CPUState *cpu, const uint64_t *bank)
 {
     return (*mce_register(cpu, "env.mcg_cap") & MCG_CAP_CTL_P &&
             *mce_register(cpu, "env.mcg_ctl") != UINT64_MAX) ||
-           bank[BANK_CTL] != UINT64_MAX;
-}
-
-/* Section 16.3.2.2.1, "Overwrite Rules for Machine Check Overflow". */
-static void mce_log(uint64_t *bank, const MmrigMce *mce)
-{
-    uint64_t old = bank[BANK_STATUS];
-    uint64_t over = 0;
-
-    if (old & MCI_STATUS_VAL) {
-        over = MCI_STATUS_OVER;
-        if (old & MCI_STATUS_UC && !(mce->status & MCI_STATUS_UC)) {
-            bank[BANK_STATUS] |= over;
-            return;
-        }
-    }
-    bank[BANK_ADDR] = mce->addr;
-    bank[BANK_MISC] = mce->misc;
-    bank[BANK_STATUS] = mce->status | over;
+           bank[MCE_BANK_CTL] != UINT64_MAX;
 }
 
 /* A guest can have this happen as often as it likes: once a second is told. */
@@ -169,30 +213,42 @@ static void mce_log_reset(const CPUState *cpu, bool in_one)
              cpu->cpu_index, in_one ? "it is in one" : "CR4.MCE=0");
 }
 
+/* All others are told as well, without an error of their own. */
+static bool mce_is_bystander(const MmrigMce *mce)
+{
+    return mce->exception && !(mce->status & MCI_STATUS_VAL);
+}
+
 /*
  * In the processor's thread, under the big lock. FALSE if software has turned
- * the reporting of such errors off.
+ * the reporting of such errors off: it is in the log only.
  */
-static bool mce_take(CPUState *cpu, const MmrigMce *mce)
+static bool mce_take(CPUState *cpu, MmrigMce mce)
 {
-    uint64_t *bank = mce_bank(cpu, mce->bank);
+    uint64_t *bank = mce_bank(cpu, mce.bank);
     uint64_t *mcg_status = mce_register(cpu, "env.mcg_status");
 
-    if (mce->status & MCI_STATUS_UC && mce_is_disabled(cpu, bank)) {
+    if (mce.status & MCI_STATUS_UC && mce_is_disabled(cpu, bank)) {
+        mmrig_mce_disable(&mce);
+        mmrig_mce_log(bank, &mce);
         return false;
     }
-    if (mce->exception && (!(*mce_register(cpu, "env.cr[4]") & CR4_MCE) ||
-                           *mcg_status & MCG_STATUS_MCIP)) {
+    /* One that has met an error itself meanwhile need not be called. */
+    if (mce_is_bystander(&mce) && *mcg_status & MCG_STATUS_MCIP) {
+        return true;
+    }
+    if (mce.exception && (!(*mce_register(cpu, "env.cr[4]") & CR4_MCE) ||
+                          *mcg_status & MCG_STATUS_MCIP)) {
         /* Section 16.3.1.2: a second one while the first lasts. */
         mce_log_reset(cpu, *mcg_status & MCG_STATUS_MCIP);
         qemu_system_reset_request(SHUTDOWN_CAUSE_GUEST_RESET);
         return true;
     }
-    if (mce->status & MCI_STATUS_VAL) {
-        mce_log(bank, mce);
+    if (mce.status & MCI_STATUS_VAL) {
+        mmrig_mce_log(bank, &mce);
     }
-    if (mce->exception) {
-        *mcg_status = mce->mcg_status;
+    if (mce.exception) {
+        *mcg_status = mce.mcg_status;
         cpu_interrupt(cpu, INTERRUPT_MCE);
     }
     return true;
@@ -216,7 +272,7 @@ static void mce_work_do(CPUState *cpu, MceWork *work)
 
         work->result = kvm_vcpu_ioctl(cpu, MMRIG_KVM_SET_MCE, &kvm);
     } else {
-        mce_take(cpu, &work->mce);
+        mce_take(cpu, work->mce);
     }
 }
 
@@ -241,7 +297,7 @@ static bool mce_has_bank(CPUState *cpu, const MmrigMce *mce, Error **errp)
     return false;
 }
 
-void mmrig_mce_deliver_later(CPUState *cpu, const MmrigMce *mce)
+static void mce_deliver_later(CPUState *cpu, const MmrigMce *mce)
 {
     MceWork work = {.mce = *mce};
 
@@ -256,7 +312,7 @@ void mmrig_mce_deliver_later(CPUState *cpu, const MmrigMce *mce)
     }
 }
 
-bool mmrig_mce_deliver(CPUState *cpu, const MmrigMce *mce, Error **errp)
+static bool mce_deliver(CPUState *cpu, const MmrigMce *mce, Error **errp)
 {
     MceWork work = {.mce = *mce};
 
@@ -264,7 +320,7 @@ bool mmrig_mce_deliver(CPUState *cpu, const MmrigMce *mce, Error **errp)
         return false;
     }
     if (current_cpu) {
-        mmrig_mce_deliver_later(cpu, mce);
+        mce_deliver_later(cpu, mce);
         return true;
     }
     run_on_cpu(cpu, mce_work_now, RUN_ON_CPU_HOST_PTR(&work));
@@ -274,6 +330,77 @@ bool mmrig_mce_deliver(CPUState *cpu, const MmrigMce *mce, Error **errp)
                          cpu->cpu_index);
     }
     return work.result >= 0;
+}
+
+/* Sections 16.3.1.4 and 16.3.1.5, "Enabling Local Machine Check". */
+static bool mce_is_local(CPUState *cpu)
+{
+    const uint64_t *enabled;
+    const uint64_t *allowed;
+
+    if (mce_vendor(cpu) == MMRIG_MCE_AMD) {
+        return true;
+    }
+    if (!(*mce_register(cpu, "env.mcg_cap") & MCG_CAP_LMCE_P)) {
+        return false;
+    }
+    if (!kvm_enabled()) {
+        /* TCG has neither of the two registers: no guest can turn it on. */
+        return true;
+    }
+    enabled = mce_late_register(cpu, "env.mcg_ext_ctl");
+    allowed = mce_late_register(cpu, "env.msr_ia32_feature_control");
+    return enabled && allowed && *enabled & MCG_EXT_CTL_LMCE_EN &&
+           (*allowed & (FEATURE_CONTROL_LOCKED | FEATURE_CONTROL_LMCE)) ==
+               (FEATURE_CONTROL_LOCKED | FEATURE_CONTROL_LMCE);
+}
+
+static void mce_gather_later(CPUState *but)
+{
+    const MmrigMce bystander = mmrig_mce_make_bystander();
+    CPUState *cpu;
+
+    RCU_READ_LOCK_GUARD();
+    CPU_FOREACH(cpu)
+    {
+        if (cpu != but) {
+            mce_deliver_later(cpu, &bystander);
+        }
+    }
+}
+
+bool mmrig_mce_report(CPUState *cpu, MmrigMceKind kind, uint64_t gpa,
+                      bool broadcast, unsigned count, Error **errp)
+{
+    MmrigMceVendor vendor = mce_vendor(cpu);
+    bool local = mce_is_local(cpu) && !broadcast;
+    MmrigMce mce = mmrig_mce_make(vendor, kind, gpa, local, count);
+    MmrigMce bystander = mmrig_mce_make_bystander();
+
+    if (broadcast && vendor == MMRIG_MCE_AMD) {
+        error_setg(errp, "a machine check of AMD's is told to one processor"
+                         " and never to all");
+        return false;
+    }
+    if (!mce_deliver(cpu, &mce, errp)) {
+        return false;
+    }
+    for (unsigned i = 0; mce.exception && !local && i < mmrig_mce_cpus(); i++) {
+        CPUState *other = mmrig_mce_cpu(i);
+
+        if (other && other != cpu && !mce_deliver(other, &bystander, errp)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void mmrig_mce_report_later(CPUState *cpu, MmrigMceKind kind, uint64_t gpa)
+{
+    MmrigMce mce =
+        mmrig_mce_make(mce_vendor(cpu), kind, gpa, mce_is_local(cpu), 1);
+
+    mce_deliver_later(cpu, &mce);
 }
 
 /* ---- Poison ------------------------------------------------------------- */
@@ -296,18 +423,29 @@ static G_NORETURN void mce_leave_access(CPUState *cpu)
         rcu_read_unlock();
         place = 0;
     }
-    cpu->exception_index = -1;
+    if (in_delivery_is_known && mce_in_delivery(cpu)) {
+        *mce_in_delivery(cpu) = EXCEPTION_NONE;
+    }
+    cpu->exception_index = EXCEPTION_NONE;
     cpu_loop_exit_restore(cpu, place);
 }
 
 void mmrig_mce_consume(CPUState *cpu, hwaddr gpa, bool fetch)
 {
-    MmrigMce mce = mmrig_mce_make(fetch ? MMRIG_MCE_SRAR_FETCH : MMRIG_MCE_SRAR,
-                                  gpa, mmrig_mce_cpus() > 1, 0);
+    bool local = mce_is_local(cpu);
+    MmrigMce mce = mmrig_mce_make(mce_vendor(cpu),
+                                  fetch ? MMRIG_MCE_SRAR_FETCH : MMRIG_MCE_SRAR,
+                                  gpa, local, 0);
 
     if (kvm_enabled()) {
-        mmrig_mce_deliver_later(cpu, &mce);
-    } else if (mce_take(cpu, &mce)) {
+        mce_deliver_later(cpu, &mce);
+    } else if (!mce_take(cpu, mce)) {
+        return;
+    }
+    if (!local) {
+        mce_gather_later(cpu);
+    }
+    if (!kvm_enabled()) {
         mce_leave_access(cpu);
     }
 }

@@ -13,8 +13,8 @@
 #include "mce-codes.h"
 
 /*
- * Whether this machine's processors report errors as Intel's do, which is how
- * all errors here are encoded.
+ * Whether this machine's processors are of a vendor whose errors are known, and
+ * can recover from them.
  */
 bool mmrig_mce_check(Error **errp);
 
@@ -26,24 +26,29 @@ CPUState *mmrig_mce_cpu(unsigned index);
 unsigned mmrig_mce_banks(CPUState *cpu);
 
 /*
- * Tells a processor, from the monitor's thread or its own. With exception set:
- * what the hardware does in place of a machine check that cannot be taken
- * (CR4.MCE off, one in progress) is a shutdown; the machine is reset.
+ * Tells a processor of an error, from the monitor's thread or its own. All
+ * others are told that there was one if broadcast is set, and also where the
+ * processor cannot keep it to itself, as all of Intel's without LMCE. What the
+ * hardware does in place of a machine check that cannot be taken (CR4.MCE off,
+ * one in progress) is a shutdown; the machine is reset. count is for
+ * MMRIG_MCE_CE.
  */
-bool mmrig_mce_deliver(CPUState *cpu, const MmrigMce *mce, Error **errp);
+bool mmrig_mce_report(CPUState *cpu, MmrigMceKind kind, uint64_t gpa,
+                      bool broadcast, unsigned count, Error **errp);
 
 /*
- * The same from within a memory access, of a device or a processor: it does not
- * wait, and so does not let go of the big lock. A processor without that bank
- * has nowhere to be told.
+ * The same of what raises no exception, from within a memory access, of a
+ * device or a processor: it does not wait, and so does not let go of the big
+ * lock. A processor without that bank has nowhere to be told.
  */
-void mmrig_mce_deliver_later(CPUState *cpu, const MmrigMce *mce);
+void mmrig_mce_report_later(CPUState *cpu, MmrigMceKind kind, uint64_t gpa);
 
 /*
  * The running processor, inside a memory access, has met poison at this
  * address. Under TCG this does not return, but goes to a machine check in place
- * of the access; unless software has turned the reporting off, whereupon the
- * access goes on. Under KVM the machine check comes after the instruction.
+ * of the access (all others get one as well, see above); unless software has
+ * turned the reporting off, whereupon it is logged, and the access goes on.
+ * Under KVM the machine check comes after the instruction.
  */
 void mmrig_mce_consume(CPUState *cpu, hwaddr gpa, bool fetch);
 

@@ -28,9 +28,8 @@ static void mirror_copies_tell(const MmrigPoisonAccess *access)
 {
     /* A device's read is the concern of whichever processor looks first. */
     CPUState *cpu = access->cpu ? access->cpu : mmrig_mce_cpu(0);
-    MmrigMce mce = mmrig_mce_make(MMRIG_MCE_CE, access->gpa, false, 1);
 
-    mmrig_mce_deliver_later(cpu, &mce);
+    mmrig_mce_report_later(cpu, MMRIG_MCE_CE, access->gpa);
 }
 
 static bool mirror_copies_filter(void *opaque, const MmrigPoisonAccess *access)

@@ -181,7 +181,7 @@ char *mmrig_ras_request_parse(const char *text, unsigned processors,
         why = ras_number(&keys[COUNT], 1, MMRIG_RAS_COUNT_MAX, &count);
     }
     if (!why && request->broadcast &&
-        mmrig_mce_make(request->kind, 0, false, 1).mcg_status == 0) {
+        mmrig_mce_codes_intel[request->kind].mcg_status == 0) {
         why = g_strdup_printf("kind=%s is no exception that could be told to"
                               " all processors",
                               keys[KIND].value);

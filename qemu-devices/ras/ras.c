@@ -85,26 +85,15 @@ static void G_GNUC_PRINTF(2, 3)
 
 static bool ras_tell(MmrigRas *s, const RasRequest *request, Error **errp)
 {
-    unsigned processors = mmrig_mce_cpus();
     CPUState *target = mmrig_mce_cpu(request->cpu);
-    MmrigMce mce =
-        mmrig_mce_make(request->kind, request->gpa,
-                       processors > 1 && !request->broadcast, request->count);
-    MmrigMce bystander = mmrig_mce_make_bystander();
 
     if (!target) {
         error_setg(errp, "there is no processor %u", request->cpu);
         return false;
     }
-    if (!mmrig_mce_deliver(target, &mce, errp)) {
+    if (!mmrig_mce_report(target, request->kind, request->gpa,
+                          request->broadcast, request->count, errp)) {
         return false;
-    }
-    for (unsigned i = 0; request->broadcast && i < processors; i++) {
-        CPUState *cpu = mmrig_mce_cpu(i);
-
-        if (cpu && cpu != target && !mmrig_mce_deliver(cpu, &bystander, errp)) {
-            return false;
-        }
     }
     s->injected++;
     return true;

@@ -28,8 +28,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (request.event) {
             g_assert_cmpint(request.kind, <, MMRIG_MCE_KINDS);
             g_assert_cmpuint(
-                mmrig_mce_make(request.kind, request.gpa, true, request.count).bank, <,
-                MCE_BANKS);
+                mmrig_mce_make(MMRIG_MCE_INTEL, request.kind, request.gpa, true, request.count)
+                    .bank,
+                <, MCE_BANKS);
         }
     } else {
         g_assert_true(g_utf8_validate(why, -1, NULL));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* How errors are encoded, and how mmrig-ras is asked for them: its parts without QEMU. */
+/* How mmrig-ras is asked for errors: its parts without QEMU. */
 #include <errno.h>
 #include <glib.h>
 #include <string.h>
@@ -9,75 +9,6 @@
 #include "mmrig-ras-regs.h"
 #include "poison/poison-backing.h"
 #include "ras/ras-request.h"
-
-/* The SDM's numbers, written down once more. */
-static void test_codes(void)
-{
-    static const struct {
-        MmrigMceKind kind;
-        const char *name;
-        unsigned bank;
-        guint64 status, misc, mcg_status;
-    } rows[] = {
-        {MMRIG_MCE_SRAR, "srar", 1, 0xbd80000000000134, 0x86, 7},
-        {MMRIG_MCE_SRAR_FETCH, "srar-fetch", 0, 0xbd80000000000150, 0x86, 7},
-        {MMRIG_MCE_SRAO, "srao", 7, 0xbd000000000000c0, 0x8c, 5},
-        {MMRIG_MCE_SRAO_CACHE, "srao-cache", 9, 0xbd0000000000017a, 0x86, 5},
-        {MMRIG_MCE_UCNA, "ucna", 7, 0xbc00000000000090, 0x86, 0},
-        {MMRIG_MCE_CE, "ce", 7, 0x9c00004000000090, 0x86, 0},
-        {MMRIG_MCE_FATAL, "fatal", 7, 0xbe00000000000090, 0x86, 4},
-    };
-
-    g_assert_cmpuint(G_N_ELEMENTS(rows), ==, MMRIG_MCE_KINDS);
-    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
-        MmrigMce mce = mmrig_mce_make(rows[i].kind, 0x1234567, FALSE, 1);
-        MmrigMce local = mmrig_mce_make(rows[i].kind, 0x1234567, TRUE, 1);
-
-        g_assert_cmpstr(mmrig_mce_kind_name(rows[i].kind), ==, rows[i].name);
-        g_assert_cmpint(mmrig_mce_kind_find(rows[i].name), ==, rows[i].kind);
-        g_assert_cmpuint(strlen(mmrig_mce_kind_text(rows[i].kind)), >, 20);
-        g_assert_cmpuint(mce.bank, ==, rows[i].bank);
-        g_assert_cmphex(mce.status, ==, rows[i].status);
-        g_assert_cmphex(mce.misc, ==, rows[i].misc);
-        g_assert_cmphex(mce.addr, ==, 0x1234567);
-        g_assert_cmphex(mce.mcg_status, ==, rows[i].mcg_status);
-        g_assert_cmpint(mce.exception, ==, rows[i].mcg_status != 0);
-        g_assert_cmphex(local.mcg_status, ==, rows[i].mcg_status ? rows[i].mcg_status | 8 : 0);
-        g_assert_cmphex(local.status, ==, rows[i].status);
-    }
-    g_assert_cmpint(mmrig_mce_kind_find("sraO"), ==, MMRIG_MCE_KINDS);
-    g_assert_cmphex(mmrig_mce_make(MMRIG_MCE_CE, 0, FALSE, 5).status, ==, 0x9c00014000000090);
-    g_assert_cmphex(mmrig_mce_make(MMRIG_MCE_CE, 0, FALSE, 100000).status, ==,
-                    0x9c1fffc000000090);
-}
-
-/* As Linux has it: struct kvm_x86_mce is 64 bytes, the bank behind four 64-bit words. */
-static void test_kvm(void)
-{
-    MmrigMce mce = mmrig_mce_make(MMRIG_MCE_SRAR, 0x5000, TRUE, 0);
-    MmrigKvmMce kvm = mmrig_mce_for_kvm(&mce);
-    guint64 words[8];
-
-    g_assert_cmpuint(sizeof(kvm), ==, 64);
-    g_assert_cmphex(MMRIG_KVM_SET_MCE, ==, 0x4040ae9e);
-    memcpy(words, &kvm, sizeof(words));
-    g_assert_cmphex(words[0], ==, 0xbd80000000000134);
-    g_assert_cmphex(words[1], ==, 0x5000);
-    g_assert_cmphex(words[2], ==, 0x86);
-    g_assert_cmphex(words[3], ==, 0xf);
-    g_assert_cmphex(words[4], ==, 1);
-    for (gsize i = 5; i < 8; i++)
-        g_assert_cmphex(words[i], ==, 0);
-}
-
-static void test_bystander(void)
-{
-    MmrigMce mce = mmrig_mce_make_bystander();
-
-    g_assert_true(mce.exception);
-    g_assert_cmphex(mce.mcg_status, ==, 5);
-    g_assert_cmphex(mce.status, ==, 0);
-}
 
 static void test_requests(void)
 {
@@ -219,9 +150,6 @@ static void test_backing(void)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/ras/codes", test_codes);
-    g_test_add_func("/ras/kvm", test_kvm);
-    g_test_add_func("/ras/bystander", test_bystander);
     g_test_add_func("/ras/requests", test_requests);
     g_test_add_func("/ras/refused", test_refused);
     g_test_add_func("/ras/clear", test_clear);

@@ -378,7 +378,8 @@ static void test_start(void)
     static const struct {
         const char *cpu, *device, *why;
     } rows[] = {
-        {"qemu64,vendor=AuthenticAMD", "mmrig-ras", "of vendor 'AuthenticAMD'"},
+        {"qemu64,vendor=AuthenticAMD", "mmrig-ras", "(AMD's SUCCOR)"},
+        {"qemu64,vendor=CentaurHauls", "mmrig-ras", "neither Intel's nor AMD's"},
         {"486,vendor=GenuineIntel", "mmrig-ras", "has no machine checks"},
         {INTEL, "mmrig-ras,store-clears=maybe", "none of full-line, any, never"},
         {INTEL, "mmrig-ras,reset=maybe", "neither keep nor clear"},

@@ -14,6 +14,8 @@
 #define BARE_DATA  0x301000u
 #define BARE_CODE  0x302000u
 #define BARE_VMCB  0x303000u
+#define BARE_TASK  0x304000u
+#define BARE_STACK 0x305000u
 
 /* Devices of QEMU's: isa-debugcon, and isa-debug-exit, which ends with 2 * STATUS + 1. */
 #define BARE_CONSOLE 0xe9

@@ -52,8 +52,35 @@ bare_common:
         addl $8, %esp
         iretl
 
+/* The other processor begins here, in 16 bits, at the page to which this is copied. */
+#define AT(label) ((label) - bare_second_start)
+        .globl bare_second_start, bare_second_end
+        .code16
+bare_second_start:
+        cli
+        movw %cs, %ax
+        movw %ax, %ds
+        lgdtl AT(2f)
+        movl %cr0, %eax
+        orl $1, %eax
+        movl %eax, %cr0
+        ljmpl $8, $1f
+2:      .word 3 * 8 - 1
+        .long bare_gdt
+bare_second_end:
+        .code32
+1:      movw $16, %ax
+        movw %ax, %ds
+        movw %ax, %es
+        movw %ax, %ss
+        movl $second_stack_end, %esp
+        cld
+        call bare_second
+
         .bss
         .balign 16
         .skip 16384
 stack_end:
+        .skip 16384
+second_stack_end:
         .section .note.GNU-stack, "", @progbits
