@@ -14,7 +14,7 @@
 #include "camera.h"
 
 #include "hw/pci/msix.h"
-#include "hw/qdev-properties.h"
+#include "hw/core/qdev-properties.h"
 #include "qapi/error.h"
 #include "qemu/module.h"
 #include "qemu/units.h"

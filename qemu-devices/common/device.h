@@ -5,7 +5,7 @@
 
 #include "compat.h"
 
-#include "hw/qdev-core.h"
+#include "hw/core/qdev.h"
 
 /*
  * A line in QEMU's log that names the device: for the property "debug", which

@@ -16,11 +16,7 @@
 #include "exec/hwaddr.h"
 #include "qom/object.h"
 
-#if MMRIG_QEMU_AT_LEAST(10, 1)
 #include "system/memory.h"
-#else
-#include "exec/memory.h"
-#endif
 
 typedef struct MmrigRegister MmrigRegister;
 

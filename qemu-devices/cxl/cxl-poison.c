@@ -13,11 +13,7 @@
 #include "qapi/error.h"
 #include "qemu/bswap.h"
 #include "system/system.h"
-#if MMRIG_QEMU_AT_LEAST(10, 1)
 #include "system/address-spaces.h"
-#else
-#include "exec/address-spaces.h"
-#endif
 
 #include "cxl-poison.h"
 #include "cxl-route.h"

@@ -13,6 +13,7 @@
  */
 #include "compat.h"
 
+#include "accel/tcg/cpu-loop.h"
 #include "exec/cpu-common.h"
 #include "exec/cpu-interrupt.h"
 #include "migration/vmstate.h"

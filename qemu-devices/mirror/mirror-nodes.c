@@ -2,7 +2,7 @@
 /* mmrig-mirror: where the nodes' memory lies. */
 #include "mirror.h"
 
-#include "hw/boards.h"
+#include "hw/core/boards.h"
 #include "hw/i386/x86.h"
 #include "qapi/error.h"
 #include "system/numa.h"

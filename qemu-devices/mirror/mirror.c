@@ -13,7 +13,7 @@
 
 #include <dlfcn.h>
 
-#include "hw/qdev-properties.h"
+#include "hw/core/qdev-properties.h"
 #include "qapi/error.h"
 #include "qemu/module.h"
 

@@ -4,12 +4,8 @@
 
 #include "compat.h"
 
-#if MMRIG_QEMU_AT_LEAST(10, 1)
 #include "system/memory.h"
-#else
-#include "exec/memory.h"
-#endif
-#include "hw/qdev-core.h"
+#include "hw/core/qdev.h"
 #include "migration/vmstate.h"
 #include "qemu/notify.h"
 #include "qemu/timer.h"

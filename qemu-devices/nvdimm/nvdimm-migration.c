@@ -18,12 +18,12 @@ static int nvdimm_pre_save(void *opaque)
     return 0;
 }
 
-static int nvdimm_post_save(void *opaque)
+static MMRIG_POST_SAVE_RESULT nvdimm_post_save(void *opaque)
 {
     MmrigNvdimm *s = opaque;
 
     g_clear_pointer(&s->packed, g_free);
-    return 0;
+    return MMRIG_POST_SAVED;
 }
 
 static bool nvdimm_size_valid(void *opaque, int version)
@@ -72,10 +72,8 @@ const VMStateDescription mmrig_nvdimm_vmstate = {
     .fields =
         (const VMStateField[]){
             /* What both sides are started with, and must agree on. */
-            VMSTATE_UINT32_EQUAL(dsm.buffer, MmrigNvdimm,
-                                 "ars-buffer must be what it was"),
-            VMSTATE_UINT64_EQUAL(dsm.rate, MmrigNvdimm,
-                                 "ars-rate must be what it was"),
+            MMRIG_VMSTATE_EQUAL(dsm.buffer, MmrigNvdimm, uint32),
+            MMRIG_VMSTATE_EQUAL(dsm.rate, MmrigNvdimm, uint64),
             VMSTATE_UINT32(packed_size, MmrigNvdimm),
             VMSTATE_VALIDATE("packed_size", nvdimm_size_valid),
             VMSTATE_VBUFFER_ALLOC_UINT32(packed, MmrigNvdimm, 1, NULL,

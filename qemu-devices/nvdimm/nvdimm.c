@@ -14,16 +14,11 @@
  */
 #include "compat.h"
 
-#if MMRIG_QEMU_AT_LEAST(10, 1)
 #include "system/address-spaces.h"
 #include "system/memory.h"
-#else
-#include "exec/address-spaces.h"
-#include "exec/memory.h"
-#endif
-#include "hw/boards.h"
+#include "hw/core/boards.h"
 #include "hw/mem/memory-device.h"
-#include "hw/qdev-properties.h"
+#include "hw/core/qdev-properties.h"
 #include "migration/vmstate.h"
 #include "qapi/error.h"
 #include "qapi/qapi-types-machine.h"

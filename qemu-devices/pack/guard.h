@@ -10,4 +10,7 @@
  */
 char *mmrig_guard_check(void);
 
+/* The version alone, which can be had as soon as the pack is in memory. */
+char *mmrig_guard_check_version(void);
+
 #endif

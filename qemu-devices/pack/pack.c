@@ -6,6 +6,7 @@
  */
 #include "compat.h"
 
+#include "plugins/qemu-plugin.h"
 #include "qom/object.h"
 
 #include "guard.h"
@@ -20,6 +21,13 @@
 #undef MMRIG_PACK_DEVICE
 #endif
 
+/* Ends QEMU: returning an error would add a line of its own that says less. */
+static void G_NORETURN pack_refuse(const char *reason)
+{
+    fprintf(stderr, "mmrig-devices.so: %s\n", reason);
+    exit(1);
+}
+
 static const TypeInfo *const *const devices[] = {
 #ifndef MMRIG_PACK_EMPTY
 #define MMRIG_PACK_DEVICE(name) &mmrig_device_##name,
@@ -29,12 +37,20 @@ static const TypeInfo *const *const devices[] = {
     NULL,
 };
 
+PACK_EXPORT int qemu_plugin_version = QEMU_PLUGIN_VERSION;
+
 /*
- * Version 4 is QEMU 10.0's, and 10.2 takes it as well: so that the guard says
- * what does not fit, and not the plugin loader.
+ * QEMU looks at that number as soon as the pack is loaded, and says less than
+ * the guard of a pack that was built for another version.
  */
-PACK_EXPORT extern const int qemu_plugin_version;
-const int qemu_plugin_version = 4;
+static void __attribute__((constructor)) pack_check_version(void)
+{
+    g_autofree char *reason = mmrig_guard_check_version();
+
+    if (reason) {
+        pack_refuse(reason);
+    }
+}
 
 /* Says what the pack is: property qemu-version of /mmrig-pack, by qom-get. */
 static char *pack_version(Object *object, Error **errp)
@@ -51,17 +67,14 @@ static void pack_announce(void)
     object_unref(object);
 }
 
-PACK_EXPORT int qemu_plugin_install(uint64_t id, const void *info, int argc,
-                                    char **argv);
-
-int qemu_plugin_install(uint64_t id, const void *info, int argc, char **argv)
+PACK_EXPORT int qemu_plugin_install(qemu_plugin_id_t id,
+                                    const qemu_info_t *info, int argc,
+                                    char **argv)
 {
     g_autofree char *reason = mmrig_guard_check();
 
     if (reason) {
-        fprintf(stderr, "mmrig-devices.so: %s\n", reason);
-        /* Returning an error would add a line of QEMU's that says less. */
-        exit(1);
+        pack_refuse(reason);
     }
     for (size_t i = 0; devices[i]; i++) {
         if (object_class_by_name((*devices[i])->name)) {

@@ -99,11 +99,18 @@ static void poison_tell_consumed(MmrigPoison *p,
 /* Whether the processor's code at an address is in the page of another one. */
 static bool poison_is_code(CPUState *cpu, vaddr code, hwaddr gpa)
 {
-    MemTxAttrs attrs;
-    hwaddr page = cpu_get_phys_page_attrs_debug(
-        cpu, code & ~(vaddr)(PAGE_SIZE_ - 1), &attrs);
+    vaddr address = code & ~(vaddr)(PAGE_SIZE_ - 1);
+#ifdef MMRIG_QEMU_HAS_TRANSLATE_FOR_DEBUG
+    TranslateForDebugResult result;
 
-    return page == (gpa & ~(PAGE_SIZE_ - 1));
+    return cpu_translate_for_debug(cpu, address, &result) &&
+           result.physaddr == (gpa & ~(PAGE_SIZE_ - 1));
+#else
+    MemTxAttrs attrs;
+
+    return cpu_get_phys_page_attrs_debug(cpu, address, &attrs) ==
+           (gpa & ~(PAGE_SIZE_ - 1));
+#endif
 }
 
 /*

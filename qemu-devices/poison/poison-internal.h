@@ -5,11 +5,7 @@
 
 #include "compat.h"
 
-#if MMRIG_QEMU_AT_LEAST(10, 1)
 #include "system/memory.h"
-#else
-#include "exec/memory.h"
-#endif
 #include "migration/vmstate.h"
 #include "qemu/bitops.h"
 #include "qemu/main-loop.h"

@@ -27,13 +27,10 @@
  */
 #include "poison-internal.h"
 
-#if MMRIG_QEMU_AT_LEAST(10, 1)
 #include "system/address-spaces.h"
-#else
-#include "exec/address-spaces.h"
-#endif
 #include "qapi/error.h"
 #include "qemu/rcu.h"
+#include "system/ramblock.h"
 
 #include "poison-backing.h"
 

@@ -46,10 +46,10 @@ static int poison_pre_save(void *opaque)
     return 0;
 }
 
-static int poison_post_save(void *opaque)
+static MMRIG_POST_SAVE_RESULT poison_post_save(void *opaque)
 {
     poison_drop_stream(opaque);
-    return 0;
+    return MMRIG_POST_SAVED;
 }
 
 static int poison_pre_load(void *opaque)

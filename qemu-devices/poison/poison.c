@@ -3,14 +3,10 @@
  */
 #include "poison-internal.h"
 
-#include "block/aio.h"
-#if MMRIG_QEMU_AT_LEAST(10, 1)
+#include "qemu/aio.h"
 #include "system/address-spaces.h"
-#else
-#include "exec/address-spaces.h"
-#endif
-#include "hw/boards.h"
-#include "hw/qdev-core.h"
+#include "hw/core/boards.h"
+#include "hw/core/qdev.h"
 #include "qapi/error.h"
 
 #include "mce/mce.h"

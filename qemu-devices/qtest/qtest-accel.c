@@ -7,25 +7,18 @@
  */
 #include "compat.h"
 
-#include "qemu/accel.h"
+#include "accel/accel-cpu-ops.h"
+#include "accel/accel-ops.h"
 #include "qemu/cutils.h"
 #include "qemu/module.h"
 #include "qom/object.h"
+#include "system/address-spaces.h"
 #include "system/cpus.h"
+#include "system/memory.h"
 #include "system/qtest.h"
 #include "system/runstate.h"
-#if MMRIG_QEMU_AT_LEAST(10, 1)
-#include "accel/accel-cpu-ops.h"
-#include "accel/accel-ops.h"
-#include "system/address-spaces.h"
-#include "system/memory.h"
-#else
-#include "exec/address-spaces.h"
-#include "exec/memory.h"
-#include "system/accel-ops.h"
-#endif
 
-#if MMRIG_QEMU_AT_LEAST(10, 1)
+#ifdef MMRIG_QEMU_HAS_ACCEL_STATE
 /* Of QEMU's accel/dummy-cpus.c; its declaration has moved to a private header. */
 void dummy_start_vcpu_thread(CPUState *cpu);
 #endif
@@ -37,12 +30,12 @@ static int64_t clock_now;
 
 static int64_t get_virtual_clock(void)
 {
-    return qatomic_read_i64(&clock_now);
+    return qatomic_read(&clock_now);
 }
 
 static void set_virtual_clock(int64_t time)
 {
-    qatomic_set_i64(&clock_now, time);
+    qatomic_set(&clock_now, time);
 }
 
 /* MMRIG_QTEST_READ_AT_STOP is where a device reads that ends its work as the machine stops. */
@@ -57,7 +50,7 @@ static void read_at_stop(void *opaque, bool running, RunState state)
     }
 }
 
-#if MMRIG_QEMU_AT_LEAST(10, 1)
+#ifdef MMRIG_QEMU_HAS_ACCEL_STATE
 static int init_machine(AccelState *as, MachineState *machine)
 #else
 static int init_machine(MachineState *machine)
@@ -83,7 +76,7 @@ static void ops_class_init(ObjectClass *klass, MMRIG_CLASS_DATA *data)
     ops->create_vcpu_thread = dummy_start_vcpu_thread;
     ops->get_virtual_clock = get_virtual_clock;
     ops->set_virtual_clock = set_virtual_clock;
-#if MMRIG_QEMU_AT_LEAST(10, 1)
+#ifdef MMRIG_QEMU_HAS_ACCEL_STATE
     ops->handle_interrupt = generic_handle_interrupt;
 #endif
 }

@@ -135,8 +135,8 @@ export MMRIG_PACK=$work/rubbish.so
 check devices-broken-pack refused 2 'rubbish\.so: QEMU cannot use it.*rubbish\.so.*; rebuild the pack'
 
 export MMRIG_PACK=$lying
-check devices-guard refused 2 '^mmrig: .*lie-size\.so: PCIDevice has [0-9]+ bytes .*; rebuild the pack'
-check doctor-guard doctor '^warn +pack +.*lie-size\.so: PCIDevice has'
+check devices-guard refused 2 '^mmrig: .*lies\.so: PCIDevice has [0-9]+ bytes .*; rebuild the pack'
+check doctor-guard doctor '^warn +pack +.*lies\.so: PCIDevice has'
 check doctor-mend doctor 'mend: rebuild the pack for it: cmake'
 
 echo "1..$number"

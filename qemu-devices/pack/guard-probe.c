@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "guard-probe.h"
+
+#include <malloc.h>
+
+#include "hw/pci/pci_device.h"
+#include "migration/vmstate.h"
+#include "qemu/timer.h"
+#include "system/memory.h"
+
+/* Reads memory that may not be there: the kernel tells, and not a signal. */
+static bool probe_read(const void *from, void *to, size_t size)
+{
+    int ends[2];
+    bool done;
+
+    if (pipe(ends) != 0) {
+        return false;
+    }
+    done = write(ends[1], from, size) == (ssize_t)size &&
+           read(ends[0], to, size) == (ssize_t)size;
+    close(ends[0]);
+    close(ends[1]);
+    return done;
+}
+
+static bool probe_is_name(const char *text)
+{
+    char name[64] = "";
+
+    /* Byte by byte, as it may be near the end of what is there. */
+    for (size_t i = 0; i < sizeof(name) - 1; i++) {
+        if (!probe_read(text + i, &name[i], 1)) {
+            return false;
+        }
+        if (!name[i]) {
+            return i > 0;
+        }
+        if (!g_ascii_isprint(name[i])) {
+            return false;
+        }
+    }
+    return false;
+}
+
+/*
+ * The fields of a description that is QEMU's own are walked in steps of our
+ * size: each is named, has something to save it by, and the last is the mark of
+ * the end.
+ */
+static bool probe_vmstate_field(size_t size)
+{
+    const char *at = (const char *)vmstate_pci_device.fields;
+
+    for (size_t i = 0; i < 32; i++, at += size) {
+        VMStateField field;
+
+        if (!probe_read(at, &field, sizeof(field))) {
+            return false;
+        }
+        if (field.flags == VMS_END) {
+            return i >= 3 && !field.name && !field.info && !field.vmsd;
+        }
+        if (!probe_is_name(field.name) ||
+            !(field.info ? probe_is_name(field.info->name)
+                         : field.vmsd && probe_is_name(field.vmsd->name))) {
+            return false;
+        }
+    }
+    return false;
+}
+
+static void probe_timer_callback(void *opaque)
+{
+}
+
+/* QEMU fills in a timer, each field where we look for it and none behind. */
+static bool probe_timer(size_t size)
+{
+    struct {
+        QEMUTimer timer;
+        uint8_t behind[64];
+    } probe;
+    const uint8_t *bytes = (const uint8_t *)&probe;
+    QEMUTimerList *list = (QEMUTimerList *)&probe;
+    QEMUTimerListGroup group;
+
+    for (size_t i = 0; i < ARRAY_SIZE(group.tl); i++) {
+        group.tl[i] = list;
+    }
+    memset(&probe, 0xa5, sizeof(probe));
+    timer_init_full(&probe.timer, &group, QEMU_CLOCK_VIRTUAL, 0x12345678,
+                    0x5a5a, probe_timer_callback, &group);
+    for (size_t i = size; i < sizeof(probe); i++) {
+        if (bytes[i] != 0xa5) {
+            return false;
+        }
+    }
+    return probe.timer.timer_list == list && probe.timer.opaque == &group &&
+           probe.timer.cb == probe_timer_callback &&
+           probe.timer.scale == 0x12345678 &&
+           probe.timer.attributes == 0x5a5a && probe.timer.expire_time == -1;
+}
+
+/* QEMU copies a section into memory of its size, as malloc() rounds it. */
+static bool probe_section(size_t size)
+{
+    MemoryRegionSection section = {0};
+    MemoryRegionSection *copy = memory_region_section_new_copy(&section);
+    void *ours = g_malloc(size);
+    bool same = malloc_usable_size(copy) == malloc_usable_size(ours);
+
+    g_free(ours);
+    memory_region_section_free_copy(copy);
+    return same;
+}
+
+const MmrigGuardProbe mmrig_guard_probes[] = {
+    {"VMStateField", sizeof(VMStateField), probe_vmstate_field},
+    {"QEMUTimer", sizeof(QEMUTimer), probe_timer},
+    {"MemoryRegionSection", sizeof(MemoryRegionSection), probe_section},
+    {NULL, 0, NULL},
+};

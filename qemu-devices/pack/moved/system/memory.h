@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Before QEMU 10.1. */
+#ifndef MMRIG_MOVED_SYSTEM_MEMORY_H
+#define MMRIG_MOVED_SYSTEM_MEMORY_H
+
+#include "exec/memory.h"
+
+#endif
