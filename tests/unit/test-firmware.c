@@ -216,6 +216,22 @@ static void test_bad_nodes(void)
     request.nodes[2].size = 4097;
     outcome = plan_pc(&request);
     assert_refused(&outcome, MMRIG_MIRROR_STATUS_NODES, 2);
+    /* Each of them is looked at, for each way to be wrong. */
+    for (uint32_t i = 0; i < shares.node_count; i++) {
+        const struct mirror_node wrong[] = {
+            {shares.nodes[i].base, 0, 0},
+            {shares.nodes[i].base + 1, shares.nodes[i].size, 0},
+            {shares.nodes[i].base, shares.nodes[i].size + 1, 0},
+            {UINT64_MAX - 4095, 8192, 0},
+        };
+
+        for (gsize j = 0; j < G_N_ELEMENTS(wrong); j++) {
+            request = shares;
+            request.nodes[i] = wrong[j];
+            outcome = plan_pc(&request);
+            assert_refused(&outcome, MMRIG_MIRROR_STATUS_NODES, i);
+        }
+    }
     /* Two nodes that claim the same memory. */
     request = shares;
     request.nodes[2].base -= 700 * MIB;

@@ -104,6 +104,62 @@ static void test_moves(void)
     mmrig_camera_pattern_free(pattern);
 }
 
+/* What the camera shows: eight bars, red in the odd ones, and the light that runs over them. */
+static void picture_of(uint32_t format, const char *order)
+{
+    enum { WIDTH = 64, SEQUENCE = 60 };
+    static const uint8_t chroma[8] = {0, 32, 64, 96, 128, 160, 192, 224};
+    uint32_t count = (uint32_t)strlen(order);
+    CameraPattern *pattern = mmrig_camera_pattern_new(MMRIG_CAM_SIZE_PACK(WIDTH, 16), format);
+    CameraFrame frame;
+    uint8_t bytes[WIDTH * 4 * 16];
+
+    mmrig_camera_frame_init(&frame, pattern, &(CameraShot){.sequence = SEQUENCE});
+    g_assert_cmpuint(frame.bytes, ==, WIDTH * count * 16);
+    mmrig_camera_frame_write(&frame, bytes, 0, frame.bytes);
+    for (uint32_t line = 1; line < 16; line++) {
+        for (uint32_t x = 8; x < WIDTH; x++) {
+            uint8_t light = (uint8_t)(x + 4 * (SEQUENCE + line));
+            uint32_t bar = x / 8;
+
+            for (uint32_t i = 0; i < count; i++) {
+                uint8_t is = bytes[(line * WIDTH + x) * count + i];
+                uint8_t should = 255;
+
+                switch (order[i]) {
+                case 'Y':
+                    should = light;
+                    break;
+                case 'C':
+                    should = x % 2 ? chroma[bar] : 255 - chroma[bar];
+                    break;
+                case 'R':
+                    should = bar % 2 == 1 ? light : 0;
+                    break;
+                case 'G':
+                    should = bar == 2 || bar == 3 || bar >= 6 ? light : 0;
+                    break;
+                case 'B':
+                    should = bar >= 4 ? light : 255;
+                    break;
+                default:
+                    break;
+                }
+                g_assert_cmphex(is, ==, should);
+            }
+        }
+    }
+    mmrig_camera_pattern_free(pattern);
+}
+
+static void test_picture(void)
+{
+    picture_of(MMRIG_CAM_FORMAT_GREY, "Y");
+    picture_of(MMRIG_CAM_FORMAT_YUYV, "YC");
+    picture_of(MMRIG_CAM_FORMAT_RGB24, "RGB");
+    picture_of(MMRIG_CAM_FORMAT_XBGR32, "BGRX");
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -111,5 +167,6 @@ int main(int argc, char **argv)
     g_test_add_func("/camera-frame/frames", test_frames);
     g_test_add_func("/camera-frame/differs", test_differs);
     g_test_add_func("/camera-frame/moves", test_moves);
+    g_test_add_func("/camera-frame/picture", test_picture);
     return g_test_run();
 }

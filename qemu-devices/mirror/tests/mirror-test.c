@@ -498,6 +498,8 @@ static void test_properties(void)
     bad_property("percent=.5", "percent: '.5'");
     bad_property("percent=5.", "percent: '5.'");
     bad_property("percent=-1", "percent: '-1'");
+    bad_property("percent=0050", "percent: '0050'");
+    bad_property("mirror=0*4096", "mirror: '0*4096'");
     bad_property("mirror=4096", "mirror: '4096' is not BASE+SIZE");
     bad_property("mirror=0+1X", "mirror: '0+1X'");
     bad_property("mirror=0+1M:", "mirror: ''");
