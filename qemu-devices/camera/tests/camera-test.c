@@ -454,6 +454,10 @@ static void test_clock(void)
     g_assert_cmpuint(get(q, MMRIG_CAM_CLOCK_HI), ==, high);
     g_assert_cmpuint((uint32_t)(get(q, MMRIG_CAM_CLOCK_LO) - low), ==, (uint32_t)(5000 * MS));
     g_assert_cmpuint(get(q, MMRIG_CAM_CLOCK_HI), ==, (low + 5000 * MS) >> 32);
+    g_assert_cmpuint(get(q, MMRIG_CAM_CLOCK_HI), >, 0);
+    /* What was latched is forgotten. */
+    command(q, MMRIG_CAM_COMMAND_RESET);
+    g_assert_cmpuint(get(q, MMRIG_CAM_CLOCK_HI), ==, 0);
     qtest_stop(q);
 }
 
