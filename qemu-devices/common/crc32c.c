@@ -5,11 +5,18 @@
 
 #include "crc32c.h"
 
+/* Its test compiles it without the instruction, too, which no host of ours lacks. */
+#if defined(__x86_64__) && !defined(MMRIG_CRC32C_BY_TABLE)
+#define HAS_INSTRUCTION
+#endif
+
 /* x^32 + ... of RFC 3720, reflected. */
 #define POLYNOMIAL 0x82f63b78u
 
 static uint32_t byte_table[256];
+#ifdef HAS_INSTRUCTION
 static bool use_instruction;
+#endif
 static pthread_once_t prepared = PTHREAD_ONCE_INIT;
 
 static void prepare(void)
@@ -22,12 +29,12 @@ static void prepare(void)
         }
         byte_table[i] = state;
     }
-#ifdef __x86_64__
+#ifdef HAS_INSTRUCTION
     use_instruction = __builtin_cpu_supports("sse4.2");
 #endif
 }
 
-#ifdef __x86_64__
+#ifdef HAS_INSTRUCTION
 __attribute__((target("sse4.2"))) static uint32_t
 update_by_instruction(uint32_t state, const uint8_t *data, size_t size)
 {
@@ -52,7 +59,7 @@ uint32_t mmrig_crc32c_update(uint32_t state, const void *data, size_t size)
     const uint8_t *bytes = data;
 
     pthread_once(&prepared, prepare);
-#ifdef __x86_64__
+#ifdef HAS_INSTRUCTION
     if (use_instruction) {
         return update_by_instruction(state, bytes, size);
     }
