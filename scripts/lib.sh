@@ -91,6 +91,25 @@ logged()
     return $status
 }
 
+# ---- QEMU's source ---------------------------------------------------------------------------
+
+# What --qemu-source gives to cmake.
+source_options=()
+
+# use_qemu_source DIR: the headers of the device pack are those of this folder.
+use_qemu_source()
+{
+    [[ -e $1/VERSION && -e $1/include/qemu/osdep.h ]] ||
+        die "--qemu-source $1: no QEMU source; it needs the folder that has QEMU's VERSION file"
+    source_options=(-D "MMRIG_QEMU_SOURCE=$(realpath "$1")")
+}
+
+# pack_missing BUILD: why that build has no device pack, in one line; fails if it has one.
+pack_missing()
+{
+    [[ -e $1/no-device-pack ]] && cat "$1/no-device-pack"
+}
+
 # ---- Debian ----------------------------------------------------------------------------------
 
 qemu_oldest=10.0

@@ -96,6 +96,14 @@ static void poison_tell_consumed(MmrigPoison *p,
     }
 }
 
+/* Of which a QEMU has one: missing, it must not keep the guard from its word.
+ */
+#ifdef MMRIG_QEMU_HAS_TRANSLATE_FOR_DEBUG
+#pragma weak cpu_translate_for_debug
+#else
+#pragma weak cpu_get_phys_page_attrs_debug
+#endif
+
 /* Whether the processor's code at an address is in the page of another one. */
 static bool poison_is_code(CPUState *cpu, vaddr code, hwaddr gpa)
 {

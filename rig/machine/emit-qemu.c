@@ -228,7 +228,10 @@ static void emit_channels(GPtrArray *argv, const MmrigPlan *plan)
     for (gsize i = 0; i < G_N_ELEMENTS(channels); i++)
         mmrig_argv_format(argv, "-chardev", "socket,id=rig.%s,fd=%d", channels[i].name,
                           channels[i].fd);
-    mmrig_argv_pair(argv, "-mon", "chardev=rig.qmp,mode=control");
+    if (plan->qmp_object)
+        mmrig_argv_pair(argv, "-object", MMRIG_QMP_TYPE ",id=rig.monitor,chardev=rig.qmp");
+    else
+        mmrig_argv_pair(argv, "-mon", "chardev=rig.qmp,mode=control");
     mmrig_argv_pair(argv, "-serial", "chardev:rig.console");
     /* Port 0 of a virtio-serial device is for consoles; generic ports count from 1. */
     mmrig_argv_format(argv, "-device", "virtio-serial-pci,id=rig.serial,max_ports=%u",

@@ -86,6 +86,7 @@ MmrigPlan *mmrig_plan_make(const MmrigMachineSpec *spec, const MmrigBootInputs *
     plan->spec = spec;
     plan->start = inputs->kind;
     plan->accel = inputs->accel;
+    plan->qmp_object = inputs->qmp_object;
     plan->qemu = g_strdup(inputs->qemu);
     plan->pack = mmrig_spec_needs_pack(spec) ? g_strdup(inputs->pack) : NULL;
     plan->cpu = spec->cpu                          ? spec->cpu

@@ -46,9 +46,13 @@ typedef enum {
 } MmrigStart;
 
 /* What the machine is made of besides its specification. Borrowed. */
+/* QEMU's type of a QMP monitor that -object makes, which replaces -mon where there is one. */
+#define MMRIG_QMP_TYPE "monitor-qmp"
+
 typedef struct {
     const char *qemu;
     const char *qemu_id; /* names what it is made of (qemu.h); for templates' names only */
+    gboolean qmp_object; /* it has MMRIG_QMP_TYPE */
     MmrigAccel accel;
     const char *kernel;
     const char *initrd;
@@ -108,7 +112,8 @@ struct MmrigPlan {
     const MmrigMachineSpec *spec;
     MmrigStart start;
     MmrigAccel accel;
-    char *qemu, *pack;  /* pack: NULL if no device needs it */
+    char *qemu, *pack; /* pack: NULL if no device needs it */
+    gboolean qmp_object;
     const char *cpu;    /* the CPU's model */
     GArray *nodes;      /* NUMA: of MmrigNumaNode, */
     GArray *paths;      /* and of MmrigNumaPath */

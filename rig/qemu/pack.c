@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "pack.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "base/io.h"
+#include "base/paths.h"
+#include "base/store.h"
 #include "qemu-session.h"
 
 /* What the pack's guard (qemu-devices/pack/guard.c) begins its line with. */
@@ -284,4 +288,47 @@ MmrigPack *mmrig_pack_load(const MmrigQemu *qemu, const char *path, GError **err
     }
     g_ptr_array_sort(pack->devices, pack_compare_names);
     return g_steal_pointer(&pack);
+}
+
+typedef struct {
+    const MmrigQemu *qemu;
+    const char *path;
+} PackQuestion;
+
+/* For the store: nothing if QEMU takes the pack, or else why not. */
+static gboolean pack_write_answer(int fd, gpointer data, GError **error)
+{
+    const PackQuestion *question = data;
+    g_autofree char *escaped = mmrig_argv_escape(question->path);
+    g_autofree char *plugin = g_strconcat("file=", escaped, NULL);
+    const char *const arguments[] = {"-machine", "none", "-S", "-plugin", plugin, NULL};
+    g_autoptr(MmrigSession) session = NULL;
+    g_autoptr(GError) cause = NULL, why = NULL;
+
+    session = mmrig_session_start(question->qemu->path, arguments, NULL, error);
+    if (!session)
+        return FALSE;
+    if (mmrig_session_connect(session, &cause))
+        return TRUE;
+    pack_explain(session, question->path, cause, &why);
+    if (mmrig_io_write_all(fd, why->message, strlen(why->message)))
+        return TRUE;
+    g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG, "cannot write: %s", g_strerror(errno));
+    return FALSE;
+}
+
+char *mmrig_pack_refused(const MmrigQemu *qemu, const char *path)
+{
+    PackQuestion question = {qemu, path};
+    g_autoptr(MmrigKey) key = mmrig_key_new("pack");
+    g_autoptr(GError) error = NULL;
+    g_autofree char *folder = mmrig_path_cache("qemu", &error), *entry = NULL, *answer = NULL;
+
+    mmrig_key_add(key, qemu->id);
+    if (folder && mmrig_key_add_stat(key, path, &error))
+        entry = mmrig_store_file(folder, mmrig_key_digest(key), pack_write_answer, &question,
+                                 &error);
+    if (!entry || !g_file_get_contents(entry, &answer, NULL, &error))
+        return g_strdup(error->message);
+    return *answer ? g_steal_pointer(&answer) : NULL;
 }

@@ -31,5 +31,11 @@ typedef struct {
  * there is no such file or QEMU or the pack's guard refuses it.
  */
 MmrigPack *mmrig_pack_load(const MmrigQemu *qemu, const char *path, GError **error);
+
+/*
+ * Why this QEMU cannot have the pack at path, one line that says how to mend it, or NULL. The
+ * answer is kept in the cache while neither changes. Free with g_free().
+ */
+char *mmrig_pack_refused(const MmrigQemu *qemu, const char *path);
 void mmrig_pack_free(MmrigPack *pack);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(MmrigPack, mmrig_pack_free)

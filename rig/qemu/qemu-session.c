@@ -91,7 +91,7 @@ static GPtrArray *session_make_argv(const char *path, const char *const *argumen
                                          "-sandbox",    MMRIG_SANDBOX,
                                          "-display",    "none",
                                          "-chardev",    "socket,id=qmp,fd=" G_STRINGIFY(QMP_FD),
-                                         "-mon",        "chardev=qmp,mode=control",
+                                         "-qmp",        "chardev:qmp",
                                          NULL};
     GPtrArray *argv = g_ptr_array_new();
 

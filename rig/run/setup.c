@@ -11,6 +11,7 @@
 #include "base/json-text.h"
 #include "base/paths.h"
 #include "image/guest-image.h"
+#include "qemu/pack.h"
 #include "vm/esp.h"
 #include "vm/kvm.h"
 
@@ -86,6 +87,7 @@ MmrigBootInputs mmrig_setup_inputs(const MmrigSetup *setup, const char *image, M
     return (MmrigBootInputs){
         .qemu = setup->qemu->path,
         .qemu_id = setup->qemu->id,
+        .qmp_object = g_hash_table_contains(setup->qemu->types, MMRIG_QMP_TYPE),
         .accel = setup->accel,
         .kernel = setup->kernel->image,
         .initrd = image,
@@ -184,8 +186,15 @@ static char *machine_unmet(const MmrigSetup *setup, const MmrigMachineSpec *spec
         return g_strdup_printf("%s has no device type %s", setup->qemu->path, lack);
     if (mmrig_spec_needs_pack(spec) && !g_file_test(mmrig_path_pack(), G_FILE_TEST_IS_REGULAR))
         return g_strdup_printf("mmrig's device pack is not at %s; build it (`cmake --build DIR "
-                               "--target mmrig-devices`), or say where it is with MMRIG_PACK",
+                               "--target mmrig-devices`; with QEMU's source, "
+                               "scripts/quickstart --qemu-source DIR), or say where it is with "
+                               "MMRIG_PACK",
                                mmrig_path_pack());
+    if (mmrig_spec_needs_pack(spec)) {
+        char *unmet = mmrig_pack_refused(setup->qemu, mmrig_path_pack());
+        if (unmet)
+            return unmet;
+    }
     if (spec->firmware != MMRIG_FIRMWARE_NONE) {
         char *unmet = firmware_unmet(setup, spec);
         if (unmet)

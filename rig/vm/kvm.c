@@ -293,8 +293,12 @@ static void kvm_keep(const char *folder, const char *name, MmrigKvmState state, 
 static MmrigKvmState kvm_prove(const MmrigQemu *qemu, const char *device, const char *kernel,
                                const char *initrd, guint seconds, char **reason)
 {
-    const MmrigBootInputs inputs = {
-        .qemu = qemu->path, .accel = MMRIG_ACCEL_KVM, .kernel = kernel, .initrd = initrd};
+    const MmrigBootInputs inputs = {.qemu = qemu->path,
+                                    .qmp_object =
+                                        g_hash_table_contains(qemu->types, MMRIG_QMP_TYPE),
+                                    .accel = MMRIG_ACCEL_KVM,
+                                    .kernel = kernel,
+                                    .initrd = initrd};
     g_autofree char *folder = NULL, *name = NULL, *entry = NULL;
     g_auto(KvmAnswer) kept = {0};
     MmrigKvmState state;

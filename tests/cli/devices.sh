@@ -119,6 +119,18 @@ assert abs(answer["ratio"]["median"] - subject / baseline) < 1e-3, answer
 END
 }
 
+# run_skips PATTERN: a scenario that needs the pack is skipped, in words that match.
+run_skips() {
+    local got=0
+    mkdir -p "$work/scenarios"
+    printf '[scenario]\nsummary = s\narea = a\n[pack a]\ntype = mmrig-camera\n[test]\ntest = true\n' \
+        >"$work/scenarios/pack.ini"
+    "$mmrig" run pack --scenarios "$work/scenarios" --kernel "path:$work/bzImage" --accel tcg \
+        --out "$work/out-$number" </dev/null >"$work/run" 2>&1 || got=$?
+    cat "$work/run"
+    [ "$got" -eq 77 ] && [ "$(grep -cE "$1" "$work/run")" -eq 1 ]
+}
+
 check devices lists_camera
 check devices-described all_described
 check doctor-ok doctor '^ok +pack +QEMU loads .*built for QEMU [0-9.]+: .*mmrig-camera'
@@ -137,6 +149,7 @@ check devices-broken-pack refused 2 'rubbish\.so: QEMU cannot use it.*rubbish\.s
 export MMRIG_PACK=$lying
 check devices-guard refused 2 '^mmrig: .*lies\.so: PCIDevice has [0-9]+ bytes .*; rebuild the pack'
 check doctor-guard doctor '^warn +pack +.*lies\.so: PCIDevice has'
+check run-guard run_skips '^ok 1 pack # SKIP .*lies\.so: PCIDevice has [0-9]+ bytes .*; rebuild the pack'
 check doctor-mend doctor 'mend: rebuild the pack for it: cmake'
 
 echo "1..$number"

@@ -32,8 +32,9 @@ static void place_make(Place *place, gconstpointer data)
     place->starts = g_build_filename(place->folder, "starts", NULL);
     place->device = g_build_filename(place->folder, "kvm", NULL);
     place->kernel = g_build_filename(place->folder, "kernel", NULL);
-    place->qemu =
-        (MmrigQemu){.path = g_build_filename(place->folder, "qemu", NULL), .kvm_built = TRUE};
+    place->qemu = (MmrigQemu){.path = g_build_filename(place->folder, "qemu", NULL),
+                              .types = g_hash_table_new(g_str_hash, g_str_equal),
+                              .kvm_built = TRUE};
     g_setenv("XDG_CACHE_HOME", place->folder, TRUE);
     /* A script is another file, and another answer, once it is changed: so it only reads. */
     g_autofree char *script = g_strdup_printf(
@@ -52,6 +53,7 @@ static void place_clear(Place *place, gconstpointer data)
     g_free(place->starts);
     g_free(place->device);
     g_free(place->kernel);
+    g_hash_table_unref(place->qemu.types);
     g_free(place->qemu.path);
 }
 

@@ -23,6 +23,7 @@ typedef struct {
 
 static const Case cases[] = {
     {"plain", BASE, MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_START_COLD},
+    {"qmp-object", BASE, MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_START_COLD},
     {"kvm", BASE, MMRIG_ACCEL_KVM, "/boot/vmlinux", MMRIG_START_COLD},
     {"comma", BASE, MMRIG_ACCEL_TCG, "/boot/a,b c/vmlinux", MMRIG_START_COLD},
     {"cpu",
@@ -115,6 +116,8 @@ static MmrigPlan *plan(const MmrigScenario *scenario, const Case *one)
 {
     g_autoptr(GError) error = NULL;
     MmrigBootInputs parts = {.qemu = "/usr/bin/qemu-system-x86_64",
+                             /* As of QEMU 11.1; all others are 10.0's. */
+                             .qmp_object = g_str_equal(one->name, "qmp-object"),
                              .accel = one->accel,
                              .kernel = one->kernel,
                              .initrd = "/cache/x.cpio",
