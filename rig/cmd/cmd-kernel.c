@@ -10,9 +10,10 @@
 static const char summary[] =
     "Actions:\n"
     "  list           show the kernels in the cache\n"
-    "  fetch          get the distribution's current kernel\n"
+    "  fetch          get a kernel of the distribution's: its current one, or packages\n"
     "  build          build a kernel from source\n"
-    "  path KERNEL    say where a kernel is: distro, tree, tree:DIR, path:FILE,...\n"
+    "  path KERNEL    say where a kernel is: distro[:RELEASE], tree[:DIR], path:FILE,...\n"
+    "  modules KERNEL compile mmrig's own modules for a kernel\n"
     "\n"
     "'mmrig kernel ACTION --help' tells the options of each.";
 
@@ -128,19 +129,32 @@ static MmrigExit print_image(const MmrigKernel *kernel, const GError *error)
 
 static MmrigExit do_fetch(int argc, char **argv)
 {
-    const GOptionEntry none[] = {G_OPTION_ENTRY_NULL};
+    gboolean newest = FALSE, bare = FALSE;
+    const GOptionEntry entries[] = {
+        {"newest", 0, 0, G_OPTION_ARG_NONE, &newest,
+         "Get the newest that apt knows, backports among them", NULL},
+        {"no-headers", 0, 0, G_OPTION_ARG_NONE, &bare,
+         "Go without what mmrig's own modules are compiled against", NULL},
+        G_OPTION_ENTRY_NULL,
+    };
     g_autoptr(MmrigKernel) kernel = NULL;
     g_autoptr(GError) error = NULL;
     MmrigExit status;
 
-    if (!parse_options("[distro] - get the distribution's current kernel",
-                       "Downloads the kernel package that apt would install and unpacks it "
-                       "into\nthe cache; nothing is installed.",
-                       none, &argc, &argv, &status))
+    if (!parse_options(
+            "[distro | PACKAGE[=VERSION] | PATH...] - get a kernel of the distribution's",
+            "Downloads the packages of the kernel that apt would install, or of "
+            "PACKAGE, or\ntakes those in PATH, a folder or .deb files, and unpacks "
+            "them into the cache;\nnothing is installed.",
+            entries, &argc, &argv, &status))
         return status;
-    if (argc > 2 || (argc == 2 && strcmp(argv[1], "distro") != 0))
-        return usage_error("fetch", "only 'distro' can be fetched");
-    kernel = mmrig_kernel_distro_fetch(&error);
+    gboolean named = argc > 1 && !(argc == 2 && strcmp(argv[1], "distro") == 0);
+    const MmrigKernelFetch fetch = {
+        .wanted = named ? (const char *const *)argv + 1 : NULL,
+        .newest = newest,
+        .headers = !bare,
+    };
+    kernel = mmrig_kernel_distro_fetch(&fetch, &error);
     return print_image(kernel, error);
 }
 
@@ -188,11 +202,11 @@ static MmrigExit do_path(int argc, char **argv)
     g_autoptr(GError) error = NULL;
     MmrigExit status;
 
-    if (!parse_options(
-            "KERNEL - say where a kernel is",
-            "KERNEL is distro, tree, tree:DIR, path:FILE[,modules=DIR][,config=FILE] "
-            "or a\npath with a '/'. Nothing is downloaded or built.",
-            entries, &argc, &argv, &status))
+    if (!parse_options("KERNEL - say where a kernel is",
+                       "KERNEL is distro, distro:RELEASE, tree, tree:DIR, "
+                       "path:FILE[,modules=DIR][,config=FILE] "
+                       "or a\npath with a '/'. Nothing is downloaded or built.",
+                       entries, &argc, &argv, &status))
         return status;
     if (argc != 2)
         return usage_error("path", "it takes one kernel");
@@ -226,6 +240,33 @@ static MmrigExit do_path(int argc, char **argv)
     return MMRIG_EXIT_PASS;
 }
 
+static MmrigExit kernel_command_do_modules(int argc, char **argv)
+{
+    const GOptionEntry none[] = {G_OPTION_ENTRY_NULL};
+    g_autoptr(MmrigKernelSpec) spec = NULL;
+    g_autoptr(MmrigKernel) kernel = NULL;
+    g_autoptr(GError) error = NULL;
+    g_autofree char *folder = NULL;
+    MmrigExit status;
+
+    if (!parse_options("KERNEL - compile mmrig's own modules for a kernel",
+                       "Compiles them unless they are in the cache, and prints the folder in "
+                       "which they\nlie among the kernel's. Scenarios that want them do so by "
+                       "themselves.",
+                       none, &argc, &argv, &status))
+        return status;
+    if (argc != 2)
+        return usage_error("modules", "it takes one kernel");
+    spec = mmrig_kernel_spec_parse(argv[1], &error);
+    kernel = spec ? mmrig_kernel_find(spec, &error) : NULL;
+    folder = kernel ? mmrig_kernel_modules_ensure(kernel, &error) : NULL;
+    if (!folder)
+        return mmrig_error_report(error);
+    mmrig_kernel_tell(kernel);
+    mmrig_print("%s\n", folder);
+    return MMRIG_EXIT_PASS;
+}
+
 MmrigExit mmrig_cmd_kernel(int argc, char **argv)
 {
     static const struct {
@@ -236,6 +277,7 @@ MmrigExit mmrig_cmd_kernel(int argc, char **argv)
         {"fetch", do_fetch},
         {"build", do_build},
         {"path", do_path},
+        {"modules", kernel_command_do_modules},
     };
 
     for (guint i = 0; argc > 1 && i < G_N_ELEMENTS(actions); i++) {

@@ -9,7 +9,7 @@
  * says what they are. All paths in it are relative to the folder.
  */
 #define MMRIG_KERNEL_INFO "kernel.ini"
-/* Beside it, where a kernel was built from source: what modules are compiled against. */
+/* Beside it, where it could be had: what modules are compiled against. */
 #define MMRIG_KERNEL_EXTMOD "extmod"
 
 typedef struct {
@@ -38,8 +38,19 @@ char *mmrig_kernel_cache(GError **error);
  */
 GPtrArray *mmrig_kernel_list(GPtrArray *damaged, GError **error);
 
-/* Asks apt which one is current, and downloads that unless it is in the cache. */
-MmrigKernel *mmrig_kernel_distro_fetch(GError **error);
+/* Which of the distribution's kernels. */
+typedef struct {
+    /*
+     * NULL or empty: the package that depends on the current one. Else one package, as NAME or
+     * NAME=VERSION, or paths of .deb files and of folders with such files.
+     */
+    const char *const *wanted;
+    gboolean newest;  /* of the versions that apt knows, and not the one it would install */
+    gboolean headers; /* also what our modules are compiled against */
+} MmrigKernelFetch;
+
+/* Downloads or unpacks the kernel unless it is in the cache. */
+MmrigKernel *mmrig_kernel_distro_fetch(const MmrigKernelFetch *fetch, GError **error);
 /*
  * The kernel of a source tree, built unless it is in the cache; tree NULL: the distribution's
  * source package. jobs 0: as many as there are CPUs.

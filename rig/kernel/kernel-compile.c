@@ -299,6 +299,90 @@ gboolean mmrig_kernel_compile(const char *source, const char *objects, const cha
     return done;
 }
 
+/* The major version of the compiler that the kernel was built with, or 0. */
+static guint extmod_compiler(const char *extmod)
+{
+    g_autofree char *path = g_build_filename(extmod, "include", "config", "auto.conf", NULL);
+    g_autofree char *text = NULL;
+
+    if (!g_file_get_contents(path, &text, NULL, NULL))
+        return 0;
+    const char *line = strstr(text, "\nCONFIG_GCC_VERSION=");
+    return line ? (guint)(g_ascii_strtoull(strchr(line, '=') + 1, NULL, 10) / 10000) : 0;
+}
+
+/* Whether the compiler takes the option. */
+static gboolean compiler_takes(const char *compiler, const char *option)
+{
+    const char *const argv[] = {compiler, option,      "-x",        "c", "-S",
+                                "-o",     "/dev/null", "/dev/null", NULL};
+
+    return mmrig_child_run(argv, NULL, NULL, NULL);
+}
+
+/*
+ * Arguments for make by which modules are compiled with what this host has: the compiler of the
+ * kernel's version if there is one, else gcc, without the options of the kernel's that it does
+ * not know and that change no interface.
+ */
+static void modules_arguments(const char *extmod, GPtrArray *arguments)
+{
+    static const char *const own[] = {"gcc", "-dumpversion", NULL};
+    static const char *const options[][2] = {
+        {"CONFIG_CC_HAS_MIN_FUNCTION_ALIGNMENT", "-fmin-function-alignment=16"}};
+    /* Types for BPF, packing and signing: what a guest's test has no use for, and takes tools.
+     */
+    static const char *const without[] = {
+        "CONFIG_DEBUG_INFO_BTF_MODULES", "CONFIG_MODULE_COMPRESS_GZIP",
+        "CONFIG_MODULE_COMPRESS_XZ", "CONFIG_MODULE_COMPRESS_ZSTD", "CONFIG_MODULE_SIG_ALL"};
+    g_autofree char *compiler = g_strdup("gcc"), *version = NULL;
+    guint wanted = extmod_compiler(extmod);
+
+    if (wanted > 0 && mmrig_child_run(own, NULL, &version, NULL) &&
+        g_ascii_strtoull(version, NULL, 10) != wanted) {
+        g_autofree char *other = g_strdup_printf("gcc-%u", wanted);
+        g_autofree char *found = mmrig_child_find(other, NULL, NULL);
+
+        if (found) {
+            g_free(compiler);
+            compiler = g_steal_pointer(&other);
+        }
+    }
+    g_ptr_array_add(arguments, g_strconcat("CC=", compiler, NULL));
+    for (guint i = 0; i < G_N_ELEMENTS(without); i++)
+        g_ptr_array_add(arguments, g_strconcat(without[i], "=", NULL));
+    for (guint i = 0; i < G_N_ELEMENTS(options); i++)
+        if (!compiler_takes(compiler, options[i][1]))
+            g_ptr_array_add(arguments, g_strconcat(options[i][0], "=", NULL));
+}
+
+/*
+ * Whether the programs that came with the headers run on this host: those of a newer Debian
+ * want a newer C library.
+ */
+static gboolean modules_check_tools(const char *extmod, GError **error)
+{
+    g_autofree char *tool = g_build_filename(extmod, "tools", "objtool", "objtool", NULL);
+    /* Debian's is a script, which chooses a program by that. */
+    g_autofree char *arch = g_strconcat("SRCARCH=", mmrig_arch_default()->kernel_folder, NULL);
+    const char *const argv[] = {"env", arch, tool, "--help", NULL};
+    g_autoptr(GError) cause = NULL;
+
+    if (!g_file_test(tool, G_FILE_TEST_IS_EXECUTABLE) ||
+        mmrig_child_run(argv, NULL, NULL, &cause))
+        return TRUE;
+    const char *library = strstr(cause->message, "GLIBC_");
+    if (!library)
+        return TRUE; /* it has no help, but it runs */
+    g_set_error(
+        error, MMRIG_ERROR, MMRIG_ERROR_UNMET,
+        "mmrig's own modules cannot be compiled for this kernel here: the tools in its "
+        "headers want a newer C library (%.*s); run mmrig on the Debian that the kernel "
+        "is of",
+        (int)strspn(library, "GLIBC_.0123456789"), library);
+    return FALSE;
+}
+
 gboolean mmrig_kernel_compile_modules(const char *extmod, const char *sources,
                                       const char *target, GError **error)
 {
@@ -308,16 +392,27 @@ gboolean mmrig_kernel_compile_modules(const char *extmod, const char *sources,
         .jobs = g_get_num_processors(),
         .progress = &progress,
     };
-    g_autofree char *from = g_strconcat("M=", sources, NULL);
     g_autofree char *to = g_strconcat("INSTALL_MOD_PATH=", target, NULL);
-    const char *const build[] = {"modules", from, NULL};
-    const char *const install[] = {
-        "modules_install",       from, to, "INSTALL_MOD_STRIP=1", "DEPMOD=true",
-        "INSTALL_MOD_DIR=mmrig", NULL};
+    const char *const install[] = {to, "INSTALL_MOD_STRIP=1", "DEPMOD=true",
+                                   "INSTALL_MOD_DIR=mmrig"};
+    g_autoptr(GPtrArray) arguments = g_ptr_array_new_with_free_func(g_free);
     gboolean done;
 
+    if (!modules_check_tools(extmod, error))
+        return FALSE;
+    g_ptr_array_add(arguments, g_strdup("modules"));
+    g_ptr_array_add(arguments, g_strconcat("M=", sources, NULL));
+    modules_arguments(extmod, arguments);
+    g_ptr_array_add(arguments, NULL);
     mmrig_progress_start(&progress, "compiling mmrig's kernel modules");
-    done = compile_make(&compile, error, build) && compile_make(&compile, error, install);
+    done = compile_make(&compile, error, (const char *const *)arguments->pdata);
+    g_ptr_array_set_size(arguments, (gint)arguments->len - 1);
+    for (guint i = 0; i < G_N_ELEMENTS(install); i++)
+        g_ptr_array_add(arguments, g_strdup(install[i]));
+    g_ptr_array_add(arguments, NULL);
+    g_free(arguments->pdata[0]);
+    arguments->pdata[0] = g_strdup("modules_install");
+    done = done && compile_make(&compile, error, (const char *const *)arguments->pdata);
     mmrig_progress_end(&progress);
     return done;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The distribution's kernel: its package, unpacked into the cache and not installed. apt
- * knows which one is current and checks what it downloads against the signed lists; it does
- * so for any user.
+ * The distribution's kernel: its packages, unpacked into the cache and not installed. What
+ * modules are compiled against comes later and into the same entry, so that one without it need
+ * not be fetched anew.
  */
 #include <errno.h>
 #include <glib/gstdio.h>
@@ -12,82 +12,8 @@
 #include "arch/arch.h"
 #include "base/child.h"
 #include "base/error.h"
+#include "kernel-packages.h"
 #include "kernel-private.h"
-
-typedef struct {
-    char *package; /* linux-image-VERSION */
-    char *version; /* 6.1.192-2 */
-} Candidate;
-
-static void candidate_clear(Candidate *candidate)
-{
-    g_free(candidate->package);
-    g_free(candidate->version);
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Candidate, candidate_clear)
-
-/* The value of a field in the first stanza of apt-cache's answer, or NULL. */
-static char *field_value(const char *text, const char *field)
-{
-    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
-    g_autofree char *prefix = g_strconcat(field, ": ", NULL);
-
-    for (guint i = 0; lines[i] && *lines[i]; i++) {
-        if (g_str_has_prefix(lines[i], prefix))
-            return g_strstrip(g_strdup(lines[i] + strlen(prefix)));
-    }
-    return NULL;
-}
-
-/* apt-cache's record of the version of a package that apt would install. */
-static char *package_show(const char *package, GError **error)
-{
-    const char *const argv[] = {"apt-cache", "show", "--no-all-versions", package, NULL};
-    g_autoptr(GError) cause = NULL;
-    char *text = NULL;
-
-    if (!mmrig_child_run(argv, NULL, &text, &cause)) {
-        if (g_error_matches(cause, MMRIG_ERROR, MMRIG_ERROR_INPUT))
-            g_propagate_error(error, g_steal_pointer(&cause));
-        else
-            g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
-                        "apt knows no package %s; its lists may be empty: run 'apt-get update' "
-                        "as root, then try again",
-                        package);
-    }
-    return text;
-}
-
-static gboolean candidate_find(Candidate *candidate, GError **error)
-{
-    const char *current = mmrig_arch_default()->kernel_package;
-    g_autofree char *meta = package_show(current, error);
-    g_autofree char *depends = NULL;
-    g_autofree char *record = NULL;
-    g_autoptr(GRegex) regex = g_regex_new("\\blinux-image-[0-9][a-z0-9.+-]*", 0, 0, NULL);
-    g_autoptr(GMatchInfo) match = NULL;
-
-    if (!meta)
-        return FALSE;
-    depends = field_value(meta, "Depends");
-    if (!depends || !g_regex_match(regex, depends, 0, &match)) {
-        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
-                    "%s depends on no package linux-image-VERSION: it is not Debian's",
-                    current);
-        return FALSE;
-    }
-    candidate->package = g_match_info_fetch(match, 0);
-    record = package_show(candidate->package, error);
-    if (!record)
-        return FALSE;
-    candidate->version = field_value(record, "Version");
-    if (!candidate->version || strchr(candidate->version, '/')) {
-        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG, "apt-cache: no version of %s",
-                    candidate->package);
-        return FALSE;
-    }
-    return TRUE;
-}
 
 static gboolean rename_error(GError **error, const char *path)
 {
@@ -124,73 +50,97 @@ gboolean mmrig_kernel_depmod(const char *base, const char *release, GError **err
     return mmrig_child_run(argv, NULL, NULL, error);
 }
 
-/* The only name in a folder that starts with prefix. */
-static char *name_with_prefix(const char *folder, const char *prefix, GError **error)
+/* The only name in a folder that starts with prefix, or NULL. */
+static char *name_with_prefix(const char *folder, const char *prefix)
 {
-    g_autoptr(GDir) dir = g_dir_open(folder, 0, error);
+    g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
     const char *name;
 
     while (dir && (name = g_dir_read_name(dir))) {
         if (g_str_has_prefix(name, prefix))
             return g_strdup(name);
     }
-    if (dir)
-        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_RIG, "%s: no %s* in the package", folder,
-                    prefix);
     return NULL;
 }
 
-static gboolean distro_unpack(const char *path, GError **error)
+/* Where the packages put the files, relative to path: in boot, or beside the modules. */
+static gboolean distro_find_files(const char *path, const MmrigKernelPackages *packages,
+                                  MmrigKernelInfo *info, GError **error)
 {
-    g_autofree char *package = name_with_prefix(path, "linux-image-", error);
-    g_autofree char *file = NULL;
-    g_autofree char *documents = g_build_filename(path, "usr", "share", NULL);
-    const char *argv[] = {"dpkg-deb", "-x", NULL, path, NULL};
+    g_autofree char *boot = g_build_filename(path, "boot", NULL);
+    g_autofree char *folders = g_build_filename(path, "lib", "modules", NULL);
+    g_autofree char *image = name_with_prefix(boot, "vmlinuz-");
 
-    if (!package)
+    info->release =
+        image ? g_strdup(image + strlen("vmlinuz-")) : name_with_prefix(folders, "");
+    if (!info->release) {
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
+                    "%s and what belongs to it hold neither a kernel nor modules",
+                    packages->package);
         return FALSE;
-    file = g_build_filename(path, package, NULL);
-    argv[2] = file;
-    if (!mmrig_child_run(argv, NULL, NULL, error))
+    }
+    info->modules = g_build_filename("lib", "modules", info->release, NULL);
+    info->image = image ? g_build_filename("boot", image, NULL)
+                        : g_build_filename(info->modules, "vmlinuz", NULL);
+    info->config = image ? g_strdup_printf("boot/config-%s", info->release)
+                         : g_build_filename(info->modules, "config", NULL);
+    const struct {
+        const char *what, *file;
+    } needed[] = {{"kernel image", info->image},
+                  {"configuration", info->config},
+                  {"modules' folder", info->modules}};
+    for (guint i = 0; i < G_N_ELEMENTS(needed); i++) {
+        g_autofree char *file = g_build_filename(path, needed[i].file, NULL);
+
+        if (g_file_test(file, G_FILE_TEST_EXISTS))
+            continue;
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
+                    "%s and what belongs to it hold no %s (%s)", packages->package,
+                    needed[i].what, needed[i].file);
         return FALSE;
-    if (g_unlink(file) != 0)
-        return rename_error(error, file);
-    return mmrig_remove_tree(documents, error);
+    }
+    return TRUE;
+}
+
+/* What the packages are: by name and version, and for files by what is in them. */
+static gboolean distro_key(const MmrigKernelPackages *packages, MmrigKey *key, GError **error)
+{
+    g_autofree char *wanted = g_strdup_printf("%s=%s", packages->package, packages->version);
+
+    mmrig_key_add(key, wanted);
+    for (guint i = 0; packages->files && i < packages->kernel->len; i++)
+        if (!mmrig_key_add_content(key, g_ptr_array_index(packages->kernel, i), error))
+            return FALSE;
+    return TRUE;
 }
 
 static gboolean distro_fill(const char *path, gpointer data, GError **error)
 {
-    const Candidate *candidate = data;
-    g_autofree char *wanted = g_strdup_printf("%s=%s", candidate->package, candidate->version);
-    const char *const argv[] = {"apt-get", "download", "-q", wanted, NULL};
-    g_autofree char *boot = g_build_filename(path, "boot", NULL);
+    const MmrigKernelPackages *packages = data;
     g_autoptr(MmrigKernelInfo) info = g_new0(MmrigKernelInfo, 1);
     g_autoptr(MmrigKey) key = mmrig_key_new("kernel-distro");
-    g_autofree char *image = NULL;
 
-    if (!mmrig_child_run(argv, path, NULL, error)) {
-        g_prefix_error(error, "cannot download %s: ", wanted);
+    if (!mmrig_kernel_packages_unpack(packages, packages->kernel, path, error) ||
+        !unmerge_usr(path, error) || !distro_find_files(path, packages, info, error) ||
+        !distro_key(packages, key, error))
         return FALSE;
-    }
-    if (!distro_unpack(path, error) || !unmerge_usr(path, error))
-        return FALSE;
-    image = name_with_prefix(boot, "vmlinuz-", error);
-    if (!image)
-        return FALSE;
-    mmrig_key_add(key, wanted);
     info->source = g_strdup("distro");
-    info->origin = g_strdup_printf("%s %s", candidate->package, candidate->version);
-    info->version = g_strdup(candidate->version);
-    info->release = g_strdup(image + strlen("vmlinuz-"));
-    info->image = g_build_filename("boot", image, NULL);
-    info->config = g_strdup_printf("boot/config-%s", info->release);
-    info->modules = g_build_filename("lib", "modules", info->release, NULL);
+    info->origin = g_strdup_printf("%s %s", packages->package, packages->version);
+    info->version = g_strdup(packages->version);
     info->id = g_strdup(mmrig_key_digest(key));
     return mmrig_kernel_depmod(path, info->release, error) &&
            mmrig_kernel_info_save(info, path, error);
 }
 
-MmrigKernel *mmrig_kernel_distro_find(GError **error)
+/* Whether name is the release, or the beginning of it up to a '.', '-' or '+'. */
+static gboolean release_is(const char *release, const char *name)
+{
+    gsize size = strlen(name);
+
+    return g_str_has_prefix(release, name) && !g_ascii_isalnum(release[size]);
+}
+
+MmrigKernel *mmrig_kernel_distro_find(const char *release, GError **error)
 {
     g_autoptr(GPtrArray) damaged = g_ptr_array_new_with_free_func(g_free);
     g_autoptr(GPtrArray) infos = mmrig_kernel_list(damaged, error);
@@ -200,48 +150,116 @@ MmrigKernel *mmrig_kernel_distro_find(GError **error)
     for (guint i = 0; i < infos->len; i++) {
         const MmrigKernelInfo *info = g_ptr_array_index(infos, i);
 
-        if (strcmp(info->source, "distro") != 0)
+        if (strcmp(info->source, "distro") != 0 ||
+            (release && !release_is(info->release, release)))
             continue;
-        MmrigKernel *kernel = mmrig_kernel_from_info(info, "distro", error);
+        g_autofree char *spec =
+            release ? g_strconcat("distro:", release, NULL) : g_strdup("distro");
+        MmrigKernel *kernel = mmrig_kernel_from_info(info, spec, error);
         for (guint j = 0; kernel && j < damaged->len; j++)
             mmrig_kernel_note(kernel, "passed over: %s",
                               (const char *)g_ptr_array_index(damaged, j));
         return kernel;
     }
     g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
-                "no distro kernel in the cache; get it with 'mmrig kernel fetch'%s%s%s",
+                "no distro kernel%s%s in the cache; get it with 'mmrig kernel fetch'%s%s%s%s",
+                release ? " " : "", release ? release : "",
+                release ? " and the name of its package" : "",
                 damaged->len ? " (passed over: " : "",
                 damaged->len ? (const char *)g_ptr_array_index(damaged, 0) : "",
                 damaged->len ? ")" : "");
     return NULL;
 }
 
-MmrigKernel *mmrig_kernel_distro_fetch(GError **error)
+/* What the user is to be told of the kernel that was fetched. */
+static void distro_notes(MmrigKernel *kernel, const MmrigKernelPackages *packages)
+{
+    g_autoptr(MmrigKernel) newest = mmrig_kernel_distro_find(NULL, NULL);
+
+    if (packages->note)
+        mmrig_kernel_note(kernel, "%s: %s", packages->package, packages->note);
+    if (newest && strcmp(newest->image, kernel->image) != 0)
+        mmrig_kernel_note(
+            kernel,
+            "--kernel distro:%s is this one; --kernel distro is the newest in the "
+            "cache, %s",
+            kernel->release, newest->release);
+}
+
+static gboolean distro_check_programs(const MmrigKernelPackages *packages, GError **error)
 {
     static const char *const programs[][2] = {
         {"apt-get", "apt"}, {"dpkg-deb", "dpkg"}, {"depmod", "kmod"}};
-    g_auto(Candidate) candidate = {0};
-    g_autofree char *cache = mmrig_kernel_cache(error);
-    g_autofree char *name = NULL;
-    g_autofree char *path = NULL;
-    g_autofree char *folder = NULL;
-    g_autoptr(MmrigKernelInfo) info = NULL;
 
-    for (guint i = 0; i < G_N_ELEMENTS(programs); i++) {
+    for (guint i = packages && packages->files ? 1 : 0; i < G_N_ELEMENTS(programs); i++) {
         g_autofree char *found = mmrig_child_find(programs[i][0], programs[i][1], error);
 
         if (!found)
-            return NULL;
+            return FALSE;
     }
-    if (!cache || !candidate_find(&candidate, error))
+    return TRUE;
+}
+
+/* The packages that are asked for: by name, or by path. */
+static MmrigKernelPackages *distro_packages(const MmrigKernelFetch *fetch, GError **error)
+{
+    const char *const *wanted = fetch->wanted;
+
+    if (!wanted || !*wanted)
+        return mmrig_kernel_packages_apt(mmrig_arch_default()->kernel_package, fetch->newest,
+                                         error);
+    for (guint i = 0; wanted[i]; i++) {
+        gboolean path = strchr(wanted[i], '/') || g_str_has_suffix(wanted[i], ".deb");
+
+        if (path && !fetch->newest)
+            continue;
+        if (!path && i == 0 && !wanted[1])
+            return mmrig_kernel_packages_apt(*wanted, fetch->newest, error);
+        g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
+                    "'%s': give one package by its name, or folders and .deb files by paths "
+                    "with a '/', of which none is the newest",
+                    wanted[i]);
         return NULL;
-    name = g_strdup_printf("distro-%s_%s", candidate.package, candidate.version);
-    path = g_build_filename(cache, name, NULL);
+    }
+    return mmrig_kernel_packages_files(wanted, error);
+}
+
+/* The entry's name. One that came from files is another one. */
+static char *distro_entry(const MmrigKernelPackages *packages, GError **error)
+{
+    g_autoptr(MmrigKey) key = mmrig_key_new("kernel-distro-files");
+
+    if (!packages->files)
+        return g_strdup_printf("distro-%s_%s", packages->package, packages->version);
+    if (!distro_key(packages, key, error))
+        return NULL;
+    return g_strdup_printf("distro-%s_%s_%.16s", packages->package, packages->version,
+                           mmrig_key_digest(key));
+}
+
+MmrigKernel *mmrig_kernel_distro_fetch(const MmrigKernelFetch *fetch, GError **error)
+{
+    g_autofree char *cache = mmrig_kernel_cache(error);
+    g_autoptr(MmrigKernelPackages) packages = cache ? distro_packages(fetch, error) : NULL;
+
+    if (!packages || !distro_check_programs(packages, error))
+        return NULL;
+    g_autofree char *name = distro_entry(packages, error);
+    if (!name)
+        return NULL;
+    g_autofree char *path = g_build_filename(cache, name, NULL);
     if (!g_file_test(path, G_FILE_TEST_EXISTS))
-        g_printerr("mmrig: fetching %s %s\n", candidate.package, candidate.version);
-    folder = mmrig_store_folder(cache, name, distro_fill, &candidate, error);
+        g_printerr("mmrig: %s %s %s\n", packages->files ? "unpacking" : "fetching",
+                   packages->package, packages->version);
+    g_autofree char *folder = mmrig_store_folder(cache, name, distro_fill, packages, error);
     if (!folder)
         return NULL;
-    info = mmrig_kernel_info_load(folder, error);
-    return info ? mmrig_kernel_from_info(info, "distro", error) : NULL;
+    g_autoptr(MmrigKernelInfo) info = mmrig_kernel_info_load(folder, error);
+    if (!info || (fetch->headers && packages->headers->len > 0 &&
+                  !mmrig_kernel_headers_ensure(folder, packages, error)))
+        return NULL;
+    MmrigKernel *kernel = mmrig_kernel_from_info(info, "distro", error);
+    if (kernel)
+        distro_notes(kernel, packages);
+    return kernel;
 }

@@ -109,10 +109,8 @@ MmrigKernel *mmrig_kernel_from_info(const MmrigKernelInfo *info, const char *spe
 {
     g_autoptr(MmrigKernel) kernel = g_new0(MmrigKernel, 1);
     g_autofree char *config = g_build_filename(info->folder, info->config, NULL);
-    g_autofree char *extmod = g_build_filename(info->folder, MMRIG_KERNEL_EXTMOD, NULL);
 
-    if (g_file_test(extmod, G_FILE_TEST_IS_DIR))
-        kernel->extmod = g_steal_pointer(&extmod);
+    kernel->extmod = mmrig_kernel_extmod(info->folder);
     kernel->spec = g_strdup(spec);
     kernel->image = g_build_filename(info->folder, info->image, NULL);
     kernel->modules = g_build_filename(info->folder, info->modules, NULL);

@@ -182,7 +182,8 @@ char *mmrig_kernel_modules_ensure(const MmrigKernel *kernel, GError **error)
     if (!kernel->extmod || !kernel->modules) {
         g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_UNMET,
                     "mmrig's own modules cannot be compiled for kernel %s: use a kernel that "
-                    "'mmrig kernel build' made, of Linux 6.6 or newer",
+                    "'mmrig kernel build' made, of Linux 6.6 or newer, or get the headers of "
+                    "the distribution's with 'mmrig kernel fetch'",
                     kernel->spec);
         return NULL;
     }

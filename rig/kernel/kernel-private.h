@@ -5,6 +5,7 @@
 #include "arch/arch.h"
 #include "base/store.h"
 #include "kernel-cache.h"
+#include "kernel-packages.h"
 
 MmrigKernelInfo *mmrig_kernel_info_load(const char *folder, GError **error);
 /* Writes the file; size is counted here. */
@@ -28,8 +29,21 @@ gboolean mmrig_kernel_config_verify(const char *wanted, GHashTable *config, GErr
 /* All fragments of a folder (*.config, by name) in one text. */
 char *mmrig_kernel_fragments(const char *folder, GError **error);
 
-/* The newest distro kernel in the cache; INPUT error if there is none. */
-MmrigKernel *mmrig_kernel_distro_find(GError **error);
+/*
+ * The newest distro kernel in the cache; INPUT error if there is none. release, unless NULL: of
+ * that release, or one that begins with that ("7.3").
+ */
+MmrigKernel *mmrig_kernel_distro_find(const char *release, GError **error);
+
+/* Puts the packages' headers into a distro kernel's entry, unless they are there. */
+gboolean mmrig_kernel_headers_ensure(const char *entry, const MmrigKernelPackages *packages,
+                                     GError **error);
+
+/*
+ * What modules of an entry's kernel are compiled against: a folder for make, or NULL. Free with
+ * g_free().
+ */
+char *mmrig_kernel_extmod(const char *entry);
 /* The same for one that was built already; INPUT error if there is none. */
 MmrigKernel *mmrig_kernel_tree_find(const char *tree, GError **error);
 /* Whether it was built from the distribution's source, and not from a user's tree. */

@@ -89,6 +89,10 @@ MmrigKernelSpec *mmrig_kernel_spec_parse(const char *text, GError **error)
 
     if (strcmp(text, "distro") == 0) {
         spec->source = MMRIG_KERNEL_DISTRO;
+    } else if (g_str_has_prefix(text, "distro:") && text[strlen("distro:")] &&
+               !strchr(text, '/')) {
+        spec->source = MMRIG_KERNEL_DISTRO;
+        spec->path = g_strdup(text + strlen("distro:"));
     } else if (strcmp(text, "tree") == 0) {
         spec->source = MMRIG_KERNEL_TREE;
     } else if (g_str_has_prefix(text, "tree:") && text[strlen("tree:")]) {
@@ -103,7 +107,7 @@ MmrigKernelSpec *mmrig_kernel_spec_parse(const char *text, GError **error)
         spec->path = g_canonicalize_filename(text, NULL);
     } else {
         g_set_error(error, MMRIG_ERROR, MMRIG_ERROR_INPUT,
-                    "kernel '%s': not known; write distro, tree, tree:DIR, "
+                    "kernel '%s': not known; write distro, distro:RELEASE, tree, tree:DIR, "
                     "path:FILE[,modules=DIR][,config=FILE] or a path with a '/'",
                     text);
         return NULL;

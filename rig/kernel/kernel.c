@@ -54,7 +54,7 @@ MmrigKernel *mmrig_kernel_find_default(GError **error)
 
     if (kernel)
         return kernel;
-    kernel = mmrig_kernel_distro_find(error);
+    kernel = mmrig_kernel_distro_find(NULL, error);
     if (kernel && tree_was_built())
         mmrig_kernel_note(
             kernel,
@@ -68,7 +68,7 @@ MmrigKernel *mmrig_kernel_find(const MmrigKernelSpec *spec, GError **error)
 {
     switch (spec->source) {
     case MMRIG_KERNEL_DISTRO:
-        return mmrig_kernel_distro_find(error);
+        return mmrig_kernel_distro_find(spec->path, error);
     case MMRIG_KERNEL_TREE:
         return mmrig_kernel_tree_find(spec->path, error);
     case MMRIG_KERNEL_PATH:

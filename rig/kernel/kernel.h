@@ -2,7 +2,8 @@
 /*
  * Guest kernels: three sources behind one interface.
  *
- *   distro          the distribution's kernel package, unpacked into the cache
+ *   distro[:RELEASE] the distribution's kernel packages, unpacked into the cache: the newest
+ *                   there, or the newest of which the release is or begins with RELEASE
  *   tree[:DIR]      built from the distribution's linux-source-6.12 package, or from the
  *                   user's tree DIR, with the fragments in guest-kernel/config
  *   path:FILE[,modules=DIR][,config=FILE] (or just a path that holds a '/')
@@ -18,10 +19,10 @@ typedef enum {
     MMRIG_KERNEL_PATH,
 } MmrigKernelSource;
 
-/* What the user asked for: "distro", "tree", "tree:DIR", "path:FILE,...". */
+/* What the user asked for: "distro", "distro:RELEASE", "tree", "tree:DIR", "path:FILE,...". */
 typedef struct {
     MmrigKernelSource source;
-    char *path;    /* tree: DIR or NULL; path: the image */
+    char *path;    /* tree: DIR or NULL; path: the image; distro: RELEASE or NULL */
     char *modules; /* path: a lib/modules/RELEASE folder, or NULL */
     char *config;  /* path: a .config, or NULL */
 } MmrigKernelSpec;

@@ -28,6 +28,20 @@ static int cam_setup_dma(struct cam_device *cam)
 	return vb2_dma_contig_set_max_seg_size(&cam->pdev->dev, DMA_BIT_MASK(32));
 }
 
+static int cam_map_registers(struct cam_device *cam)
+{
+#ifdef CAM_PCIM_IOMAP_REGION
+	cam->regs = pcim_iomap_region(cam->pdev, MMRIG_CAM_BAR_REGS, CAM_NAME);
+	return PTR_ERR_OR_ZERO(cam->regs);
+#else
+	int err = pcim_iomap_regions(cam->pdev, BIT(MMRIG_CAM_BAR_REGS), CAM_NAME);
+
+	if (!err)
+		cam->regs = pcim_iomap_table(cam->pdev)[MMRIG_CAM_BAR_REGS];
+	return err;
+#endif
+}
+
 static int cam_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
 	struct cam_device *cam;
@@ -55,8 +69,7 @@ static int cam_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		return err;
 	}
 
-	cam->regs = pcim_iomap_region(pdev, MMRIG_CAM_BAR_REGS, CAM_NAME);
-	err = PTR_ERR_OR_ZERO(cam->regs);
+	err = cam_map_registers(cam);
 	if (err)
 		goto put;
 	err = cam_hw_identify(cam);
