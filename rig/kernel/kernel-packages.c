@@ -21,7 +21,7 @@
 #define KERNEL_PARTS "linux-(?:image|binary|modules|base)" NAME_TAIL
 #define HEADER_PARTS "linux-(?:headers|kbuild)" NAME_TAIL
 /* What depends on a kernel: the name, and the version if it must be that. */
-#define DEPENDS_TAIL "(?:\\s*\\(= ([^)]+)\\))?\\s*(?:[,|]|$)"
+#define DEPENDS_TAIL "(?:\\s*\\((?:= ([^)]+)|[<>][^)]*)\\))?\\s*(?:[,|]|$)"
 
 /* A package's file. */
 typedef struct {

@@ -91,7 +91,7 @@ static const Made modules = {
 static const Made headers = {"linux-headers-" DEB_RELEASE,
                              "gcc-14-for-host, linux-base (>= 4.12~), " NEEDS(
                                  "base") ", linux-headers-7.3.4+deb13-common (= " DEB_VERSION
-                                         "), linux-kbuild-7.3.4+deb13",
+                                         "), linux-kbuild-7.3.4+deb13 (>= 7.3)",
                              NULL,
                              {"usr/src/linux-headers-" DEB_RELEASE "/Makefile"}};
 static const Made common = {"linux-headers-7.3.4+deb13-common",
