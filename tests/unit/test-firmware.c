@@ -55,6 +55,7 @@ static void assert_refused(const Outcome *outcome, uint32_t status, uint64_t det
     g_assert_cmphex(outcome->plan.detail, ==, detail);
     g_assert_cmpuint(outcome->plan.count, ==, 0);
     g_assert_cmpuint(outcome->plan.bytes, ==, 0);
+    g_assert_cmpuint(outcome->plan.specific_bytes, ==, 0);
 }
 
 static void test_nothing(void)
@@ -86,6 +87,44 @@ static void test_ranges(void)
     g_assert_cmpuint(outcome.plan.bytes, ==, 8 * MIB + 4096);
     g_assert_cmpuint(outcome.plan.detail, ==, 8 * MIB + 4096);
     g_assert_cmpuint(outcome.plan.specific_bytes, ==, MIB);
+}
+
+/* Each goes before what is there already. */
+static void test_order(void)
+{
+    const struct mirror_descriptor map[] = {{4 * GIB, 8 * GIB, 8, 0, true}};
+    const struct mirror_request request = {
+        .range_count = 4,
+        .ranges = {{10 * GIB, 4 * MIB, MMRIG_MIRROR_ATTRIBUTE_MIRROR},
+                   {8 * GIB, 3 * MIB, MMRIG_MIRROR_ATTRIBUTE_MIRROR},
+                   {6 * GIB, 2 * MIB, MMRIG_MIRROR_ATTRIBUTE_SPECIFIC},
+                   {5 * GIB, MIB, MMRIG_MIRROR_ATTRIBUTE_MIRROR}}};
+    Outcome outcome = plan_map(map, 1, &request, 64);
+
+    g_assert_cmpuint(outcome.plan.status, ==, MMRIG_MIRROR_STATUS_DONE);
+    g_assert_cmpuint(outcome.plan.count, ==, 4);
+    assert_change(&outcome, 0, 5 * GIB, MIB, 8 | MR);
+    assert_change(&outcome, 1, 6 * GIB, 2 * MIB, 8 | SP);
+    assert_change(&outcome, 2, 8 * GIB, 3 * MIB, 8 | MR);
+    assert_change(&outcome, 3, 10 * GIB, 4 * MIB, 8 | MR);
+}
+
+/* Shares that are small, and beside memory for a specific purpose. */
+static void test_small_shares(void)
+{
+    const struct mirror_descriptor map[] = {{4 * GIB, 64 * GIB, WB, 0, true}};
+    struct mirror_request request = {
+        .percent = 1, .node_count = 2, .nodes = {{4 * GIB, MIB, 0}, {5 * GIB, 63 * GIB, 1}}};
+    Outcome outcome = plan_map(map, 1, &request, 64);
+
+    /* A ten-thousandth of a MiB is no granule, and of 63 GiB it is 6.45 MiB. */
+    g_assert_cmpuint(outcome.plan.count, ==, 1);
+    assert_change(&outcome, 0, 5 * GIB, 6 * MIB, WB | MR);
+    request.range_count = 1;
+    request.ranges[0] = (struct mirror_range){8 * GIB, MIB, MMRIG_MIRROR_ATTRIBUTE_SPECIFIC};
+    outcome = plan_map(map, 1, &request, 64);
+    g_assert_cmpuint(outcome.plan.status, ==, MMRIG_MIRROR_STATUS_DONE);
+    g_assert_cmpuint(outcome.plan.count, ==, 2);
 }
 
 /* Two nodes: one has all memory below 4 GiB and a half of the rest, less a bit. */
@@ -259,11 +298,29 @@ static void test_bad_map(void)
         g_test_message("case %zu", i);
         assert_refused(&outcome, MMRIG_MIRROR_STATUS_MAP, second[i].base);
     }
+    const struct mirror_descriptor empty[] = {{0, 0, 1, 1, false}, pc[2]};
+    Outcome outcome = plan_map(empty, 2, &request, 64);
+    assert_refused(&outcome, MMRIG_MIRROR_STATUS_MAP, 0);
+    const struct mirror_descriptor third[] = {pc[0], pc[2], {2 * MIB, MIB, WB, 0, true}};
+    outcome = plan_map(third, 3, &request, 64);
+    assert_refused(&outcome, MMRIG_MIRROR_STATUS_MAP, 2 * MIB);
+    /* A register may be of one byte. */
+    const struct mirror_descriptor small[] = {pc[2], {0xfed00000, 1, 1, 1, false}};
+    outcome = plan_map(small, 2, &request, 64);
+    g_assert_cmpuint(outcome.plan.status, ==, MMRIG_MIRROR_STATUS_DONE);
+    /* The first is looked at as well; and two devices that share a byte. */
+    const struct mirror_descriptor first[] = {{1, 4096, WB, 0, true}, pc[2]};
+    outcome = plan_map(first, 2, &request, 64);
+    assert_refused(&outcome, MMRIG_MIRROR_STATUS_MAP, 1);
+    const struct mirror_descriptor byte[] = {{0xfed00000, 0x401, 1, 1, false},
+                                             {0xfed00400, 0x400, 1, 1, false}};
+    outcome = plan_map(byte, 2, &request, 64);
+    assert_refused(&outcome, MMRIG_MIRROR_STATUS_MAP, 0xfed00400);
     /* A map that ends with the last address is sound. */
     const struct mirror_descriptor map[] = {{UINT64_MAX - 4095, 4096, WB, 0, true}};
     const struct mirror_request top = {.range_count = 1,
                                        .ranges = {{UINT64_MAX - 4095, 4096, 1}}};
-    Outcome outcome = plan_map(map, 1, &top, 64);
+    outcome = plan_map(map, 1, &top, 64);
     g_assert_cmpuint(outcome.plan.status, ==, MMRIG_MIRROR_STATUS_DONE);
     assert_change(&outcome, 0, UINT64_MAX - 4095, 4096, WB | MR);
 }
@@ -276,6 +333,52 @@ static void test_too_many(void)
     g_assert_cmpuint(outcome.plan.count, ==, 3);
     outcome = plan_map(pc, G_N_ELEMENTS(pc), &request, 2);
     assert_refused(&outcome, MMRIG_MIRROR_STATUS_TOO_MANY, 2);
+}
+
+/* What is taken away on both sides of a range; and room runs out just there. */
+static void test_sides(void)
+{
+    const struct mirror_descriptor map[] = {{0, GIB, WB | MR | SP, 0, true},
+                                            {GIB, GIB, WB | MR | SP, 0, true},
+                                            {2 * GIB, GIB, WB | MR | SP, 0, true}};
+    const struct mirror_request request = {
+        .range_count = 1, .ranges = {{GIB + MIB, 2 * MIB, MMRIG_MIRROR_ATTRIBUTE_MIRROR}}};
+    Outcome outcome = plan_map(map, 3, &request, 64);
+
+    g_assert_cmpuint(outcome.plan.count, ==, 5);
+    assert_change(&outcome, 0, 0, GIB, WB);
+    assert_change(&outcome, 1, GIB, MIB, WB);
+    assert_change(&outcome, 2, GIB + MIB, 2 * MIB, WB | MR);
+    assert_change(&outcome, 3, GIB + 3 * MIB, 1021 * MIB, WB);
+    assert_change(&outcome, 4, 2 * GIB, GIB, WB);
+    for (size_t max = 0; max < 5; max++) {
+        outcome = plan_map(map, 3, &request, max);
+        assert_refused(&outcome, MMRIG_MIRROR_STATUS_TOO_MANY, max);
+    }
+}
+
+/* Ranges and nodes to the full number, and what lies behind the number that is said. */
+static void test_numbers(void)
+{
+    const struct mirror_variable variable = {.version = 1, .percent = 5000};
+    struct mirror_request request = {.node_count = MMRIG_MIRROR_NODES_MAX};
+    Outcome outcome;
+
+    for (uint32_t i = 0; i < MMRIG_MIRROR_NODES_MAX; i++)
+        request.nodes[i] = (struct mirror_node){4 * GIB + i * GIB, GIB, i};
+    outcome = plan_pc(&request);
+    g_assert_cmpuint(outcome.plan.status, ==, MMRIG_MIRROR_STATUS_DONE);
+
+    request.ranges[0] = (struct mirror_range){MIB, MIB, MMRIG_MIRROR_ATTRIBUTE_MIRROR};
+    g_assert_cmpint(mirror_request_override(&request, &variable), ==, MIRROR_VARIABLE_OK);
+
+    /* The numbers that the firmware's variable has for it. */
+    g_assert_cmpint(MIRROR_VARIABLE_OK, ==, 0);
+    g_assert_cmpint(MIRROR_VARIABLE_NO_SUPPORT, ==, 1);
+    g_assert_cmpint(MIRROR_VARIABLE_BAD_VERSION, ==, 2);
+    g_assert_cmpint(MIRROR_VARIABLE_TOO_MUCH, ==, 3);
+    g_assert_cmpint(MIRROR_VARIABLE_NOT_WITH_THESE_DIMMS, ==, 4);
+    g_assert_cmpint(MIRROR_VARIABLE_OTHER, ==, 5);
 }
 
 static void test_variable(void)
@@ -321,12 +424,16 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/firmware/nothing", test_nothing);
     g_test_add_func("/firmware/ranges", test_ranges);
+    g_test_add_func("/firmware/order", test_order);
     g_test_add_func("/firmware/shares", test_shares);
+    g_test_add_func("/firmware/small-shares", test_small_shares);
     g_test_add_func("/firmware/taken-away", test_taken_away);
     g_test_add_func("/firmware/refused", test_refused);
     g_test_add_func("/firmware/bad-nodes", test_bad_nodes);
     g_test_add_func("/firmware/bad-map", test_bad_map);
     g_test_add_func("/firmware/too-many", test_too_many);
+    g_test_add_func("/firmware/sides", test_sides);
+    g_test_add_func("/firmware/numbers", test_numbers);
     g_test_add_func("/firmware/variable", test_variable);
     return g_test_run();
 }

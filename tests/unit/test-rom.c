@@ -80,6 +80,10 @@ static void test_refused(void)
     g_autoptr(GByteArray) small = image_new(256);
     g_assert_cmpstr(rom_pack(small->data, 0x3f, &device, rom), ==, "no PE image");
     g_assert_cmpstr(rom_pack(small->data, 0x40 + 0x5d, &device, rom), ==, "no PE image");
+    g_autoptr(GByteArray) largest = image_new(ROM_MAX - ROM_IMAGE_OFFSET);
+    g_autofree guint8 *whole = g_malloc(ROM_MAX);
+    g_assert_cmpuint(rom_size(largest->len), ==, ROM_MAX);
+    g_assert_cmpstr(rom_pack(largest->data, largest->len, &device, whole), ==, NULL);
     g_autoptr(GByteArray) large = image_new(ROM_MAX);
     g_assert_cmpstr(rom_pack(large->data, large->len, &device, rom), ==,
                     "too large for an expansion ROM");
