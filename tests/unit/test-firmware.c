@@ -357,6 +357,26 @@ static void test_sides(void)
     }
 }
 
+/* A range over a hole in the map, and one behind the map's end. */
+static void test_holes(void)
+{
+    const struct mirror_descriptor map[] = {
+        {0, GIB, WB, 0, true}, {2 * GIB, GIB, WB, 0, true}, {3 * GIB, GIB, WB, 0, true}};
+    struct mirror_request request = {.range_count = 1,
+                                     .ranges = {{GIB, 2 * GIB, MMRIG_MIRROR_ATTRIBUTE_MIRROR}}};
+    Outcome outcome = plan_map(map, 2, &request, 64);
+
+    assert_refused(&outcome, MMRIG_MIRROR_STATUS_NOT_MEMORY, GIB);
+    request.ranges[0].base = 3 * GIB;
+    request.ranges[0].size = GIB;
+    outcome = plan_map(map, 2, &request, 64);
+    assert_refused(&outcome, MMRIG_MIRROR_STATUS_NOT_MEMORY, 3 * GIB);
+    /* What was added up before there was no room is nothing. */
+    request.ranges[0].attributes = MMRIG_MIRROR_ATTRIBUTE_SPECIFIC;
+    outcome = plan_map(map, 3, &request, 0);
+    assert_refused(&outcome, MMRIG_MIRROR_STATUS_TOO_MANY, 0);
+}
+
 /* Ranges and nodes to the full number, and what lies behind the number that is said. */
 static void test_numbers(void)
 {
@@ -371,6 +391,13 @@ static void test_numbers(void)
 
     request.ranges[0] = (struct mirror_range){MIB, MIB, MMRIG_MIRROR_ATTRIBUTE_MIRROR};
     g_assert_cmpint(mirror_request_override(&request, &variable), ==, MIRROR_VARIABLE_OK);
+
+    request = (struct mirror_request){.range_count = MMRIG_MIRROR_RANGES_MAX};
+    for (uint32_t i = 0; i < MMRIG_MIRROR_RANGES_MAX; i++)
+        request.ranges[i] =
+            (struct mirror_range){(i + 1) * MIB, 4096, MMRIG_MIRROR_ATTRIBUTE_SPECIFIC};
+    outcome = plan_pc(&request);
+    g_assert_cmpuint(outcome.plan.status, ==, MMRIG_MIRROR_STATUS_DONE);
 
     /* The numbers that the firmware's variable has for it. */
     g_assert_cmpint(MIRROR_VARIABLE_OK, ==, 0);
@@ -394,6 +421,16 @@ static void test_variable(void)
     g_assert_cmpuint(variable.percent, ==, 2500);
     mirror_variable_write(&variable, again);
     g_assert_cmpmem(again, sizeof(again), good, sizeof(good));
+
+    const uint8_t other[] = {7, 0, 0x34, 0x12, 5};
+    g_assert_true(mirror_variable_read(other, sizeof(other), &variable));
+    g_assert_cmpuint(variable.version, ==, 7);
+    g_assert_cmpint(variable.below_4g, ==, FALSE);
+    g_assert_cmphex(variable.percent, ==, 0x1234);
+    g_assert_cmpuint(variable.status, ==, 5);
+    mirror_variable_write(&variable, again);
+    g_assert_cmpmem(again, sizeof(again), other, sizeof(other));
+    g_assert_true(mirror_variable_read(good, sizeof(good), &variable));
 
     g_assert_cmpint(mirror_request_override(&request, &variable), ==, MIRROR_VARIABLE_OK);
     g_assert_cmpuint(request.percent, ==, 2500);
@@ -433,6 +470,7 @@ int main(int argc, char **argv)
     g_test_add_func("/firmware/bad-map", test_bad_map);
     g_test_add_func("/firmware/too-many", test_too_many);
     g_test_add_func("/firmware/sides", test_sides);
+    g_test_add_func("/firmware/holes", test_holes);
     g_test_add_func("/firmware/numbers", test_numbers);
     g_test_add_func("/firmware/variable", test_variable);
     return g_test_run();

@@ -80,6 +80,8 @@ static void test_refused(void)
     g_autoptr(GByteArray) small = image_new(256);
     g_assert_cmpstr(rom_pack(small->data, 0x3f, &device, rom), ==, "no PE image");
     g_assert_cmpstr(rom_pack(small->data, 0x40 + 0x5d, &device, rom), ==, "no PE image");
+    g_autoptr(GByteArray) smallest = image_new(0x40 + 0x5e);
+    g_assert_cmpstr(rom_pack(smallest->data, smallest->len, &device, rom), ==, NULL);
     g_autoptr(GByteArray) largest = image_new(ROM_MAX - ROM_IMAGE_OFFSET);
     g_autofree guint8 *whole = g_malloc(ROM_MAX);
     g_assert_cmpuint(rom_size(largest->len), ==, ROM_MAX);
