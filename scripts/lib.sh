@@ -93,7 +93,8 @@ logged()
 
 # ---- QEMU's source ---------------------------------------------------------------------------
 
-# What --qemu-source gives to cmake.
+# What --qemu-source gives to cmake, for the scripts that take it.
+# shellcheck disable=SC2034 # theirs
 source_options=()
 
 # use_qemu_source DIR: the headers of the device pack are those of this folder.
@@ -101,6 +102,7 @@ use_qemu_source()
 {
     [[ -e $1/VERSION && -e $1/include/qemu/osdep.h ]] ||
         die "--qemu-source $1: no QEMU source; it needs the folder that has QEMU's VERSION file"
+    # shellcheck disable=SC2034 # theirs
     source_options=(-D "MMRIG_QEMU_SOURCE=$(realpath "$1")")
 }
 
