@@ -3,13 +3,20 @@
  * A program uses bad memory: machine check at that very instruction, SIGBUS for that program.
  * The test knows the instruction's address and the bad byte's, and compares them with what
  * the kernel says of both, for loads of every kind (what=load) and for fetches (what=fetch).
+ *
+ * With node=N the memory is that node's; of a node that has only modules (DIMMs), the kernel is
+ * asked to put them on line.
  */
+#include <dirent.h>
+#include <errno.h>
+#include <linux/mempolicy.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "errors.h"
@@ -191,6 +198,56 @@ static void check_truth(const struct truth *truth, const struct bus_error *error
     ASSERT_TRUE(page_is_taken(truth->address));
 }
 
+/* ---- The node --------------------------------------------------------------------------- */
+
+#define ON_LINE_SECONDS 30.0
+
+/* Blocks that the kernel found by itself while it booted are off line. */
+static void put_modules_on_line(void)
+{
+    DIR *blocks = opendir("/sys/devices/system/memory");
+    struct dirent *entry;
+    char path[300], state[16];
+
+    if (!blocks)
+        return;
+    while ((entry = readdir(blocks))) {
+        snprintf(path, sizeof(path), "/sys/devices/system/memory/%s/state", entry->d_name);
+        if (strncmp(entry->d_name, "memory", 6) == 0 && file_read(path, state, sizeof(state)) &&
+            strcmp(state, "offline") == 0 && !file_write(path, "online_movable"))
+            ABORT("%s does not go on line: %s", path, strerror(errno));
+    }
+    closedir(blocks);
+}
+
+static bool node_is_ready(void *data)
+{
+    return node_can_be_bound(*(unsigned *)data);
+}
+
+/* All memory that comes from now on is the node's. */
+static void bind_to_node(unsigned node)
+{
+    unsigned long mask = 1UL << node;
+
+    put_modules_on_line();
+    if (!wait_until(node_is_ready, &node, ON_LINE_SECONDS))
+        ABORT("node %u has no memory", node);
+    if (syscall(SYS_set_mempolicy, MPOL_BIND, &mask, 8 * sizeof(mask)) != 0)
+        ABORT("cannot take memory of node %u: %s", node, strerror(errno));
+}
+
+/* Whether it is, by what move_pages(2) says of a page. */
+static bool is_of_wanted_node(void *page)
+{
+    int status = -1;
+
+    if (!test_arg("node"))
+        return true;
+    return syscall(SYS_move_pages, 0, 1UL, &page, NULL, &status, 0) == 0 &&
+           status == (int)test_arg_u64("node", 0);
+}
+
 static unsigned pin_to_some_cpu(void)
 {
     unsigned cpu = chance((uint32_t)sysconf(_SC_NPROCESSORS_ONLN));
@@ -214,6 +271,7 @@ static void consume(const struct access *access)
     memset(page + bad - GRANULE, 0, 2 * GRANULE);
     uint64_t physical = physical_address(page);
     ASSERT_NE(physical, 0);
+    ASSERT_TRUE(is_of_wanted_node(page));
     truth.cpu = pin_to_some_cpu();
     truth.address = physical + (size_t)(address - page);
     if (truth.address < physical + bad)
@@ -299,6 +357,7 @@ static void consume_fetch(enum fetch kind)
     char *page = kind == FETCH_NEXT_PAGE ? code + PAGE_BYTES : code;
     uint64_t physical = physical_address(page);
     ASSERT_NE(physical, 0);
+    ASSERT_TRUE(is_of_wanted_node(page));
     truth.page = page;
     truth.ip = (uintptr_t)meets;
     truth.address = physical + (size_t)((meets < code + bad ? code + bad : meets) - page);
@@ -329,6 +388,8 @@ TEST(consumption_is_exact)
 
     bus_errors_catch();
     machine_checks_trace();
+    if (test_arg("node"))
+        bind_to_node((unsigned)test_arg_u64("node", 0));
     if (what && strcmp(what, "fetch") == 0)
         consume_by_fetches();
     else

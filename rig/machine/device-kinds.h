@@ -5,6 +5,7 @@
  * wherever something is made of all kinds, and read by CMake.
  */
 MMRIG_DEVICE_KIND(nvdimm)
+MMRIG_DEVICE_KIND(dimm)
 MMRIG_DEVICE_KIND(virtio_mem)
 MMRIG_DEVICE_KIND(balloon)
 MMRIG_DEVICE_KIND(disk)

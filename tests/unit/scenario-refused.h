@@ -372,6 +372,8 @@ static const Case cases[] = {
      "[nvdimm a] node: there is no node 1; the machine has 0"},
     {"node-beyond", BASE "[machine]\nnodes = 2\n[nvdimm a]\nsize = 2M\nnode = 2\n", NULL,
      "there is no node 2; the machine has 2"},
+    {"dimm-size", BASE "[dimm a]\nsize = 64M\n", NULL, "a multiple of 128M"},
+    {"dimm-node", BASE "[dimm a]\nsize = 128M\nnode = 1\n", NULL, "node"},
     {"virtio-mem-size", BASE "[virtio-mem a]\nsize = 64M\n", NULL, "a multiple of 128M"},
     {"virtio-mem-block", BASE "[virtio-mem a]\nsize = 768M\nblock-size = 6M\n", NULL,
      "[virtio-mem a] block-size: not a power of two"},

@@ -37,6 +37,9 @@ static const Case cases[] = {
           "[nvdimm pmem0]\nsize = 128M\nnode = 1\n"
           "[nvdimm pmem1]\nsize = 64M\nlabel-size = 0\n",
      MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_START_COLD},
+    {"dimm",
+     BASE "[machine]\nnodes = 2\n[dimm d0]\nsize = 128M\n[dimm d1]\nsize = 256M\nnode = 1\n",
+     MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_START_COLD},
     {"virtio-mem", BASE "[virtio-mem vm0]\nsize = 1536M\nblock-size = 4M\nrequested = 256M\n",
      MMRIG_ACCEL_TCG, "/boot/vmlinux", MMRIG_START_COLD},
     {"balloon", BASE "[balloon balloon0]\n", MMRIG_ACCEL_TCG, "/boot/vmlinux",
