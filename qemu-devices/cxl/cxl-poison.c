@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Theory of operation. A CXL window is an I/O region of QEMU's, whose handlers
- * find the device and have the access there. Ours take their place, look at the
- * device's list when something is read, and go on to QEMU's. So the list is
- * asked at each access, and whoever changes it need not tell.
+ * find the device and have the access there. Ours lies over it, looks at the
+ * device's list when something is read, and goes on to QEMU's handlers. So the
+ * list is asked at each access, and whoever changes it need not tell.
+ *
+ * From 11.0 on QEMU lays memory that is not interleaved into its window as RAM
+ * (cxl_fmws_direct_passthrough_setup() in hw/cxl/cxl-host.c). Ours lies over
+ * that as well, and access is as slow as it was before.
  *
  * A store does not take an address off the list: that is for the guest's Clear
  * Poison, which QEMU obeys.
@@ -18,7 +22,7 @@
 #include "cxl-poison.h"
 #include "cxl-route.h"
 
-/* QEMU's name for the region of a window (hw/i386/pc.c). */
+/* QEMU's name for the region of a window (hw/i386/pc.c), and ours. */
 #define CXL_WINDOW_NAME "cxl-fixed-memory-region"
 /* In a General Media Event (CXL 3.1, table 8-45). */
 #define CXL_UNCORRECTABLE 0x01 /* memory event descriptor */
@@ -35,10 +39,8 @@ typedef struct CxlPoison {
 
 typedef struct CxlWindow {
     CxlPoison *owner;
-    const MemoryRegion *region;
-    const MemoryRegionOps *ops; /* QEMU's, and what they are called with */
-    void *opaque;
-    MemoryRegionOps ours;
+    MemoryRegion *qemus;
+    MemoryRegion ours; /* over it */
 } CxlWindow;
 
 static const QemuUUID cxl_general_media = {
@@ -96,10 +98,10 @@ static MemTxResult cxl_window_read(void *opaque, hwaddr offset, uint64_t *data,
 {
     CxlWindow *window = opaque;
     CxlPoison *owner = window->owner;
-    hwaddr gpa = window->region->addr + offset;
+    hwaddr gpa = window->qemus->addr + offset;
     uint64_t dpa = 0;
     uint64_t bad = 0;
-    CXLType3Dev *device = mmrig_cxl_route(window->opaque, gpa, &dpa);
+    CXLType3Dev *device = mmrig_cxl_route(window->qemus->opaque, gpa, &dpa);
 
     if (device && cxl_listed(device, dpa, size, &bad) &&
         !mmrig_poison_meet(owner->poison, UINT64_C(1) << owner->source,
@@ -107,8 +109,8 @@ static MemTxResult cxl_window_read(void *opaque, hwaddr offset, uint64_t *data,
         *data = UINT64_MAX;
         return MEMTX_ERROR;
     }
-    return window->ops->read_with_attrs(window->opaque, offset, data, size,
-                                        attrs);
+    return window->qemus->ops->read_with_attrs(window->qemus->opaque, offset,
+                                               data, size, attrs);
 }
 
 static MemTxResult cxl_window_write(void *opaque, hwaddr offset, uint64_t data,
@@ -116,8 +118,8 @@ static MemTxResult cxl_window_write(void *opaque, hwaddr offset, uint64_t data,
 {
     CxlWindow *window = opaque;
 
-    return window->ops->write_with_attrs(window->opaque, offset, data, size,
-                                         attrs);
+    return window->qemus->ops->write_with_attrs(window->qemus->opaque, offset,
+                                                data, size, attrs);
 }
 
 /*
@@ -130,15 +132,15 @@ static void cxl_consumed(void *opaque, const MmrigPoisonAccess *access)
 
     for (guint i = 0; i < owner->windows->len; i++) {
         CxlWindow *window = g_ptr_array_index(owner->windows, i);
-        uint64_t size = int128_get64(window->region->size);
+        uint64_t size = int128_get64(window->qemus->size);
         CXLType3Dev *device;
         uint64_t dpa;
 
-        if (access->gpa < window->region->addr ||
-            access->gpa - window->region->addr >= size) {
+        if (access->gpa < window->qemus->addr ||
+            access->gpa - window->qemus->addr >= size) {
             continue;
         }
-        device = mmrig_cxl_route(window->opaque, access->gpa, &dpa);
+        device = mmrig_cxl_route(window->qemus->opaque, access->gpa, &dpa);
         if (device) {
             cxl_log(device, dpa);
         }
@@ -149,7 +151,15 @@ static const MmrigPoisonOps cxl_poison_ops = {
     .consumed = cxl_consumed,
 };
 
-static void cxl_take_windows(Notifier *notifier, void *data)
+static const MemoryRegionOps cxl_window_ops = {
+    .read_with_attrs = cxl_window_read,
+    .write_with_attrs = cxl_window_write,
+    .endianness = DEVICE_LITTLE_ENDIAN,
+    .valid = {.min_access_size = 1, .max_access_size = 8, .unaligned = true},
+    .impl = {.min_access_size = 1, .max_access_size = 8, .unaligned = true},
+};
+
+static void cxl_cover_windows(Notifier *notifier, void *data)
 {
     CxlPoison *owner = container_of(notifier, CxlPoison, machine_done);
     MemoryRegion *region;
@@ -163,14 +173,12 @@ static void cxl_take_windows(Notifier *notifier, void *data)
         }
         window = g_new0(CxlWindow, 1);
         window->owner = owner;
-        window->region = region;
-        window->ops = region->ops;
-        window->opaque = region->opaque;
-        window->ours = *region->ops;
-        window->ours.read_with_attrs = cxl_window_read;
-        window->ours.write_with_attrs = cxl_window_write;
-        region->ops = &window->ours;
-        region->opaque = window;
+        window->qemus = region;
+        /* The poison map knows by the name that it leads to memory. */
+        memory_region_init_io(&window->ours, OBJECT(owner->poison),
+                              &cxl_window_ops, window, CXL_WINDOW_NAME,
+                              int128_get64(region->size));
+        memory_region_add_subregion_overlap(region, 0, &window->ours, 1);
         g_ptr_array_add(owner->windows, window);
     }
 }
@@ -187,7 +195,7 @@ bool mmrig_cxl_poison_start(MmrigPoison *poison, Error **errp)
         return false;
     }
     owner->windows = g_ptr_array_new();
-    owner->machine_done.notify = cxl_take_windows;
+    owner->machine_done.notify = cxl_cover_windows;
     qemu_add_machine_init_done_notifier(&owner->machine_done);
     return true;
 }

@@ -19,6 +19,9 @@
 #include "hw/core/boards.h"
 #include "hw/core/cpu.h"
 #include "hw/i386/x86.h"
+#include "hw/pci/pci_bridge.h"
+#include "hw/cxl/cxl.h"
+#include "hw/cxl/cxl_device.h"
 #include "hw/pci/pci_device.h"
 #include "hw/core/qdev.h"
 #include "hw/core/qdev-properties.h"
@@ -74,6 +77,11 @@ static const SizedType sized_types[] = {
     CLASS(TYPE_MACHINE, MachineClass),
     INSTANCE(TYPE_X86_MACHINE, X86MachineState),
     CLASS(TYPE_X86_MACHINE, X86MachineClass),
+    INSTANCE(TYPE_CXL_TYPE3, CXLType3Dev),
+    INSTANCE(TYPE_PXB_CXL_DEV, PXBCXLDev),
+#ifdef TYPE_CXL_FMW
+    INSTANCE(TYPE_CXL_FMW, CXLFixedWindow),
+#endif
 };
 
 typedef struct SizedSymbol {
