@@ -67,9 +67,55 @@ static void test_defaults(void)
     qtest_stop(q);
 }
 
+static JsonNode *properties_of(QTest *q, const char *device)
+{
+    return qtest_qmp(q, "{'execute':'device-list-properties','arguments':{'typename':'%s'}}",
+                     device);
+}
+
+static gboolean has_property(JsonArray *properties, const char *name)
+{
+    for (guint i = 0; i < json_array_get_length(properties); i++) {
+        JsonObject *property = json_array_get_object_element(properties, i);
+
+        if (g_str_equal(json_object_get_string_member(property, "name"), name))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* Each property that is ours has a line for `mmrig devices`. */
+static void test_descriptions(void)
+{
+    static const char *const devices[] = {"mmrig-camera", "mmrig-mirror", "mmrig-nvdimm",
+                                          "mmrig-ras"};
+    QTest *q = qtest_start("-S", NULL);
+    g_autoptr(JsonNode) edu = properties_of(q, "edu");
+
+    for (gsize d = 0; d < G_N_ELEMENTS(devices); d++) {
+        g_autoptr(JsonNode) node = properties_of(q, devices[d]);
+        JsonArray *properties = json_node_get_array(node);
+        guint ours = 0;
+
+        for (guint i = 0; i < json_array_get_length(properties); i++) {
+            JsonObject *property = json_array_get_object_element(properties, i);
+            const char *name = json_object_get_string_member(property, "name");
+
+            if (has_property(json_node_get_array(edu), name))
+                continue;
+            ours++;
+            g_test_message("%s.%s", devices[d], name);
+            g_assert_true(json_object_has_member(property, "description"));
+        }
+        g_assert_cmpuint(ours, >, 3);
+    }
+    qtest_stop(q);
+}
+
 int main(int argc, char **argv)
 {
     qtest_begin(&argc, &argv);
     g_test_add_func("/pack/defaults", test_defaults);
+    g_test_add_func("/pack/descriptions", test_descriptions);
     return g_test_run();
 }
