@@ -180,6 +180,20 @@ static void test_disabled(void)
     g_assert_cmphex(mce.status, ==, 0xa400080000000135);
 }
 
+/* Of two corrected errors that software had turned off the second stays, as of others. */
+static void test_disabled_pair(void)
+{
+    guint64 bank[MCE_BANK_REGISTERS] = {G_MAXUINT64, 0, 0, 0};
+
+    for (guint64 address = 1; address <= 2; address++) {
+        MmrigMce mce = mmrig_mce_make(MMRIG_MCE_INTEL, MMRIG_MCE_CE, address, FALSE, 1);
+
+        mmrig_mce_disable(&mce);
+        mmrig_mce_log(bank, &mce);
+        g_assert_cmphex(bank[MCE_BANK_ADDR], ==, address);
+    }
+}
+
 /* As Linux has it: struct kvm_x86_mce is 64 bytes, the bank behind four 64-bit words. */
 static void test_kvm(void)
 {
@@ -216,6 +230,7 @@ int main(int argc, char **argv)
     g_test_add_func("/mce/pairs", test_pairs);
     g_test_add_func("/mce/accumulation", test_accumulation);
     g_test_add_func("/mce/disabled", test_disabled);
+    g_test_add_func("/mce/disabled-pair", test_disabled_pair);
     g_test_add_func("/mce/kvm", test_kvm);
     g_test_add_func("/mce/bystander", test_bystander);
     return g_test_run();

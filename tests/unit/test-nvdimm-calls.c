@@ -11,15 +11,16 @@
 #define SIZE 0x100000ull
 #define LAST (BASE + 2 * SIZE - 1) /* of the second module */
 
+static NvdimmDsm dsm;
+static NvdimmModule *modules[2];
+static guint8 out[MMRIG_NVD_PAGE_SIZE];
+
 static struct {
+    gboolean steals; /* on_poison() lays more */
     guint saved, healed;
     guint32 events;
     guint64 wiped_from, wiped;
 } seen;
-
-static NvdimmDsm dsm;
-static NvdimmModule *modules[2];
-static guint8 out[MMRIG_NVD_PAGE_SIZE];
 
 static bool on_poison(void *opaque, NvdimmModule *module, uint64_t offset, uint64_t length,
                       bool bad)
@@ -28,6 +29,10 @@ static bool on_poison(void *opaque, NvdimmModule *module, uint64_t offset, uint6
     g_assert_cmpuint(offset + length, <=, module->size);
     if (!bad)
         seen.healed += (guint)(length / UNIT);
+    if (bad && seen.steals) {
+        seen.steals = FALSE;
+        g_assert_true(mmrig_nvdimm_media_lay(&dsm.media, modules[0], 0, 1, false));
+    }
     return true;
 }
 
@@ -231,6 +236,9 @@ static void test_translate(void)
     g_assert_cmphex(field(20, 4), ==, 0x31);
     g_assert_cmphex(field(24, 4), ==, 0);
     g_assert_cmphex(field(28, 8), ==, 0x1234);
+    root(0, MMRIG_NVD_TRANSLATE_SPA, LAST, 0, 0);
+    answered(0, 36);
+    g_assert_cmphex(field(8, 8), ==, 1);
     root(0, MMRIG_NVD_TRANSLATE_SPA, LAST + 1, 0, 0);
     answered(MMRIG_NVD_INVALID, 20);
     end();
@@ -493,6 +501,25 @@ static void test_next(void)
     end();
 }
 
+/* The last room is taken while poison is laid: what was laid goes again. */
+static void test_race(void)
+{
+    begin();
+    modules[1]->size = (guint64)NVDIMM_UNITS_MAX * UNIT;
+    g_assert_true(mmrig_nvdimm_media_lay(&dsm.media, modules[1], 0,
+                                         (NVDIMM_UNITS_MAX - 1ull) * UNIT, false));
+    seen.steals = TRUE;
+    g_assert_false(mmrig_nvdimm_media_lay(&dsm.media, modules[0], 4 * UNIT, UNIT, false));
+    g_assert_cmpuint(seen.healed, ==, 1);
+    g_assert_cmpuint(dsm.media.bad, ==, NVDIMM_UNITS_MAX);
+    g_assert_cmpuint(modules[0]->units->len, ==, 1);
+    /* All of it is told again, also what nobody knows. */
+    seen.healed = 0;
+    mmrig_nvdimm_media_replay(&dsm.media, modules[1], false);
+    g_assert_cmpuint(seen.healed, ==, NVDIMM_UNITS_MAX - 1);
+    end();
+}
+
 /* Every number of a module is in the pack, and each in its own place. */
 static void test_pack(void)
 {
@@ -558,6 +585,7 @@ int main(int argc, char **argv)
     g_test_add_func("/nvdimm/calls/health/inject", test_health_inject);
     g_test_add_func("/nvdimm/media/stored", test_stored);
     g_test_add_func("/nvdimm/media/next", test_next);
+    g_test_add_func("/nvdimm/media/race", test_race);
     g_test_add_func("/nvdimm/media/pack", test_pack);
     return g_test_run();
 }

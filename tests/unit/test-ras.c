@@ -24,6 +24,7 @@ static void test_requests(void)
         {"kind=srao,gpa=1,poison=off,broadcast=on",
          {FALSE, TRUE, MMRIG_MCE_SRAO, 1, 64, 0, TRUE, 1}},
         {"kind=ucna,gpa=1", {TRUE, TRUE, MMRIG_MCE_UCNA, 1, 64, 0, FALSE, 1}},
+        {"kind=ce,gpa=1,count=1", {FALSE, TRUE, MMRIG_MCE_CE, 1, 64, 0, FALSE, 1}},
         {"kind=ce,gpa=1,count=32767", {FALSE, TRUE, MMRIG_MCE_CE, 1, 64, 0, FALSE, 32767}},
     };
 
@@ -60,6 +61,13 @@ static void test_refused(void)
         {"kind=poison,gpa=1,gpaa=1", "there is no key 'gpaa'"},
         {"kind=poison,gpa=1,gpa=1", "gpa is given twice"},
         {"kind=ucna,gpa=1,broadcast=on", "no exception"},
+        {"kind=srao,gpa=1,broadcast=yes", "broadcast=yes is neither on nor off"},
+        {"kind=srao,gpa=1,poison=", "poison= is neither on nor off"},
+        {"kind=poison,gpa=1,cpu=0", "not told to a processor"},
+        {"kind=poison,gpa=1,broadcast=off", "not told to a processor"},
+        {"kind=poison,gpa=1,count=1", "not told to a processor"},
+        {"kind=poison,gpa=1,poison=on", "says nothing"},
+        {"kind=ce,gpa=1,count=0", "count=0 is not a number from 1 to"},
     };
     RasRequest request;
 
