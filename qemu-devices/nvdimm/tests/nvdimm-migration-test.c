@@ -168,7 +168,8 @@ static void test_disagree(void)
     g_autofree char *uri = qtest_save(q);
 
     for (gsize i = 0; i < G_N_ELEMENTS(properties); i++)
-        assert_refused(uri, properties[i], i < 2 ? "ars-rate must be" : "ars-buffer must be");
+        assert_refused(uri, properties[i],
+                       i < 2 ? "mmrig-nvdimm:dsm.rate" : "mmrig-nvdimm:dsm.buffer");
     qtest_forget(uri);
 }
 
