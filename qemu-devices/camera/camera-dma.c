@@ -2,8 +2,7 @@
 /* mmrig-camera: writing a frame to the guest's memory. */
 #include "camera.h"
 
-#include "exec/cpu-common.h"
-#include "qemu/rcu.h"
+#include "common/dma.h"
 
 bool mmrig_camera_is_master(MmrigCamera *s)
 {
@@ -14,24 +13,8 @@ bool mmrig_camera_is_master(MmrigCamera *s)
 bool mmrig_camera_is_ram(MmrigCamera *s, uint64_t address, uint64_t length,
                          uint64_t *bad)
 {
-    AddressSpace *as = pci_get_address_space(PCI_DEVICE(s));
-
-    RCU_READ_LOCK_GUARD();
-    while (length > 0) {
-        hwaddr part = length;
-        hwaddr offset;
-        MemoryRegion *mr = address_space_translate(
-            as, address, &offset, &part, true, MEMTXATTRS_UNSPECIFIED);
-
-        if (part == 0 ||
-            !memory_access_is_direct(mr, true, MEMTXATTRS_UNSPECIFIED)) {
-            *bad = address;
-            return false;
-        }
-        address += part;
-        length -= part;
-    }
-    return true;
+    return mmrig_dma_check(pci_get_address_space(PCI_DEVICE(s)), address,
+                           length, true, bad) == MMRIG_DMA_OK;
 }
 
 /* How long a plain copy to the same place takes. */
@@ -51,6 +34,24 @@ static void camera_calibrate(MmrigCamera *s, void *to, uint32_t from,
     s->stat_copy_ns += qemu_clock_get_ns(QEMU_CLOCK_REALTIME) - begun;
 }
 
+static void camera_fill(MmrigCamera *s, CameraFrame *frame, void *to,
+                        uint32_t from, uint32_t size)
+{
+    int64_t begun;
+
+    /* Who comes first pays for faults and cold caches: take turns. */
+    if (s->calibrate && s->stat_frames % 2 == 0) {
+        camera_calibrate(s, to, from, size);
+    }
+    begun = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
+    mmrig_camera_frame_write(frame, to, from, size);
+    s->stat_ns += qemu_clock_get_ns(QEMU_CLOCK_REALTIME) - begun;
+    if (s->calibrate && s->stat_frames % 2 != 0) {
+        camera_calibrate(s, to, from, size);
+        mmrig_camera_frame_write(frame, to, from, size);
+    }
+}
+
 bool mmrig_camera_dma(MmrigCamera *s, uint64_t address, const CameraShot *shot,
                       uint32_t *crc, uint64_t *bad)
 {
@@ -58,43 +59,33 @@ bool mmrig_camera_dma(MmrigCamera *s, uint64_t address, const CameraShot *shot,
     uint32_t bytes = mmrig_camera_frame_bytes(s);
     uint32_t from = 0;
     int64_t begun = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
+    MmrigDmaResult result = mmrig_dma_check(as, address, bytes, true, bad);
     CameraFrame frame;
 
-    if (!mmrig_camera_is_ram(s, address, bytes, bad)) {
+    if (result != MMRIG_DMA_OK) {
         return false;
     }
     mmrig_camera_frame_init(&frame, s->pattern, shot);
     s->stat_ns += qemu_clock_get_ns(QEMU_CLOCK_REALTIME) - begun;
     while (from < bytes) {
-        hwaddr size = bytes - from;
-        void *to;
+        MmrigDmaMap map;
 
         begun = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
-        to = address_space_map(as, address + from, &size, true,
-                               MEMTXATTRS_UNSPECIFIED);
-        if (!to || size == 0 || size > bytes - from) {
-            if (to) {
-                address_space_unmap(as, to, size, true, 0);
-            }
-            *bad = address + from;
+        if (mmrig_dma_map(&map, as, address + from, bytes - from, true, bad) !=
+            MMRIG_DMA_OK) {
             return false;
         }
         s->stat_ns += qemu_clock_get_ns(QEMU_CLOCK_REALTIME) - begun;
-        /* Who comes first pays for faults and cold caches: take turns. */
-        if (s->calibrate && s->stat_frames % 2 == 0) {
-            camera_calibrate(s, to, from, size);
+        for (unsigned i = 0; i < map.count; i++) {
+            camera_fill(s, &frame, map.parts[i].host, from, map.parts[i].size);
+            from += map.parts[i].size;
         }
         begun = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
-        mmrig_camera_frame_write(&frame, to, from, size);
+        result = mmrig_dma_unmap(&map, map.bytes, bad);
         s->stat_ns += qemu_clock_get_ns(QEMU_CLOCK_REALTIME) - begun;
-        if (s->calibrate && s->stat_frames % 2 != 0) {
-            camera_calibrate(s, to, from, size);
-            mmrig_camera_frame_write(&frame, to, from, size);
+        if (result != MMRIG_DMA_OK) {
+            return false;
         }
-        begun = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
-        address_space_unmap(as, to, size, true, size);
-        s->stat_ns += qemu_clock_get_ns(QEMU_CLOCK_REALTIME) - begun;
-        from += size;
     }
     s->stat_frames++;
     s->stat_bytes += bytes;

@@ -2,7 +2,6 @@
 /* mmrig-camera: its state in a migration stream. */
 #include "camera.h"
 
-#include "hw/pci/msix.h"
 #include "qemu/log.h"
 
 /* The stream comes from outside: as little to be trusted as the guest. */
@@ -19,9 +18,8 @@ static int camera_post_load(void *opaque, int version)
         s->interval > INTERVAL_MAX_NS || s->state > MMRIG_CAM_STATE_FAILED ||
         s->queue_first >= QUEUE_MAX || s->queue_count > s->queue_depth ||
         s->done_first >= DONE_DEPTH || s->done_count > DONE_DEPTH ||
-        (s->irq_enable & ~MMRIG_CAM_IRQ_ALL) ||
-        (s->irq_status & ~MMRIG_CAM_IRQ_ALL) || s->due < 0 ||
-        s->due > INT64_MAX / 2 || timed != timer_pending(s->timer)) {
+        !mmrig_irq_valid(&s->irq) || s->due < 0 || s->due > INT64_MAX / 2 ||
+        timed != timer_pending(s->timer)) {
         qemu_log("mmrig-camera: the incoming state does not fit this device;"
                  " its properties have to be those of the source\n");
         return -EINVAL;
@@ -86,8 +84,7 @@ const VMStateDescription mmrig_camera_vmstate = {
             VMSTATE_UINT32(error, MmrigCamera),
             VMSTATE_UINT64(error_detail, MmrigCamera),
             VMSTATE_UINT32(generation, MmrigCamera),
-            VMSTATE_UINT32(irq_status, MmrigCamera),
-            VMSTATE_UINT32(irq_enable, MmrigCamera),
+            MMRIG_IRQ_VMSTATE(irq, MmrigCamera),
             VMSTATE_UINT64(buf_address, MmrigCamera),
             VMSTATE_UINT32(buf_length, MmrigCamera),
             VMSTATE_UINT32(buf_cookie, MmrigCamera),

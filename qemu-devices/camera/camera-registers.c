@@ -115,17 +115,15 @@ static void camera_clear_irq(void *device, const MmrigRegister *row,
 {
     MmrigCamera *s = device;
 
-    s->irq_status &= ~value;
+    mmrig_irq_clear(&s->irq, value);
 }
 
 static void camera_enable_irq(void *device, const MmrigRegister *row,
                               uint64_t value)
 {
     MmrigCamera *s = device;
-    uint32_t pending = value & ~s->irq_enable & s->irq_status;
 
-    s->irq_enable = value;
-    mmrig_camera_notify(s, pending);
+    mmrig_irq_enable(&s->irq, value);
 }
 
 /* ---- What is found out --------------------------------------------------- */
@@ -220,8 +218,8 @@ static const MmrigRegister camera_rows[] = {
     {NAMED_64(ERROR_DETAIL), OF(error_detail)},
     {NAMED(GENERATION), OF(generation)},
 
-    {NAMED(IRQ_STATUS), OF(irq_status), .set = camera_clear_irq},
-    {NAMED(IRQ_ENABLE), OF(irq_enable), .mask = MMRIG_CAM_IRQ_ALL,
+    {NAMED(IRQ_STATUS), OF(irq.status), .set = camera_clear_irq},
+    {NAMED(IRQ_ENABLE), OF(irq.enable), .mask = MMRIG_CAM_IRQ_ALL,
      .set = camera_enable_irq},
 
     {NAMED_64(BUF_ADDRESS), OF(buf_address), .mask = UINT64_MAX},

@@ -2,37 +2,12 @@
 /* mmrig-camera: buffers, frames that are due, completions, interrupts. */
 #include "camera.h"
 
-#include "hw/pci/msix.h"
-
 int64_t mmrig_camera_now(void)
 {
     return qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL);
 }
 
-/* ---- Interrupts and errors ---------------------------------------------- */
-
-void mmrig_camera_notify(MmrigCamera *s, uint32_t bits)
-{
-    PCIDevice *pci = PCI_DEVICE(s);
-
-    if (!msix_enabled(pci)) {
-        return;
-    }
-    if (bits & MMRIG_CAM_IRQ_FRAME) {
-        msix_notify(pci, MMRIG_CAM_VECTOR_FRAME);
-    }
-    if (bits & ~MMRIG_CAM_IRQ_FRAME) {
-        msix_notify(pci, MMRIG_CAM_VECTOR_EVENT);
-    }
-}
-
-static void camera_raise(MmrigCamera *s, uint32_t bits)
-{
-    uint32_t risen = bits & ~s->irq_status;
-
-    s->irq_status |= bits;
-    mmrig_camera_notify(s, risen & s->irq_enable);
-}
+/* ---- Errors ------------------------------------------------------------- */
 
 uint32_t mmrig_camera_error(MmrigCamera *s, uint32_t error, uint64_t detail)
 {
@@ -40,9 +15,10 @@ uint32_t mmrig_camera_error(MmrigCamera *s, uint32_t error, uint64_t detail)
     s->error_detail = detail;
     s->count_errors++;
     mmrig_camera_debug(s, "error 0x%02x detail 0x%" PRIx64, error, detail);
-    camera_raise(s, MMRIG_CAM_IRQ_ERROR);
+    mmrig_irq_raise(&s->irq, MMRIG_CAM_IRQ_ERROR);
     return error;
 }
+
 /* ---- Streaming ---------------------------------------------------------- */
 
 static void camera_arm(MmrigCamera *s, int64_t due)
@@ -68,7 +44,7 @@ static void camera_stream(MmrigCamera *s)
     mmrig_camera_renew_pattern(s);
     mmrig_camera_debug(s, "streaming, %u buffers queued", s->queue_count);
     camera_arm(s, now + s->interval);
-    camera_raise(s, MMRIG_CAM_IRQ_STREAMING);
+    mmrig_irq_raise(&s->irq, MMRIG_CAM_IRQ_STREAMING);
 }
 
 void mmrig_camera_stop(MmrigCamera *s)
@@ -125,7 +101,7 @@ static void camera_deliver(MmrigCamera *s, uint32_t sequence)
     }
     mmrig_camera_debug(s, "frame %u at 0x%" PRIx64 " status 0x%02x", sequence,
                        buffer.address, done->status);
-    camera_raise(s, MMRIG_CAM_IRQ_FRAME);
+    mmrig_irq_raise(&s->irq, MMRIG_CAM_IRQ_FRAME);
 }
 
 void mmrig_camera_tick(void *opaque)
@@ -138,7 +114,7 @@ void mmrig_camera_tick(void *opaque)
         s->state = MMRIG_CAM_STATE_FAILED;
         s->count_start_timeouts++;
         mmrig_camera_error(s, MMRIG_CAM_ERR_START_TIMEOUT, s->queue_count);
-        camera_raise(s, MMRIG_CAM_IRQ_START_TIMEOUT);
+        mmrig_irq_raise(&s->irq, MMRIG_CAM_IRQ_START_TIMEOUT);
         return;
     }
     if (s->state != MMRIG_CAM_STATE_STREAMING) {
@@ -149,11 +125,11 @@ void mmrig_camera_tick(void *opaque)
         s->count_dropped++;
         mmrig_camera_debug(s, "frame %u dropped: completions are full",
                            sequence);
-        camera_raise(s, MMRIG_CAM_IRQ_DROPPED);
+        mmrig_irq_raise(&s->irq, MMRIG_CAM_IRQ_DROPPED);
     } else if (s->queue_count == 0) {
         s->count_underruns++;
         mmrig_camera_debug(s, "frame %u: no buffer", sequence);
-        camera_raise(s, MMRIG_CAM_IRQ_UNDERRUN);
+        mmrig_irq_raise(&s->irq, MMRIG_CAM_IRQ_UNDERRUN);
     } else {
         camera_deliver(s, sequence);
     }
@@ -281,6 +257,7 @@ void mmrig_camera_reset(MmrigCamera *s)
 {
     mmrig_camera_stop(s);
     mmrig_registers_reset(&mmrig_camera_registers, s);
+    mmrig_irq_reset(&s->irq);
     s->size = s->sizes[0];
     s->format = s->formats[0];
     s->interval = MAX(mmrig_camera_interval_min(s), 1000000000u / 30);

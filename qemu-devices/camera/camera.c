@@ -13,7 +13,6 @@
  */
 #include "camera.h"
 
-#include "hw/pci/msix.h"
 #include "hw/core/qdev-properties.h"
 #include "qapi/error.h"
 #include "qemu/module.h"
@@ -126,6 +125,11 @@ static bool camera_parse_formats(MmrigCamera *s, Error **errp)
     return true;
 }
 
+static const uint32_t camera_vectors[MMRIG_CAM_VECTORS] = {
+    [MMRIG_CAM_VECTOR_FRAME] = MMRIG_CAM_IRQ_FRAME,
+    [MMRIG_CAM_VECTOR_EVENT] = MMRIG_CAM_IRQ_ALL & ~MMRIG_CAM_IRQ_FRAME,
+};
+
 static void camera_realize(PCIDevice *pci, Error **errp)
 {
     MmrigCamera *s = MMRIG_CAMERA(pci);
@@ -154,12 +158,9 @@ static void camera_realize(PCIDevice *pci, Error **errp)
                           "mmrig-camera-regs", MMRIG_CAM_REGS_SIZE);
     pci_register_bar(pci, MMRIG_CAM_BAR_REGS, PCI_BASE_ADDRESS_SPACE_MEMORY,
                      &s->regs);
-    if (msix_init_exclusive_bar(pci, MMRIG_CAM_VECTORS, MMRIG_CAM_BAR_MSIX,
-                                errp) < 0) {
+    if (!mmrig_irq_init(&s->irq, pci, camera_vectors, MMRIG_CAM_VECTORS,
+                        MMRIG_CAM_BAR_MSIX, s->intx, errp)) {
         return;
-    }
-    for (unsigned i = 0; i < MMRIG_CAM_VECTORS; i++) {
-        msix_vector_use(pci, i);
     }
     s->timer = timer_new_ns(QEMU_CLOCK_VIRTUAL, mmrig_camera_tick, s);
     mmrig_camera_reset(s);
@@ -173,8 +174,14 @@ static void camera_exit(PCIDevice *pci)
     timer_free(s->timer);
     s->timer = NULL;
     g_clear_pointer(&s->plain, g_free);
-    msix_unuse_all_vectors(pci);
-    msix_uninit_exclusive_bar(pci);
+    mmrig_irq_exit(&s->irq);
+}
+
+static void camera_config_write(PCIDevice *pci, uint32_t address,
+                                uint32_t value, int length)
+{
+    pci_default_write_config(pci, address, value, length);
+    mmrig_irq_update(&MMRIG_CAMERA(pci)->irq);
 }
 
 static void camera_reset_hold(Object *object, ResetType type)
@@ -193,6 +200,7 @@ static const Property camera_properties[] = {
     DEFINE_PROP_UINT32("min-buffers", MmrigCamera, min_buffers, 2),
     DEFINE_PROP_BOOL("debug", MmrigCamera, debug, false),
     DEFINE_PROP_BOOL("calibrate", MmrigCamera, calibrate, false),
+    DEFINE_PROP_BOOL("intx", MmrigCamera, intx, false),
 };
 
 /* By qom-get only. */
@@ -245,6 +253,7 @@ static const struct {
     {"min-buffers", "buffers that must be queued before it streams"},
     {"debug", "tell in QEMU's log what it does"},
     {"calibrate", "time a plain copy beside each frame"},
+    {"intx", "has an interrupt pin too, for guests without MSI-X"},
 };
 
 static void camera_class_init(ObjectClass *klass, MMRIG_CLASS_DATA *data)
@@ -255,6 +264,7 @@ static void camera_class_init(ObjectClass *klass, MMRIG_CLASS_DATA *data)
 
     pci->realize = camera_realize;
     pci->exit = camera_exit;
+    pci->config_write = camera_config_write;
     pci->vendor_id = MMRIG_CAM_PCI_VENDOR;
     pci->device_id = MMRIG_CAM_PCI_DEVICE;
     pci->revision = MMRIG_CAM_PCI_REVISION;

@@ -20,6 +20,7 @@
 #include "qom/object.h"
 
 #include "camera-frame.h"
+#include "common/irq.h"
 #include "common/registers.h"
 
 #define TYPE_MMRIG_CAMERA "mmrig-camera"
@@ -59,6 +60,7 @@ struct MmrigCamera {
     uint32_t min_buffers;
     bool debug;
     bool calibrate;
+    bool intx;
     uint32_t sizes[MMRIG_CAM_SIZES_MAX];
     uint32_t size_count;
     uint32_t formats[MMRIG_CAM_FORMATS_MAX];
@@ -77,8 +79,7 @@ struct MmrigCamera {
     uint32_t error;
     uint64_t error_detail;
     uint32_t generation;
-    uint32_t irq_status;
-    uint32_t irq_enable;
+    MmrigIrq irq;
     uint64_t buf_address;
     uint32_t buf_length;
     uint32_t buf_cookie;
@@ -136,9 +137,6 @@ extern const MemoryRegionOps mmrig_camera_ops;
 /* ---- camera-stream.c ---------------------------------------------------- */
 
 int64_t mmrig_camera_now(void);
-
-/* Sends the messages of interrupts that became due. */
-void mmrig_camera_notify(MmrigCamera *s, uint32_t bits);
 
 /* Makes it the latest error, and returns it. */
 uint32_t mmrig_camera_error(MmrigCamera *s, uint32_t error, uint64_t detail);

@@ -5,7 +5,8 @@
 
 #include "crc32c.h"
 
-/* Its test compiles it without the instruction, too, which no host of ours lacks. */
+/* Its test compiles it without the instruction, too, which no host of ours
+ * lacks. */
 #if defined(__x86_64__) && !defined(MMRIG_CRC32C_BY_TABLE)
 #define HAS_INSTRUCTION
 #endif

@@ -15,7 +15,6 @@
 
 #include "poison.h"
 
-#define TYPE_MMRIG_POISON "mmrig-poison"
 OBJECT_DECLARE_SIMPLE_TYPE(MmrigPoison, MMRIG_POISON)
 
 #define PAGE_SIZE_ UINT64_C(4096)

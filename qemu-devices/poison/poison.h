@@ -31,6 +31,10 @@
  */
 #define MMRIG_POISON_PAGES_MAX 1536
 
+/* The map's type; it owns the regions over bad pages, by which DMA knows them.
+ */
+#define TYPE_MMRIG_POISON "mmrig-poison"
+
 typedef struct MmrigPoison MmrigPoison;
 
 /* What a store does to the granule it goes to. In all cases memory is written.

@@ -379,6 +379,34 @@ static void test_memory_gone(void)
     qtest_stop(q);
 }
 
+/* A buffer with bad lines: the frame is in it, and makes them good. */
+static void test_poison(void)
+{
+    QTest *q = qtest_start("-cpu", "qemu64,vendor=GenuineIntel,family=6,model=143,stepping=4",
+                           "-device", "mmrig-ras,id=ras0", "-device", DEVICE ",align=1", NULL);
+
+    map_camera(q);
+    small(q);
+    qtest_fill(q, BUFFER, 0x4000, 0xee);
+    qtest_set(q, "ras0", "inject", "kind=poison,gpa=0x4000040,len=64");
+    qtest_set(q, "ras0", "inject", "kind=poison,gpa=0x4002000,len=4096");
+    g_assert_cmphex(queue(q, BUFFER, 1024, 1), ==, MMRIG_CAM_OK);
+    /* Over the border of a bad page, and ending within a line. */
+    g_assert_cmphex(queue(q, BUFFER + 0x1e20, 1024, 2), ==, MMRIG_CAM_OK);
+    command(q, MMRIG_CAM_COMMAND_START);
+    qtest_clock_step(q, MS);
+    take_frame(q, 0, BUFFER, 1);
+    g_assert_cmpuint(qtest_get(q, "ras0", "poisoned"), ==, 64);
+    qtest_clock_step(q, MS);
+    /* 0x220 bytes: eight whole lines, and half of the ninth, which stays bad. */
+    g_assert_cmphex(get(q, MMRIG_CAM_DONE_STATUS), ==, MMRIG_CAM_OK);
+    g_assert_cmpuint(qtest_get(q, "ras0", "poisoned"), ==, 56);
+    qtest_set(q, "ras0", "clear", "gpa=0x4002000,len=4096");
+    take_frame(q, 1, BUFFER + 0x1e20, 2);
+    g_assert_cmpuint(get(q, MMRIG_CAM_COUNT_DMA_ERRORS), ==, 0);
+    qtest_stop(q);
+}
+
 static void test_interrupts(void)
 {
     QTest *q = start("");
@@ -409,6 +437,37 @@ static void test_interrupts(void)
     set(q, MMRIG_CAM_IRQ_ENABLE, MMRIG_CAM_IRQ_UNDERRUN);
     qtest_clock_step(q, MS);
     g_assert_cmphex(qtest_readl(q, MAILBOX + 16), ==, 0x1001);
+    qtest_stop(q);
+}
+
+static gboolean pin_is_up(QTest *q)
+{
+    return (qtest_pci_readl(q, SLOT, 0x04) >> 16 & 0x8) != 0; /* Interrupt Status */
+}
+
+/* The pin follows the bits, and is not used beside MSI-X. */
+static void test_pin(void)
+{
+    QTest *q = start("");
+
+    g_assert_cmphex(qtest_pci_readl(q, SLOT, 0x3c) & 0xff00, ==, 0);
+    qtest_stop(q);
+    q = start(",intx=on");
+    g_assert_cmphex(qtest_pci_readl(q, SLOT, 0x3c) & 0xff00, ==, 0x100);
+    set(q, MMRIG_CAM_DONE_POP, 1);
+    g_assert_false(pin_is_up(q));
+    set(q, MMRIG_CAM_IRQ_ENABLE, MMRIG_CAM_IRQ_ERROR);
+    g_assert_true(pin_is_up(q));
+    set(q, MMRIG_CAM_IRQ_STATUS, MMRIG_CAM_IRQ_ERROR);
+    g_assert_false(pin_is_up(q));
+    set(q, MMRIG_CAM_DONE_POP, 1);
+    g_assert_true(pin_is_up(q));
+    send_interrupts(q);
+    g_assert_false(pin_is_up(q));
+    qtest_pci_writel(q, SLOT, qtest_pci_capability(q, SLOT, 0x11), 0);
+    g_assert_true(pin_is_up(q));
+    command(q, MMRIG_CAM_COMMAND_RESET);
+    g_assert_false(pin_is_up(q));
     qtest_stop(q);
 }
 
@@ -527,7 +586,9 @@ int main(int argc, char **argv)
     g_test_add_func("/camera/start-timeout", test_start_timeout);
     g_test_add_func("/camera/master-off", test_master_off);
     g_test_add_func("/camera/memory-gone", test_memory_gone);
+    g_test_add_func("/camera/poison", test_poison);
     g_test_add_func("/camera/interrupts", test_interrupts);
+    g_test_add_func("/camera/pin", test_pin);
     g_test_add_func("/camera/reset", test_reset);
     g_test_add_func("/camera/clock", test_clock);
     g_test_add_func("/camera/statistics", test_statistics);
