@@ -140,6 +140,31 @@ problem=
 grep -q ' 0 of them to try' "$work/said" || problem="$problem; it has tried some again"
 result known-and-done "${problem#; }"
 
+# While another has the lock it waits, and can be ended.
+exec 8>"$work/lock"
+flock 8
+mutate --count 1 --again killed --again survived --again same --again uncompiled \
+    --lock "$work/lock" >"$work/said" 2>"$work/stderr" 8>&- &
+waits=$!
+problem="it does not say what it does"
+for ((i = 0; i < 300; i++)); do
+    if grep -q ' 1 of them to try' "$work/said"; then
+        problem=
+        break
+    fi
+    sleep 0.1
+done
+# The shell of the function hands the signal on to nobody.
+pkill -TERM -P "$waits" || kill -TERM "$waits"
+for ((i = 0; i < 300; i++)); do
+    [[ -n $(ls -A "$work/tmp") ]] || break
+    sleep 0.1
+done
+[[ -z $(ls -A "$work/tmp") ]] || problem="$problem; it goes on"
+exec 8>&-
+wait "$waits" || :
+result lock "${problem#; }"
+
 # The lot is the seed's, and does not change with a file's other lines.
 lot() {
     mutate --list --count 5 --seed "$1" | sed 's/:[0-9]* / /'

@@ -513,6 +513,10 @@ static void test_race(void)
     g_assert_cmpuint(seen.healed, ==, 1);
     g_assert_cmpuint(dsm.media.bad, ==, NVDIMM_UNITS_MAX);
     g_assert_cmpuint(modules[0]->units->len, ==, 1);
+    /* Nor is there room behind what is bad. */
+    modules[1]->size += UNIT;
+    g_assert_false(mmrig_nvdimm_media_lay(&dsm.media, modules[1],
+                                          (guint64)NVDIMM_UNITS_MAX * UNIT, UNIT, false));
     /* All of it is told again, also what nobody knows. */
     seen.healed = 0;
     mmrig_nvdimm_media_replay(&dsm.media, modules[1], false);

@@ -319,6 +319,11 @@ static void test_events(void)
     g_assert_cmphex(qtest_inl(q, MMRIG_NVD_PORT), ==,
                     MMRIG_NVD_EVENT_ERROR | MMRIG_NVD_EVENT_HEALTH(1));
     g_assert_cmpuint(nvd_count(q, "count-notified"), ==, 3);
+    /* A reset forgets them. */
+    nvd_set(q, "raise", "error");
+    json_node_unref(qtest_qmp(q, "{'execute':'system_reset'}"));
+    qtest_clock_step(q, 1);
+    g_assert_cmphex(qtest_inl(q, MMRIG_NVD_PORT), ==, 0);
     qtest_stop(q);
 }
 
