@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/klog.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -33,15 +34,41 @@ uint64_t cma_free_bytes(void)
     return meminfo_kb("CmaFree") * 1024;
 }
 
+/*
+ * Where the kernel said at its start that it put the area. Without CMA_DEBUGFS, as in Debian's
+ * kernels, it says so nowhere else.
+ */
+static bool cma_area_logged(struct cma_area *area)
+{
+    static char text[1 << 20];
+    static const char words[] = "cma: Reserved ";
+    int size = klogctl(3 /* SYSLOG_ACTION_READ_ALL */, text, sizeof(text) - 1);
+    char *line = size > 0 ? strstr(text, words) : NULL, *end;
+
+    if (!line)
+        return false;
+    area->size = strtoull(line + strlen(words), &end, 10) * MIB;
+    if (strncmp(end, " MiB at 0x", 10) != 0)
+        return false;
+    area->start = strtoull(end + strlen(" MiB at "), NULL, 16);
+    /* The area is the only one, so that all that is counted as CMA is in it. */
+    return area->size > 0 && area->size == meminfo_kb("CmaTotal") * 1024;
+}
+
 struct cma_area cma_area(void)
 {
-    if (access(CMA_FOLDER, F_OK) != 0)
-        ABORT("there is no contiguous memory area (%s); is cma= on the command line?",
+    struct cma_area area;
+
+    if (access(CMA_FOLDER, F_OK) == 0)
+        return (struct cma_area){
+            .start = file_u64(CMA_FOLDER "/base_pfn") * PAGE_BYTES,
+            .size = file_u64(CMA_FOLDER "/count") * PAGE_BYTES,
+        };
+    if (!cma_area_logged(&area))
+        ABORT("there is no contiguous memory area (neither %s nor a line in the kernel's log); "
+              "is cma= on the command line?",
               CMA_FOLDER);
-    return (struct cma_area){
-        .start = file_u64(CMA_FOLDER "/base_pfn") * PAGE_BYTES,
-        .size = file_u64(CMA_FOLDER "/count") * PAGE_BYTES,
-    };
+    return area;
 }
 
 void cpu_lists_keep_short(void)

@@ -16,8 +16,9 @@
 #include "firmware.h"
 #include "harness.h"
 
-#define DEVICES   "/sys/bus/dax/devices"
-#define HUGE_PAGE (2ull << 20)
+#define DEVICES      "/sys/bus/dax/devices"
+#define HUGE_PAGE    (2ull << 20)
+#define FIRMWARE_MAP "/sys/firmware/memmap"
 
 static int by_base(const void *a, const void *b)
 {
@@ -83,6 +84,38 @@ static bool is_set_aside(const char *line)
            (strncmp(name + 3, "Soft Reserved", 13) == 0 || strncmp(name + 3, "hmem.", 5) == 0);
 }
 
+/*
+ * The firmware's map as Linux took it. Newer kernels keep what is set aside out of /proc/iomem
+ * until somebody uses it.
+ */
+static void add_firmware_map(struct ranges *aside)
+{
+    DIR *folder = opendir(FIRMWARE_MAP);
+    struct dirent *entry;
+    char path[320], type[64];
+
+    while (folder && (entry = readdir(folder))) {
+        uint64_t end[2];
+
+        snprintf(path, sizeof(path), FIRMWARE_MAP "/%s/type", entry->d_name);
+        FILE *file = entry->d_name[0] == '.' ? NULL : fopen(path, "re");
+        bool is_aside = file && fgets(type, sizeof(type), file) &&
+                        strncmp(type, "Soft Reserved", strlen("Soft Reserved")) == 0;
+        if (file)
+            fclose(file);
+        for (int i = 0; is_aside && i < 2; i++) {
+            snprintf(path, sizeof(path), FIRMWARE_MAP "/%s/%s", entry->d_name,
+                     i ? "end" : "start");
+            end[i] = file_u64(path);
+        }
+        if (is_aside && aside->count < RANGES_MAX)
+            ranges_add(aside, end[0], end[1] - end[0] + 1);
+    }
+    if (folder)
+        closedir(folder);
+    qsort(aside->at, aside->count, sizeof(aside->at[0]), by_base);
+}
+
 TEST(not_in_general_use)
 {
     struct ranges wanted = {0}, aside = {0}, ram = {0};
@@ -100,6 +133,8 @@ TEST(not_in_general_use)
             ranges_add(&ram, base, end - base + 1);
     }
     fclose(file);
+    if (aside.count == 0)
+        add_firmware_map(&aside);
     ranges_parse(&wanted, test_arg("specific"));
     ranges_expect_equal("asked for and set aside", &wanted, &aside);
     for (size_t i = 0; i < wanted.count; i++)

@@ -228,8 +228,16 @@ TEST_F(policy, file_end_cost)
 
     memory[0] = 1;
     memory[HUGE] = 1;
-    EXPECT_EQ(file_bytes(file),
-              (variant->if_filled ? HUGE : PAGE) + (variant->unasked ? HUGE : PAGE));
+    uint64_t taken = file_bytes(file);
+    uint64_t first = variant->if_filled ? HUGE : PAGE;
+    if (variant->if_filled && !variant->unasked) {
+        /* In the second a huge page does not fit, but on some kernels smaller folios do. */
+        EXPECT_GE(taken, first + PAGE);
+        EXPECT_LE(taken, HUGE + HUGE / 2);
+        rig_metric("file_end_taken", (double)(taken - first), "bytes");
+    } else {
+        EXPECT_EQ(taken, first + (variant->unasked ? HUGE : PAGE));
+    }
     munmap(memory, 2 * HUGE);
     close(file);
 }

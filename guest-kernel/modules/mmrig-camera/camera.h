@@ -29,6 +29,14 @@
 /* Bucket N counts allocations that took less than 2^N microseconds. */
 #define CAM_BUCKETS 32
 
+/* Since Linux 6.8 a queue tells how many buffers it has, and at most. */
+#ifdef CAM_VB2_NUM_BUFFERS
+#define vb2_get_num_buffers(queue) ((queue)->num_buffers)
+#define cam_last_buffer(queue) ((queue)->num_buffers)
+#else
+#define cam_last_buffer(queue) ((queue)->max_num_buffers)
+#endif
+
 /**
  * struct cam_buffer - a buffer of videobuf2's with what the driver adds
  * @vb: must come first

@@ -143,7 +143,7 @@ static int buffers_show(struct seq_file *file, void *data)
 	unsigned int i;
 
 	mutex_lock(&cam->mutex);
-	for (i = 0; i < cam->queue.max_num_buffers; i++) {
+	for (i = 0; i < cam_last_buffer(&cam->queue); i++) {
 		struct vb2_buffer *vb = vb2_get_buffer(&cam->queue, i);
 		dma_addr_t address;
 

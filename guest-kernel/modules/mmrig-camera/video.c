@@ -217,8 +217,10 @@ static int cam_create_bufs(struct file *file, void *priv, struct v4l2_create_buf
 {
 	int err = vb2_ioctl_create_bufs(file, priv, buffers);
 
+#ifndef CAM_VB2_NUM_BUFFERS
 	buffers->max_num_buffers = 0;
 	buffers->capabilities &= ~V4L2_BUF_CAP_SUPPORTS_MAX_NUM_BUFFERS;
+#endif
 	return err;
 }
 
