@@ -3,7 +3,6 @@
 
 #include <malloc.h>
 
-#include "hw/pci/pci_device.h"
 #include "migration/vmstate.h"
 #include "qemu/timer.h"
 #include "system/memory.h"
@@ -43,29 +42,50 @@ static bool probe_is_name(const char *text)
     return false;
 }
 
+/* Of QEMU's target/i386/cpu.h. */
+extern const VMStateDescription vmstate_x86_cpu;
+
+/* Whether all that is set in a field goes together. */
+static bool probe_field_is_sound(const VMStateField *field)
+{
+    const int counted = VMS_VARRAY_INT32 | VMS_VARRAY_UINT32 |
+                        VMS_VARRAY_UINT16 | VMS_VARRAY_UINT8;
+
+    return probe_is_name(field->name) &&
+           (field->info ? probe_is_name(field->info->name)
+                        : field->vmsd && probe_is_name(field->vmsd->name)) &&
+           (field->flags & VMS_ARRAY ? field->num > 0 : field->num == 0) &&
+           (field->flags & counted || field->num_offset == 0) &&
+           (field->flags & VMS_VBUFFER || field->size_offset == 0) &&
+           field->start == 0 && field->size > 0;
+}
+
 /*
  * The fields of a description that is QEMU's own are walked in steps of our
- * size: each is named, has something to save it by, and the last is the mark of
- * the end.
+ * size, to the mark of the end. Members can change places in a structure that
+ * keeps its size, so a field of which all is known is looked for: num and
+ * num_offset did so before 11.1.
  */
 static bool probe_vmstate_field(size_t size)
 {
-    const char *at = (const char *)vmstate_pci_device.fields;
+    const char *at = (const char *)vmstate_x86_cpu.fields;
+    bool seen = false;
 
-    for (size_t i = 0; i < 32; i++, at += size) {
+    for (size_t i = 0; i < 256; i++, at += size) {
         VMStateField field;
 
         if (!probe_read(at, &field, sizeof(field))) {
             return false;
         }
         if (field.flags == VMS_END) {
-            return i >= 3 && !field.name && !field.info && !field.vmsd;
+            return seen && !field.name && !field.info && !field.vmsd;
         }
-        if (!probe_is_name(field.name) ||
-            !(field.info ? probe_is_name(field.info->name)
-                         : field.vmsd && probe_is_name(field.vmsd->name))) {
+        if (!probe_field_is_sound(&field)) {
             return false;
         }
+        seen |= strcmp(field.name, "env.dr") == 0 && field.num == 8 &&
+                field.size == sizeof(uint64_t) && field.offset > 0 &&
+                field.flags == VMS_ARRAY && field.info == &vmstate_info_uint64;
     }
     return false;
 }
