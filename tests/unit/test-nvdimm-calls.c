@@ -17,7 +17,7 @@ static guint8 out[MMRIG_NVD_PAGE_SIZE];
 
 static struct {
     gboolean steals; /* on_poison() lays more */
-    guint saved, healed;
+    guint saved, laid, healed;
     guint32 events;
     guint64 wiped_from, wiped;
 } seen;
@@ -27,8 +27,7 @@ static bool on_poison(void *opaque, NvdimmModule *module, uint64_t offset, uint6
 {
     (void)opaque;
     g_assert_cmpuint(offset + length, <=, module->size);
-    if (!bad)
-        seen.healed += (guint)(length / UNIT);
+    *(bad ? &seen.laid : &seen.healed) += (guint)(length / UNIT);
     if (bad && seen.steals) {
         seen.steals = FALSE;
         g_assert_true(mmrig_nvdimm_media_lay(&dsm.media, modules[0], 0, 1, false));
@@ -81,6 +80,7 @@ static void end(void)
 {
     mmrig_nvdimm_media_free(&dsm.media);
     g_assert_null(dsm.media.modules);
+    g_assert_cmpuint(dsm.media.bad, ==, 0);
 }
 
 static guint64 field(guint offset, guint bytes)
@@ -482,6 +482,10 @@ static void test_next(void)
     bool known;
 
     begin();
+    g_assert_true(mmrig_nvdimm_media_by_handle(&dsm.media, 0x31) == modules[1]);
+    g_assert_null(mmrig_nvdimm_media_by_handle(&dsm.media, 0x32));
+    modules[1]->present = false;
+    g_assert_null(mmrig_nvdimm_media_by_handle(&dsm.media, 0x31));
     g_assert_true(mmrig_nvdimm_media_lay(&dsm.media, modules[0], 0, UNIT, false));
     g_assert_true(mmrig_nvdimm_media_lay(&dsm.media, modules[0], UNIT, 2 * UNIT, true));
     g_assert_true(mmrig_nvdimm_media_lay(&dsm.media, modules[0], 4 * UNIT, UNIT, true));
@@ -495,6 +499,11 @@ static void test_next(void)
     g_assert_cmpuint(offset, ==, UNIT);
     g_assert_cmpuint(length, ==, 2 * UNIT);
     g_assert_true(known);
+    /* From its second byte on it is the same. */
+    offset = UNIT + 1;
+    g_assert_true(
+        mmrig_nvdimm_media_next(&dsm.media, modules[0], false, SIZE, &offset, &length, &known));
+    g_assert_cmpuint(offset, ==, UNIT);
     offset += length;
     g_assert_false(mmrig_nvdimm_media_next(&dsm.media, modules[0], true, 4 * UNIT, &offset,
                                            &length, &known));
@@ -511,6 +520,8 @@ static void test_race(void)
     seen.steals = TRUE;
     g_assert_false(mmrig_nvdimm_media_lay(&dsm.media, modules[0], 4 * UNIT, UNIT, false));
     g_assert_cmpuint(seen.healed, ==, 1);
+    /* And what was bad there before is laid again: the other's unit. */
+    g_assert_cmpuint(seen.laid, ==, NVDIMM_UNITS_MAX - 1 + 1 + 1 + 1);
     g_assert_cmpuint(dsm.media.bad, ==, NVDIMM_UNITS_MAX);
     g_assert_cmpuint(modules[0]->units->len, ==, 1);
     /* Nor is there room behind what is bad. */
@@ -560,17 +571,8 @@ static void test_pack(void)
     g_assert_cmphex(a->size, ==, SIZE);
     g_assert_cmphex(a->handle, ==, 0x30);
     g_assert_cmphex(a->slot, ==, 2);
-    g_assert_cmphex(a->health.media_temperature, ==, health.media_temperature);
-    g_assert_cmphex(a->health.ctrl_temperature, ==, health.ctrl_temperature);
-    g_assert_cmphex(a->health.media_threshold, ==, health.media_threshold);
-    g_assert_cmphex(a->health.ctrl_threshold, ==, health.ctrl_threshold);
-    g_assert_cmphex(a->health.alarms, ==, health.alarms);
-    g_assert_cmphex(a->health.spares, ==, health.spares);
-    g_assert_cmphex(a->health.spares_threshold, ==, health.spares_threshold);
-    g_assert_cmphex(a->health.injected, ==, health.injected);
-    g_assert_cmphex(a->health.latched, ==, 1);
-    g_assert_cmphex(a->health.dirty, ==, 1);
-    g_assert_cmphex(a->health.shutdown_count, ==, health.shutdown_count);
+    g_autoptr(GByteArray) again = mmrig_nvdimm_media_pack(&dsm.media);
+    g_assert_cmpmem(again->data, again->len, pack->data, pack->len);
     g_assert_cmpuint(dsm.media.bad, ==, 2);
     end();
 }

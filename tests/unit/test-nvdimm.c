@@ -431,6 +431,43 @@ static void test_store(void)
     close(fd);
 }
 
+/* The checksum of a header and three bytes. */
+static guint32 store_sum(const guint8 *bytes)
+{
+    return ~mmrig_crc32c_update(mmrig_crc32c_update(CRC32C_INIT, bytes, 28), bytes + 32, 3);
+}
+
+/* What is in the file, byte by byte; and another's, of which all else is right. */
+static void test_store_bytes(void)
+{
+    static const guint8 head[28] = {'r', 'm', 'm', 'r', 'i', 's', 1, 0, 1,    0,    0,    0,
+                                    0,   0,   0,   0,   3,   0,   0, 0, 0x78, 0x56, 0x34, 0x12};
+    g_autoptr(GByteArray) bytes = text("abc");
+    g_autofree char *why = NULL;
+    char path[32];
+    guint8 got[35];
+    guint32 flags, crc;
+    int fd = memfd_create("store", MFD_CLOEXEC);
+    NvdimmStore store;
+
+    g_snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    g_assert_cmpint(mmrig_nvdimm_store_open(&store, path, TRUE, &why), ==, 0);
+    g_assert_true(mmrig_nvdimm_store_write(&store, 0x12345678, bytes));
+    g_assert_cmpint(pread(fd, got, sizeof(got), 0), ==, sizeof(got));
+    g_assert_cmpmem(got, sizeof(head), head, sizeof(head));
+    g_assert_cmpmem(got + 32, 3, "abc", 3);
+    crc = (guint32)nvdimm_get(got + 28, 4);
+    /* Of all but itself. */
+    g_assert_cmphex(crc, ==, store_sum(got));
+    got[0] = 'R';
+    nvdimm_put(got + 28, store_sum(got), 4);
+    g_assert_cmpint(pwrite(fd, got, sizeof(got), 0), ==, sizeof(got));
+    g_assert_null(mmrig_nvdimm_store_read(&store, &flags, &why));
+    g_assert_nonnull(strstr(why, "no file of mmrig-nvdimm's"));
+    mmrig_nvdimm_store_close(&store);
+    close(fd);
+}
+
 /* A place that says it is longer than any can be. */
 static void test_store_length(void)
 {
@@ -470,6 +507,7 @@ int main(int argc, char **argv)
     g_test_add_func("/nvdimm/media/full", test_full);
     g_test_add_func("/nvdimm/media/refused", test_refused);
     g_test_add_func("/nvdimm/store/places", test_store);
+    g_test_add_func("/nvdimm/store/bytes", test_store_bytes);
     g_test_add_func("/nvdimm/store/length", test_store_length);
     return g_test_run();
 }

@@ -63,6 +63,7 @@ static void test_refused(void)
         {"kind=ucna,gpa=1,broadcast=on", "no exception"},
         {"kind=srao,gpa=1,broadcast=yes", "broadcast=yes is neither on nor off"},
         {"kind=srao,gpa=1,poison=", "poison= is neither on nor off"},
+        {"kind=poison, gpa=1", "plain ASCII without blanks"},
         {"kind=poison,gpa=1,cpu=0", "not told to a processor"},
         {"kind=poison,gpa=1,broadcast=off", "not told to a processor"},
         {"kind=poison,gpa=1,count=1", "not told to a processor"},
@@ -71,6 +72,15 @@ static void test_refused(void)
     };
     RasRequest request;
 
+    /* The longest, with zeroes before its address, and one byte more. */
+    for (gsize more = 0; more < 2; more++) {
+        g_autofree char *zeroes = g_strnfill(MMRIG_RAS_REQUEST_MAX - 18 + more, '0');
+        g_autofree char *longest = g_strdup_printf("kind=poison,gpa=%s1", zeroes);
+        g_autofree char *why = mmrig_ras_request_parse(longest, 4, &request);
+
+        g_assert_cmpuint(strlen(longest), ==, MMRIG_RAS_REQUEST_MAX - 1 + more);
+        g_assert_cmpint(why != NULL && strstr(why, "less than") != NULL, ==, more == 1);
+    }
     for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
         g_autofree char *why = mmrig_ras_request_parse(rows[i].text, 4, &request);
 

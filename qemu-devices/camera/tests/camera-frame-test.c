@@ -31,6 +31,7 @@ static void frame_of(uint32_t size, uint32_t format, uint32_t sequence)
 {
     CameraPattern *pattern = mmrig_camera_pattern_new(size, format);
     CameraShot shot = {sequence, 7, 0x123456789abcull, 0xfedc00001000ull, 0xc0ffee};
+    struct mmrig_cam_frame header;
     CameraFrame frame;
     g_autofree uint8_t *whole = NULL;
     g_autofree uint8_t *parts = NULL;
@@ -43,6 +44,8 @@ static void frame_of(uint32_t size, uint32_t format, uint32_t sequence)
                 &(CheckFrame){sequence, 7, shot.address, shot.cookie, size, format,
                               MMRIG_CAM_SIZE_WIDTH(size) * mmrig_camera_format_bytes(format),
                               frame.crc32c});
+    memcpy(&header, whole, sizeof(header));
+    g_assert_cmphex(le64toh(header.time), ==, shot.time);
     /* In pieces of any size, as memory happens to be laid out, it is the same. */
     for (uint32_t from = 0; from < frame.bytes;) {
         uint32_t wanted = (uint32_t)g_test_rand_int_range(1, 700);
@@ -154,6 +157,7 @@ static void picture_of(uint32_t format, const char *order)
 
 static void test_picture(void)
 {
+    g_assert_cmpuint(mmrig_camera_format_bytes(0), ==, 0);
     picture_of(MMRIG_CAM_FORMAT_GREY, "Y");
     picture_of(MMRIG_CAM_FORMAT_YUYV, "YC");
     picture_of(MMRIG_CAM_FORMAT_RGB24, "RGB");
