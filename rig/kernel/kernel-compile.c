@@ -119,7 +119,7 @@ static gboolean compile_configure(const Compile *compile, const char *fragments,
     static const char *const complete[] = {"olddefconfig", NULL};
     g_autofree char *path = g_build_filename(compile->objects, ".config", NULL);
     g_autofree char *base = NULL;
-    g_autofree char *merged = NULL;
+    g_autofree char *expanded = NULL, *merged = NULL;
     g_autoptr(GHashTable) config = NULL;
     GHashTableIter iter;
     gpointer value;
@@ -127,7 +127,8 @@ static gboolean compile_configure(const Compile *compile, const char *fragments,
     if (!compile_make(compile, error, tiny) || !g_file_get_contents(path, &base, NULL, error))
         return FALSE;
     /* For kconfig the last line on an option counts. */
-    merged = g_strconcat(base, "\n", fragments, NULL);
+    expanded = mmrig_kernel_config_expand(fragments);
+    merged = g_strconcat(base, "\n", expanded, NULL);
     if (!g_file_set_contents(path, merged, -1, error) ||
         !compile_make(compile, error, complete))
         return FALSE;

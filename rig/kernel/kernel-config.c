@@ -96,12 +96,66 @@ GHashTable *mmrig_kernel_config_load(const char *path, GError **error)
     return g_steal_pointer(&config);
 }
 
+/* Between two options on a line of a fragment, of which one is enough. */
+#define OR " or CONFIG_"
+
+char *mmrig_kernel_config_expand(const char *fragments)
+{
+    g_auto(GStrv) lines = g_strsplit(fragments, "\n", -1);
+
+    for (char **line = lines; *line; line++) {
+        if (!g_str_has_prefix(*line, "CONFIG_") || !strstr(*line, OR))
+            continue;
+        g_auto(GStrv) options = g_strsplit(*line, OR, -1);
+        g_free(*line);
+        *line = g_strjoinv("\nCONFIG_", options);
+    }
+    return g_strjoinv("\n", lines);
+}
+
+/* Whether the configuration has one of the options on the line. */
+static gboolean config_has_one(const char *line, GHashTable *config)
+{
+    g_autofree char *text = mmrig_kernel_config_expand(line);
+    g_autoptr(GHashTable) options = config_parse(text, TRUE);
+    GHashTableIter iter;
+    gpointer name, value;
+
+    g_hash_table_iter_init(&iter, options);
+    while (g_hash_table_iter_next(&iter, &name, &value)) {
+        const char *got = g_hash_table_lookup(config, name);
+
+        if (strcmp(value, got ? got : "n") == 0)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/*
+ * The fragments without the lines that give a choice; those of which the configuration has none
+ * are added to wrong.
+ */
+static char *config_check_choices(const char *wanted, GHashTable *config, GString *wrong)
+{
+    g_auto(GStrv) lines = g_strsplit(wanted, "\n", -1);
+
+    for (char **line = lines; *line; line++) {
+        if (!g_str_has_prefix(*line, "CONFIG_") || !strstr(*line, OR))
+            continue;
+        if (!config_has_one(*line, config))
+            g_string_append_printf(wrong, "%s%s (is neither)", wrong->len ? ", " : "", *line);
+        **line = '\0';
+    }
+    return g_strjoinv("\n", lines);
+}
+
 gboolean mmrig_kernel_config_verify(const char *wanted, GHashTable *config, GError **error)
 {
-    g_autoptr(GHashTable) options = config_parse(wanted, TRUE);
+    g_autoptr(GString) wrong = g_string_new(NULL);
+    g_autofree char *rest = config_check_choices(wanted, config, wrong);
+    g_autoptr(GHashTable) options = config_parse(rest, TRUE);
     g_autoptr(GList) names =
         g_list_sort(g_hash_table_get_keys(options), (GCompareFunc)(void (*)(void))strcmp);
-    g_autoptr(GString) wrong = g_string_new(NULL);
 
     for (GList *link = names; link; link = link->next) {
         const char *name = link->data;

@@ -22,9 +22,13 @@ GHashTable *mmrig_kernel_config_load(const char *path, GError **error);
 /*
  * Compares what fragments ask for with a final .config: an INPUT error that names every
  * option that came out otherwise. wanted is the fragments' text; "# CONFIG_X is not set" and
- * "CONFIG_X=n" ask for an option to be off.
+ * "CONFIG_X=n" ask for an option to be off, and "CONFIG_X=y or CONFIG_Y=y" asks for one of them,
+ * for an option that has another name in other trees.
  */
 gboolean mmrig_kernel_config_verify(const char *wanted, GHashTable *config, GError **error);
+
+/* Fragments as kconfig takes them: of options of which one is enough each is asked for. */
+char *mmrig_kernel_config_expand(const char *fragments);
 
 /* All fragments of a folder (*.config, by name) in one text. */
 char *mmrig_kernel_fragments(const char *folder, GError **error);

@@ -138,14 +138,23 @@ static gboolean add_version(MmrigKey *key, const char *program, const char *pack
     return TRUE;
 }
 
-/* Adds the options of the fragments. Comments in them do not change the kernel. */
+/*
+ * Adds the options of the fragments. Comments in them do not change the kernel. Of options of
+ * which one is enough the first counts: a tree that has neither makes no kernel at all, and
+ * names that are added for newer trees do not change an older one's.
+ */
 static void add_options(MmrigKey *key, const char *fragments)
 {
     g_auto(GStrv) lines = g_strsplit(fragments, "\n", -1);
 
     for (char **line = lines; *line; line++)
-        if (g_str_has_prefix(*line, "CONFIG_") || g_str_has_prefix(*line, "# CONFIG_"))
+        if (g_str_has_prefix(*line, "CONFIG_") || g_str_has_prefix(*line, "# CONFIG_")) {
+            char *choice = strstr(*line, " or CONFIG_");
+
+            if (choice)
+                *choice = '\0';
             mmrig_key_add(key, *line);
+        }
 }
 
 /* Everything that the kernel is made from. */

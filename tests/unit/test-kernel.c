@@ -185,6 +185,35 @@ static void test_verify(void)
     g_assert_null(strstr(error->message, "CONFIG_A"));
 }
 
+/* Options of which one is enough: what each tree makes of them. */
+static void test_verify_choice(void)
+{
+    static const struct {
+        const char *wanted, *wrong;
+    } cases[] = {
+        {"CONFIG_A=y or CONFIG_GONE=y\n", NULL},
+        {"CONFIG_GONE=y or CONFIG_A=y\nCONFIG_B=m\n", NULL},
+        {"CONFIG_GONE=y or CONFIG_NEVER=y or CONFIG_D=18", NULL},
+        {"CONFIG_GONE=y or CONFIG_NEVER=y\n", "CONFIG_GONE=y or CONFIG_NEVER=y (is neither)"},
+        {"CONFIG_A=m or CONFIG_B=y\n", "CONFIG_A=m or CONFIG_B=y (is neither)"},
+        {"CONFIG_A=y or CONFIG_GONE=y\nCONFIG_NEVER=y\n", "CONFIG_NEVER=y (is not set)"},
+    };
+    g_autoptr(GHashTable) config = mmrig_kernel_config_parse(config_text);
+    g_autofree char *expanded = mmrig_kernel_config_expand(
+        "# this or that\nCONFIG_A=y or CONFIG_B=y\nCONFIG_C=\"a or b\"\n");
+
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(GError) error = NULL;
+        gboolean good = mmrig_kernel_config_verify(cases[i].wanted, config, &error);
+
+        g_assert_cmpint(good, ==, cases[i].wrong == NULL);
+        if (cases[i].wrong)
+            g_assert_nonnull(strstr(error->message, cases[i].wrong));
+    }
+    g_assert_cmpstr(expanded, ==,
+                    "# this or that\nCONFIG_A=y\nCONFIG_B=y\nCONFIG_C=\"a or b\"\n");
+}
+
 static void test_fragments(Fixture *fixture, gconstpointer data)
 {
     g_autofree char *b G_GNUC_UNUSED = put(fixture, "20-b.config", "CONFIG_B=y", -1);
@@ -545,6 +574,7 @@ int main(int argc, char **argv)
     g_test_add_func("/kernel/config/parse", test_config_parse);
     g_test_add_func("/kernel/config/lacks", test_lacks);
     g_test_add_func("/kernel/config/verify", test_verify);
+    g_test_add_func("/kernel/config/verify-choice", test_verify_choice);
     g_test_add_func("/kernel/config/own-fragments", test_own_fragments);
 #define ADD(path, function)                                                                    \
     g_test_add("/kernel/" path, Fixture, NULL, set_up, function, tear_down)
