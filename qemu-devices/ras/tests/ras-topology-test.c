@@ -24,6 +24,7 @@ typedef struct {
     const char *name;
     const char *const *arguments;
     uint64_t pages[12];
+    void (*prepare)(QTest *q); /* or NULL */
 } Topology;
 
 static const char *const one_node[] = {"-m", "256M", NULL};
@@ -39,23 +40,84 @@ static const char *const dimms[] = {"-m",
                                     DIMM(2, "128M", ",addr=0x180000000"),
                                     NULL};
 
+/* ---- CXL --------------------------------------------------------------------------------- */
+
+/* Of QEMU's docs/system/devices/cxl: a device behind a host bridge with one root port, which
+ * passes all on, so that only the device's own decoder is to be programmed. */
+static const char *const window[] = {
+    "-m",       "64M",
+    "-object",  "memory-backend-ram,id=c0,size=256M",
+    "-device",  "pxb-cxl,bus_nr=12,bus=pcie.0,id=hb",
+    "-device",  "cxl-rp,port=0,bus=hb,id=rp,chassis=0,slot=2",
+    "-device",  "cxl-type3,bus=rp,volatile-memdev=c0,id=cxl0",
+    "-machine", "cxl=on,cxl-fmw.0.targets.0=hb,cxl-fmw.0.size=256M",
+    NULL};
+#define WINDOW (UINT64_C(0x110000000))
+
+/* A slot of another bus, as qtest_pci_*() takes it; the device's registers. */
+#define ON_BUS(bus, slot) ((bus) << 5 | (slot))
+#define CXL_REGISTERS     0xe0000000u
+/* CXL 3.0, section 8.2.4: capabilities' list, and the decoders', the first of them. */
+#define CXL_CAPABILITIES   0x1000u
+#define CXL_CAPABILITY_HDM 5
+enum { HDM_CONTROL = 0x04, HDM_BASE = 0x10, HDM_SIZE = 0x18, HDM_DECODER = 0x20 };
+enum { HDM_ENABLE = 2, HDM_COMMIT = 1 << 9, HDM_COMMITTED = 1 << 10 };
+
+static void program_window(QTest *q)
+{
+    const unsigned port = ON_BUS(12, 0), device = ON_BUS(13, 0);
+    uint32_t decoders = 0;
+    uint32_t count;
+
+    /* Buses below the port, and the memory that it passes on. */
+    qtest_pci_writel(q, port, 0x18, 13 << 16 | 13 << 8 | 12);
+    qtest_pci_writel(q, port, 0x20, (CXL_REGISTERS >> 16 | 0x10) << 16 | CXL_REGISTERS >> 16);
+    qtest_pci_command(q, port, TRUE);
+    qtest_pci_map(q, device, 0, CXL_REGISTERS);
+    qtest_pci_command(q, device, TRUE);
+    count = qtest_readl(q, CXL_REGISTERS + CXL_CAPABILITIES) >> 24;
+    for (uint32_t i = 1; i <= count; i++) {
+        uint32_t head = qtest_readl(q, CXL_REGISTERS + CXL_CAPABILITIES + 4 * i);
+
+        if ((head & 0xffff) == CXL_CAPABILITY_HDM)
+            decoders = CXL_REGISTERS + CXL_CAPABILITIES + (head >> 20);
+    }
+    g_assert_cmphex(decoders, !=, 0);
+    qtest_writel(q, decoders + HDM_BASE, (uint32_t)WINDOW);
+    qtest_writel(q, decoders + HDM_BASE + 4, WINDOW >> 32);
+    qtest_writel(q, decoders + HDM_SIZE, 256 * MIB);
+    qtest_writel(q, decoders + HDM_DECODER, HDM_COMMIT);
+    qtest_writel(q, decoders + HDM_CONTROL, HDM_ENABLE);
+    g_assert_cmphex(qtest_readl(q, decoders + HDM_DECODER) & HDM_COMMITTED, ==, HDM_COMMITTED);
+    qtest_writeq(q, WINDOW, 77);
+    g_assert_cmphex(qtest_readq(q, WINDOW), ==, 77);
+}
+
 static const Topology topologies[] = {
-    {"one-node", one_node, {MIB, 64 * MIB, 256 * MIB - 4096}},
+    {"one-node", one_node, {MIB, 64 * MIB, 256 * MIB - 4096}, NULL},
     {"nodes",
      nodes,
      {MIB, 64 * MIB - 4096, 64 * MIB, 65 * MIB, 128 * MIB, 192 * MIB - 4096, 192 * MIB,
-      256 * MIB, 257 * MIB, 448 * MIB - 4096}},
+      256 * MIB, 257 * MIB, 448 * MIB - 4096},
+     NULL},
     {"large-first",
      large_first,
-     {MIB, 256 * MIB - 4096, 256 * MIB, 257 * MIB, 320 * MIB - 4096}},
+     {MIB, 256 * MIB - 4096, 256 * MIB, 257 * MIB, 320 * MIB - 4096},
+     NULL},
     {"above-4g",
      above,
      {MIB, 128 * MIB - 4096, 4 * GIB, 4 * GIB + MIB, 4 * GIB + 128 * MIB - 4096,
-      4 * GIB + 128 * MIB, 4 * GIB + 129 * MIB, 4 * GIB + 384 * MIB - 4096}},
+      4 * GIB + 128 * MIB, 4 * GIB + 129 * MIB, 4 * GIB + 384 * MIB - 4096},
+     NULL},
     {"dimms",
      dimms,
      {MIB, 4 * GIB, 4 * GIB + MIB, 5 * GIB, 5 * GIB + MIB, 5 * GIB + 256 * MIB - 4096, 6 * GIB,
-      6 * GIB + MIB, 6 * GIB + 128 * MIB - 4096}},
+      6 * GIB + MIB, 6 * GIB + 128 * MIB - 4096},
+     NULL},
+    {"cxl",
+     window,
+     {MIB, WINDOW, WINDOW + MIB, WINDOW + 128 * MIB, WINDOW + 256 * MIB - 4096},
+     program_window},
 };
 
 static QTest *start(const char *const *arguments)
@@ -92,6 +154,8 @@ static void test_topology(gconstpointer data)
     QTest *q = start(topology->arguments);
     uint64_t consumed = 0;
 
+    if (topology->prepare)
+        topology->prepare(q);
     for (const uint64_t *page = topology->pages; *page; page++)
         fill(q, *page, 4096);
     for (const uint64_t *page = topology->pages; *page; page++) {
