@@ -110,7 +110,7 @@ static void switch_off(QTest *q)
     qtest_pci_writel(q, LPC, PM_BASE, 0x600);
     qtest_pci_writel(q, LPC, PM_ENABLE, 0x80);
     qtest_outl(q, 0x600 + PM1_CONTROL, SLEEP);
-    for (;;) {
+    for (unsigned i = 0; i < 10000; i++) {
         g_autoptr(JsonNode) answer = qtest_qmp(q, "{'execute':'query-status'}");
         const char *status =
             json_object_get_string_member(json_node_get_object(answer), "status");
@@ -118,6 +118,7 @@ static void switch_off(QTest *q)
             return;
         g_usleep(1000);
     }
+    g_error("the machine is not switched off");
 }
 
 /* How often pmem0 was not shut down, and whether the latest shutdown was such a one. */
