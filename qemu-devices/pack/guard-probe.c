@@ -122,17 +122,33 @@ static bool probe_timer(size_t size)
            probe.timer.attributes == 0x5a5a && probe.timer.expire_time == -1;
 }
 
-/* QEMU copies a section into memory of its size, as malloc() rounds it. */
+/* Pieces that are looked at: one may be larger than was asked for. */
+#define SECTIONS 64
+
+/*
+ * QEMU copies a section into memory of its size, as malloc() rounds it. A piece
+ * of which too little would be left over is given whole, so the smallest of
+ * many is compared.
+ */
 static bool probe_section(size_t size)
 {
     MemoryRegionSection section = {0};
-    MemoryRegionSection *copy = memory_region_section_new_copy(&section);
-    void *ours = g_malloc(size);
-    bool same = malloc_usable_size(copy) == malloc_usable_size(ours);
+    MemoryRegionSection *copies[SECTIONS];
+    void *ours[SECTIONS];
+    size_t least_copy = SIZE_MAX;
+    size_t least_ours = SIZE_MAX;
 
-    g_free(ours);
-    memory_region_section_free_copy(copy);
-    return same;
+    for (size_t i = 0; i < SECTIONS; i++) {
+        copies[i] = memory_region_section_new_copy(&section);
+        ours[i] = g_malloc(size);
+        least_copy = MIN(least_copy, malloc_usable_size(copies[i]));
+        least_ours = MIN(least_ours, malloc_usable_size(ours[i]));
+    }
+    for (size_t i = 0; i < SECTIONS; i++) {
+        memory_region_section_free_copy(copies[i]);
+        g_free(ours[i]);
+    }
+    return least_copy == least_ours;
 }
 
 const MmrigGuardProbe mmrig_guard_probes[] = {

@@ -352,6 +352,11 @@ uint32_t qtest_inl(QTest *q, uint16_t port)
     return (uint32_t)ask(q, "inl", port);
 }
 
+void qtest_outw(QTest *q, uint16_t port, uint16_t value)
+{
+    tell(q, "outw", port, value);
+}
+
 void qtest_outl(QTest *q, uint16_t port, uint32_t value)
 {
     tell(q, "outl", port, value);

@@ -48,6 +48,7 @@ void qtest_writew(QTest *q, uint64_t address, uint16_t value);
 void qtest_writel(QTest *q, uint64_t address, uint32_t value);
 void qtest_writeq(QTest *q, uint64_t address, uint64_t value);
 uint32_t qtest_inl(QTest *q, uint16_t port);
+void qtest_outw(QTest *q, uint16_t port, uint16_t value);
 void qtest_outl(QTest *q, uint16_t port, uint32_t value);
 void qtest_read(QTest *q, uint64_t address, void *to, size_t size);
 void qtest_write(QTest *q, uint64_t address, const void *from, size_t size);
