@@ -107,7 +107,6 @@ static void test_replugged(void)
                            "memory-backend-ram,id=d0,size=128M", "-device",
                            "pc-dimm,id=dimm0,memdev=d0,addr=0x140000000", NULL);
     pid_t processor = find_processor(q, 0);
-    g_autofree char *why = NULL;
 
     qtest_set(q, "ras0", "inject", "kind=poison,gpa=0x140000040");
     qtest_set(q, "ras0", "inject", "kind=poison,gpa=0x1000040");
