@@ -170,8 +170,8 @@ uint64_t node_total_kb(unsigned node)
     char path[64], prefix[48], text[8192];
 
     /*
-     * In one go: a node that is taken away while its file is open gives ENODEV to the next read,
-     * so that to look first and to read then would find a file without lines.
+     * In one go: a node that is taken away while its file is open gives ENODEV to the next
+     * read, so that to look first and to read then would find a file without lines.
      */
     snprintf(path, sizeof(path), "/sys/devices/system/node/node%u/meminfo", node);
     if (!file_read(path, text, sizeof(text))) {

@@ -9,8 +9,7 @@
  * nvdimm-health.c), all else goes on to QEMU's region below. The errors that
  * the media have (nvdimm-media.c) are poison in the machine's map (poison.h),
  * so that reading them takes a machine check; they are in a file beside the
- * backing file (nvdimm-store.c) whenever they change. Everything runs under the
- * big lock.
+ * backing file (nvdimm-store.c) when they change. All is under the big lock.
  */
 #include "compat.h"
 

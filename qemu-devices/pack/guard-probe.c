@@ -101,7 +101,7 @@ static bool probe_timer(size_t size)
         QEMUTimer timer;
         uint8_t behind[64];
     } probe;
-    const uint8_t *bytes = (const uint8_t *)&probe;
+    const uint8_t *bytes;
     QEMUTimerList *list = (QEMUTimerList *)&probe;
     QEMUTimerListGroup group;
 
@@ -111,6 +111,7 @@ static bool probe_timer(size_t size)
     memset(&probe, 0xa5, sizeof(probe));
     timer_init_full(&probe.timer, &group, QEMU_CLOCK_VIRTUAL, 0x12345678,
                     0x5a5a, probe_timer_callback, &group);
+    bytes = (const uint8_t *)&probe;
     for (size_t i = size; i < sizeof(probe); i++) {
         if (bytes[i] != 0xa5) {
             return false;

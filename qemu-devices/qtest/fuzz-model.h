@@ -102,9 +102,10 @@ static inline unsigned fuzz_size(void)
 
 /* ---- Accesses ---------------------------------------------------------------------------- */
 
-/* The value of so many bytes that are all set. */
+/* The value of so many bytes, 1 to 8, that are all set. */
 static inline uint64_t fuzz_ones(unsigned size)
 {
+    g_assert(size >= 1 && size <= 8);
     return UINT64_MAX >> (64 - 8 * size);
 }
 

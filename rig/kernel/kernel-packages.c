@@ -207,6 +207,7 @@ static gboolean packages_fill(MmrigKernelPackages *packages, GHashTable *files, 
         return FALSE;
     if (!shelf_collect(&shelf, headers, packages->version, HEADER_PARTS, packages->headers,
                        &cause)) {
+        g_assert(cause);
         g_ptr_array_set_size(packages->headers, 0);
         packages->note = g_strdup_printf("goes without the headers that mmrig's modules are "
                                          "compiled against: %s",

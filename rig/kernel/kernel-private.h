@@ -22,8 +22,8 @@ GHashTable *mmrig_kernel_config_load(const char *path, GError **error);
 /*
  * Compares what fragments ask for with a final .config: an INPUT error that names every
  * option that came out otherwise. wanted is the fragments' text; "# CONFIG_X is not set" and
- * "CONFIG_X=n" ask for an option to be off, and "CONFIG_X=y or CONFIG_Y=y" asks for one of them,
- * for an option that has another name in other trees.
+ * "CONFIG_X=n" ask for an option to be off, and "CONFIG_X=y or CONFIG_Y=y" asks for one of
+ * them, for an option that has another name in other trees.
  */
 gboolean mmrig_kernel_config_verify(const char *wanted, GHashTable *config, GError **error);
 

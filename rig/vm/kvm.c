@@ -169,9 +169,12 @@ static MmrigKvmState boot_and_wait(const MmrigBootInputs *inputs, guint seconds,
 
 /* --- the kept answer --- */
 
-/* A device node that was made anew, as by loading the module again, is asked anew. */
-static char *kvm_entry_name(const MmrigQemu *qemu, const char *device, const char *kernel,
-                            const char *initrd)
+/*
+ * A device node that was made anew, as by loading the module again, is asked anew. The guest's
+ * image is no part of it: a run of many scenarios has many images, and on a host whose KVM
+ * hangs each would wait for its own doubt.
+ */
+static char *kvm_entry_name(const MmrigQemu *qemu, const char *device, const char *kernel)
 {
     g_autoptr(MmrigKey) key = mmrig_key_new(PURPOSE);
     g_autofree char *boot_id = NULL, *number = NULL;
@@ -179,8 +182,8 @@ static char *kvm_entry_name(const MmrigQemu *qemu, const char *device, const cha
     struct stat status;
 
     if (!mmrig_key_add_stat(key, qemu->path, NULL) || !mmrig_key_add_stat(key, kernel, NULL) ||
-        !mmrig_key_add_stat(key, initrd, NULL) || !mmrig_key_add_stat(key, device, NULL) ||
-        stat(device, &status) != 0 || uname(&host) != 0 ||
+        !mmrig_key_add_stat(key, device, NULL) || stat(device, &status) != 0 ||
+        uname(&host) != 0 ||
         !g_file_get_contents("/proc/sys/kernel/random/boot_id", &boot_id, NULL, NULL))
         return NULL;
     number = g_strdup_printf("%u:%u", major(status.st_rdev), minor(status.st_rdev));
@@ -317,7 +320,7 @@ static MmrigKvmState kvm_prove(const MmrigQemu *qemu, const char *device, const 
         return MMRIG_KVM_UNPROVEN;
     }
     folder = mmrig_path_cache("kvm", NULL);
-    name = kvm_entry_name(qemu, device, kernel, initrd);
+    name = kvm_entry_name(qemu, device, kernel);
     entry = folder && name ? g_build_filename(folder, name, NULL) : NULL;
     if (entry && kvm_answer_read(entry, &kept) && kvm_answer_counts(&kept, entry)) {
         *reason = g_steal_pointer(&kept.reason);

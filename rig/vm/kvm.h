@@ -13,8 +13,8 @@ typedef enum {
 
 /*
  * Boots kernel (may be NULL) with initrd on KVM and waits for the agent; the answer is kept
- * in the cache, keyed by QEMU, the device's node, the host's kernel and boot, and the guest's
- * kernel and image: that it works for good, anything else for MMRIG_KVM_DOUBT_SECONDS, and
+ * in the cache, keyed by QEMU, the device's node, the host's kernel and boot, and the guest
+ * kernel, not its image: that it works for good, anything else for MMRIG_KVM_DOUBT_SECONDS, and
  * twice as long each time that it is said again. *reason (free with g_free(), may be NULL) says
  * why it is not MMRIG_KVM_WORKS.
  */

@@ -26,7 +26,9 @@
 #define DECODER_COMMIT  (1u << 9)
 #define DECODER_IS_DONE (1u << 10)
 
-enum { BUS = 52, SECOND_BUS = 80, BARS = 0xe0000000 };
+#define BARS 0xe0000000u
+
+enum { BUS = 52, SECOND_BUS = 80 };
 
 #define BRIDGE(n, bus) "-device", "pxb-cxl,bus=pcie.0,id=cxl." #n ",bus_nr=" #bus
 #define PORT(n, bus)                                                                           \
