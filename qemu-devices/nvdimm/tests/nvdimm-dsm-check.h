@@ -13,9 +13,9 @@
 #define NVD_UNIT  256
 #define NVD_INTEL "qemu64,vendor=GenuineIntel,family=6,model=143,stepping=4"
 
-/* Two NVDIMMs with labels, and the device; extra is the device's properties, option one of
- * QEMU's or NULL. */
-static inline QTest *nvd_start_with(const char *option, const char *extra)
+/* Two NVDIMMs with labels, and the device; extra is its properties, option and value are QEMU's
+ * or NULL. */
+static inline QTest *nvd_start_with(const char *option, const char *value, const char *extra)
 {
     g_autofree char *device = g_strconcat("mmrig-nvdimm,id=nvd", extra, NULL);
 
@@ -23,12 +23,18 @@ static inline QTest *nvd_start_with(const char *option, const char *extra)
         "-machine", "nvdimm=on", "-cpu", NVD_INTEL, "-m", "256M,slots=4,maxmem=2G", "-object",
         "memory-backend-ram,id=m0,size=64M", "-object", "memory-backend-ram,id=m1,size=65664K",
         "-device", "nvdimm,id=pmem0,memdev=m0", "-device",
-        "nvdimm,id=pmem1,memdev=m1,label-size=128K", "-device", device, option, NULL);
+        "nvdimm,id=pmem1,memdev=m1,label-size=128K", "-device", device, option, value, NULL);
 }
 
 static inline QTest *nvd_start(const char *extra)
 {
-    return nvd_start_with(NULL, extra);
+    return nvd_start_with(NULL, NULL, extra);
+}
+
+/* What is for -incoming, or NULL. */
+static inline QTest *nvd_start_incoming(const char *incoming, const char *extra)
+{
+    return nvd_start_with(incoming ? "-incoming" : NULL, incoming, extra);
 }
 
 static inline void nvd_put(uint8_t *to, uint64_t value, unsigned bytes)

@@ -9,12 +9,7 @@
 
 static QTest *incoming(const char *uri, const char *properties)
 {
-    g_autofree char *device = g_strconcat("mmrig-nvdimm,id=nvd", properties, NULL);
-    QTest *q = qtest_start(
-        "-machine", "nvdimm=on", "-cpu", NVD_INTEL, "-m", "256M,slots=4,maxmem=2G", "-object",
-        "memory-backend-ram,id=m0,size=64M", "-object", "memory-backend-ram,id=m1,size=65664K",
-        "-device", "nvdimm,id=pmem0,memdev=m0", "-device",
-        "nvdimm,id=pmem1,memdev=m1,label-size=128K", "-device", device, "-incoming", uri, NULL);
+    QTest *q = nvd_start_incoming(uri, properties);
 
     qtest_migrated(q);
     return q;

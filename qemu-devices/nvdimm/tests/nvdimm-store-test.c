@@ -136,7 +136,7 @@ static void test_shutdown(void)
     g_autofree char *folder = g_dir_make_tmp("mmrig-nvdimm-XXXXXX", NULL);
     g_autofree char *file = g_build_filename(folder, "errors", NULL);
     g_autofree char *option = g_strconcat(",store=", file, NULL);
-    QTest *q = nvd_start_with("-no-shutdown", option);
+    QTest *q = nvd_start_with("-no-shutdown", NULL, option);
 
     switch_off(q);
     nvd_set(q, "inject", "pmem0 0x1000 256");
@@ -144,7 +144,7 @@ static void test_shutdown(void)
     nvd_set(q, "clear", "pmem0 0x1000 256");
     qtest_stop(q);
 
-    q = nvd_start_with("-no-shutdown", option);
+    q = nvd_start_with("-no-shutdown", NULL, option);
     g_autofree char *errors = nvd_text(q, "errors");
     g_assert_cmpstr(errors, ==, "pmem0 0x2000 0x100 unknown\n");
     assert_shutdowns(q, 0, 0);
@@ -153,7 +153,7 @@ static void test_shutdown(void)
     json_node_unref(qtest_qmp(q, "{'execute':'system_reset'}"));
     qtest_stop(q);
 
-    q = nvd_start_with("-no-shutdown", option);
+    q = nvd_start_with("-no-shutdown", NULL, option);
     assert_shutdowns(q, 1, 1);
     switch_off(q);
     qtest_stop(q);
