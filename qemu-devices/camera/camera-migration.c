@@ -2,7 +2,21 @@
 /* mmrig-camera: its state in a migration stream. */
 #include "camera.h"
 
+#include "common/crc32c.h"
 #include "qemu/log.h"
+
+/* Both sides are started with the same lists. */
+static int camera_sum_lists(void *opaque)
+{
+    MmrigCamera *s = opaque;
+    uint32_t sum = mmrig_crc32c_update(CRC32C_INIT, s->sizes,
+                                       s->size_count * sizeof(s->sizes[0]));
+
+    sum = mmrig_crc32c_update(sum, &s->size_count, sizeof(s->size_count));
+    s->lists_sum = ~mmrig_crc32c_update(
+        sum, s->formats, s->format_count * sizeof(s->formats[0]));
+    return 0;
+}
 
 /* The stream comes from outside: as little to be trusted as the guest. */
 static int camera_post_load(void *opaque, int version)
@@ -20,8 +34,7 @@ static int camera_post_load(void *opaque, int version)
         s->done_first >= DONE_DEPTH || s->done_count > DONE_DEPTH ||
         !mmrig_irq_valid(&s->irq) || s->due < 0 || s->due > INT64_MAX / 2 ||
         timed != timer_pending(s->timer)) {
-        qemu_log("mmrig-camera: the incoming state does not fit this device;"
-                 " its properties have to be those of the source\n");
+        qemu_log("mmrig-camera: the incoming state cannot be\n");
         return -EINVAL;
     }
     for (uint32_t i = 0; i < s->queue_count; i++) {
@@ -68,13 +81,22 @@ static const VMStateDescription camera_vmstate_done = {
 
 const VMStateDescription mmrig_camera_vmstate = {
     .name = TYPE_MMRIG_CAMERA,
-    .version_id = 1,
-    .minimum_version_id = 1,
+    .version_id = 2,
+    .minimum_version_id = 2,
+    .pre_save = camera_sum_lists,
+    .pre_load = camera_sum_lists,
     .post_load = camera_post_load,
     .fields =
         (const VMStateField[]){
             VMSTATE_PCI_DEVICE(parent_obj, MmrigCamera),
             VMSTATE_MSIX(parent_obj, MmrigCamera),
+            MMRIG_VMSTATE_EQUAL(lists_sum, MmrigCamera, uint32),
+            MMRIG_VMSTATE_EQUAL(max_fps, MmrigCamera, uint32),
+            MMRIG_VMSTATE_EQUAL(dma_bits, MmrigCamera, uint32),
+            MMRIG_VMSTATE_EQUAL(buffer_align, MmrigCamera, uint32),
+            MMRIG_VMSTATE_EQUAL(start_timeout_ms, MmrigCamera, uint32),
+            MMRIG_VMSTATE_EQUAL(queue_depth, MmrigCamera, uint32),
+            MMRIG_VMSTATE_EQUAL(min_buffers, MmrigCamera, uint32),
             VMSTATE_TIMER_PTR(timer, MmrigCamera),
             VMSTATE_UINT32(size, MmrigCamera),
             VMSTATE_UINT32(format, MmrigCamera),

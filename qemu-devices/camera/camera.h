@@ -65,6 +65,7 @@ struct MmrigCamera {
     uint32_t size_count;
     uint32_t formats[MMRIG_CAM_FORMATS_MAX];
     uint32_t format_count;
+    uint32_t lists_sum; /* of both, for migration */
 
     MemoryRegion regs;
     QEMUTimer *timer;

@@ -2,6 +2,25 @@
 /* mmrig-mirror: its state in a migration stream. */
 #include "mirror.h"
 
+#include "common/crc32c.h"
+
+/* Both sides are started with the same request to the firmware. */
+static int mirror_sum_request(void *opaque)
+{
+    MmrigMirror *s = opaque;
+    const uint32_t numbers[] = {s->percent, s->below_4g, s->range_count};
+    uint32_t sum = mmrig_crc32c_update(CRC32C_INIT, numbers, sizeof(numbers));
+
+    for (uint32_t i = 0; i < s->range_count; i++) {
+        const uint64_t range[] = {s->ranges[i].base, s->ranges[i].size,
+                                  s->ranges[i].word};
+
+        sum = mmrig_crc32c_update(sum, range, sizeof(range));
+    }
+    s->request_sum = ~sum;
+    return 0;
+}
+
 /* The stream comes from outside: as little to be trusted as the guest. */
 static int mirror_post_load(void *opaque, int version)
 {
@@ -33,12 +52,15 @@ static const VMStateDescription mirror_vmstate_entry = {
 
 const VMStateDescription mmrig_mirror_vmstate = {
     .name = TYPE_MMRIG_MIRROR,
-    .version_id = 1,
-    .minimum_version_id = 1,
+    .version_id = 2,
+    .minimum_version_id = 2,
+    .pre_save = mirror_sum_request,
+    .pre_load = mirror_sum_request,
     .post_load = mirror_post_load,
     .fields =
         (const VMStateField[]){
             VMSTATE_PCI_DEVICE(parent_obj, MmrigMirror),
+            MMRIG_VMSTATE_EQUAL(request_sum, MmrigMirror, uint32),
             VMSTATE_STRUCT(apply, MmrigMirror, 1, mirror_vmstate_entry,
                            MirrorEntry),
             VMSTATE_STRUCT_ARRAY(applied, MmrigMirror, MMRIG_MIRROR_APPLIED_MAX,

@@ -47,6 +47,7 @@ struct MmrigMirror {
     uint32_t percent;
     MirrorEntry ranges[MMRIG_MIRROR_RANGES_MAX];
     uint32_t range_count;
+    uint32_t request_sum; /* of what they say, for migration */
     MirrorEntry nodes[MMRIG_MIRROR_NODES_MAX];
     uint32_t node_count;
 

@@ -30,6 +30,7 @@ struct MmrigNvdimm {
     uint64_t rate;
     uint32_t least_ms;
     bool notify;
+    uint8_t notifies; /* notify, as it was when the device was made */
     bool debug;
 
     MemoryRegion region;

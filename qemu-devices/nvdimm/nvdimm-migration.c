@@ -63,8 +63,8 @@ static int nvdimm_post_load(void *opaque, int version)
 
 const VMStateDescription mmrig_nvdimm_vmstate = {
     .name = TYPE_MMRIG_NVDIMM,
-    .version_id = 2,
-    .minimum_version_id = 2,
+    .version_id = 3,
+    .minimum_version_id = 3,
     .pre_save = nvdimm_pre_save,
     .post_save = nvdimm_post_save,
     .pre_load = nvdimm_pre_load,
@@ -74,6 +74,8 @@ const VMStateDescription mmrig_nvdimm_vmstate = {
             /* What both sides are started with, and must agree on. */
             MMRIG_VMSTATE_EQUAL(dsm.buffer, MmrigNvdimm, uint32),
             MMRIG_VMSTATE_EQUAL(dsm.rate, MmrigNvdimm, uint64),
+            MMRIG_VMSTATE_EQUAL(least_ms, MmrigNvdimm, uint32),
+            MMRIG_VMSTATE_EQUAL(notifies, MmrigNvdimm, uint8),
             VMSTATE_UINT32(packed_size, MmrigNvdimm),
             VMSTATE_VALIDATE("packed_size", nvdimm_size_valid),
             VMSTATE_VBUFFER_ALLOC_UINT32(packed, MmrigNvdimm, 1, NULL,

@@ -515,6 +515,7 @@ static void nvdimm_realize(DeviceState *device, Error **errp)
         .wipe = nvdimm_wipe,
         .opaque = s,
     };
+    s->notifies = s->notify;
     s->saver = qemu_bh_new(mmrig_nvdimm_save_due, s);
     mmrig_nvdimm_media_init(&s->dsm.media, s->unit);
     s->dsm.media.changed = nvdimm_changed;

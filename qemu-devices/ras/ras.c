@@ -49,7 +49,7 @@ struct MmrigRas {
 
     MmrigPoison *poison;
     int source;
-    bool reset_clears;
+    uint8_t reset_clears; /* as migration compares it */
 
     /* These migrate. */
     uint64_t injected; /* events */
@@ -341,7 +341,7 @@ static int ras_post_load(void *opaque, int version)
 
 static const VMStateDescription ras_vmstate = {
     .name = TYPE_MMRIG_RAS,
-    .version_id = 2, /* 1 has no last use */
+    .version_id = 3, /* 1 has no last use, 2 no reset */
     .minimum_version_id = 1,
     .post_load = ras_post_load,
     .fields =
@@ -352,6 +352,8 @@ static const VMStateDescription ras_vmstate = {
             VMSTATE_UINT64_V(last.gpa, MmrigRas, 2),
             VMSTATE_UINT32_V(last.size, MmrigRas, 2),
             VMSTATE_INT32_V(last.cpu, MmrigRas, 2),
+            VMSTATE_SINGLE(reset_clears, MmrigRas, 3, vmstate_info_uint8_equal,
+                           uint8_t),
             VMSTATE_END_OF_LIST(),
         },
 };

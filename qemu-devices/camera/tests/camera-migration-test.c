@@ -52,18 +52,6 @@ static void test_stream(void)
     g_assert_cmpuint(get(q, MMRIG_CAM_COUNT_UNDERRUNS), ==, 0);
     qtest_stop(q);
 
-    /* A device with other properties does not take that state. */
-    {
-        g_autoptr(GPtrArray) argv = qtest_argv(NULL);
-        g_autofree char *errors = NULL;
-        const char *const more[] = {"-device", "mmrig-camera,addr=4,sizes=640x480", "-incoming",
-                                    uri};
-
-        for (guint i = 0; i < G_N_ELEMENTS(more); i++)
-            g_ptr_array_add(argv, g_strdup(more[i]));
-        g_assert_cmpint(qtest_run(argv, &errors), ==, 1);
-        g_assert_nonnull(strstr(errors, "its properties have to be those of the source"));
-    }
     qtest_forget(uri);
 }
 
@@ -272,6 +260,99 @@ static void test_interrupts(void)
     qtest_forget(uri);
 }
 
+static void assert_refused(const char *uri, const char *device, const char *why)
+{
+    g_autoptr(GPtrArray) argv = qtest_argv(NULL);
+    g_autofree char *errors = NULL;
+    const char *const more[] = {"-device", device, "-incoming", uri};
+
+    for (guint i = 0; i < G_N_ELEMENTS(more); i++)
+        g_ptr_array_add(argv, g_strdup(more[i]));
+    g_assert_cmpint(qtest_run(argv, &errors), ==, 1);
+    if (!strstr(errors, why))
+        g_error("'%s' does not say '%s'", errors, why);
+}
+
+/* Both sides are started with the same. */
+static void test_disagree(void)
+{
+    static const struct {
+        const char *properties, *why;
+    } rows[] = {
+        {",sizes=64x16:640x480", " != "},    {",sizes=640x480:64x16:3840x2160", " != "},
+        {",formats=GREY", " != "},           {",max-fps=999", "3e7 != 3e8"},
+        {",dma-bits=40", "28 != 20"},        {",align=64", "40 != 1000"},
+        {",start-timeout-ms=0", "0 != 1f4"}, {",queue-depth=64", "40 != 20"},
+        {",min-buffers=1", "1 != 2"},
+    };
+    QTest *q = start("");
+    g_autofree char *uri = qtest_save(q);
+
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autofree char *device = g_strconcat(DEVICE, rows[i].properties, NULL);
+        assert_refused(uri, device, rows[i].why);
+    }
+    qtest_forget(uri);
+}
+
+/* A camera that streams; what a stream can say of it that cannot be. */
+static void test_refused(void)
+{
+    enum {
+        TIMER = -8,
+        SIZE = 0,
+        FORMAT = 4,
+        INTERVAL = 8,
+        STATE = 12,
+        IRQ_STATUS = 36,
+        IRQ_ENABLE = 40,
+        QUEUE = 64,
+        QUEUE_FIRST = QUEUE + 64 * 16,
+        QUEUE_COUNT = QUEUE_FIRST + 4,
+        DONE_FIRST = QUEUE_COUNT + 4 + 64 * 36,
+        DONE_COUNT = DONE_FIRST + 4,
+        DUE = DONE_COUNT + 16
+    };
+    static const struct {
+        int offset; /* from the size of a frame */
+        char bytes[9];
+        unsigned size;
+    } rows[] = {
+        {TIMER, "\xff\xff\xff\xff\xff\xff\xff\xff", 8}, /* it does not run */
+        {SIZE, {0, 65, 0, 16}, 4},
+        {FORMAT, {9, 9, 9, 9}, 4},
+        {INTERVAL, {0, 0, 0, 1}, 4},
+        {INTERVAL, {0x7f}, 1},
+        {STATE, {0, 0, 0, 0}, 4},
+        {STATE, {0, 0, 0, 100}, 4},
+        {IRQ_STATUS, {0x40}, 1},
+        {IRQ_ENABLE, {0x40}, 1},
+        {QUEUE_FIRST, {0, 0, 0, 64}, 4},
+        {QUEUE_COUNT, {0, 0, 0, 33}, 4},
+        {QUEUE_COUNT, {0, 0, 0, 32}, 4}, /* buffers that are too small */
+        {DONE_FIRST, {0, 0, 0, 64}, 4},
+        {DONE_COUNT, {0, 0, 0, 65}, 4},
+        {DUE, "\x80", 1},
+        {DUE, "\x40", 1},
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        QTest *q = start("");
+        const uint32_t mode[] = {GUINT32_TO_BE(MMRIG_CAM_SIZE_PACK(64, 16)),
+                                 GUINT32_TO_BE(MMRIG_CAM_FORMAT_GREY), GUINT32_TO_BE(MS)};
+
+        small(q);
+        for (uint32_t j = 0; j < 3; j++)
+            queue(q, BUFFER + 0x1000 * j, 1024, j);
+        command(q, MMRIG_CAM_COMMAND_START);
+        g_assert_cmpuint(get(q, MMRIG_CAM_STATE), ==, MMRIG_CAM_STATE_STREAMING);
+        g_autofree char *uri = qtest_save(q);
+        qtest_patch(uri, mode, sizeof(mode), rows[i].offset, rows[i].bytes, rows[i].size);
+        assert_refused(uri, DEVICE, "mmrig-camera");
+        qtest_forget(uri);
+    }
+}
+
 int main(int argc, char **argv)
 {
     qtest_begin(&argc, &argv);
@@ -280,5 +361,7 @@ int main(int argc, char **argv)
     g_test_add_func("/camera/migration/starting", test_starting);
     g_test_add_func("/camera/migration/late", test_late);
     g_test_add_func("/camera/migration/interrupts", test_interrupts);
+    g_test_add_func("/camera/migration/disagree", test_disagree);
+    g_test_add_func("/camera/migration/refused", test_refused);
     return g_test_run();
 }

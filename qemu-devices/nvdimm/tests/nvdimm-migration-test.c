@@ -160,16 +160,19 @@ static void test_disagree(void)
     /* QEMU tells of the two values, and before 11.1 of the field as well. */
     static const struct {
         const char *properties, *why;
-    } others[] = {
+    } rows[] = {
         {"", "100000000 != 4000000"},
         {",ars-rate=32M", "2000000 != 4000000"},
         {",ars-rate=64M,ars-buffer=120", "78 != "},
+        {",ars-rate=64M,ars-time-ms=2", "2 != 1"},
+        {",ars-rate=64M,notify=off", "0 != 1"},
+        {",ars-rate=64M,unit=512", "the size of a unit is wrong"},
     };
     QTest *q = nvd_start(",ars-rate=64M");
     g_autofree char *uri = qtest_save(q);
 
-    for (gsize i = 0; i < G_N_ELEMENTS(others); i++)
-        assert_refused(uri, others[i].properties, others[i].why);
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++)
+        assert_refused(uri, rows[i].properties, rows[i].why);
     qtest_forget(uri);
 }
 

@@ -165,11 +165,11 @@ static void test_order(void)
 }
 
 /* QEMU ends with status 1 and says so, whatever the stream holds. */
-static void assert_refused(const char *uri, const char *why)
+static void assert_refused_by(const char *ras, const char *uri, const char *why)
 {
     g_autoptr(GPtrArray) argv = qtest_argv(NULL);
     g_autofree char *errors = NULL;
-    const char *const more[] = {"-cpu",    INTEL,  "-device",   "mmrig-ras,id=ras0",
+    const char *const more[] = {"-cpu",    INTEL,  "-device",   ras,
                                 "-device", MIRROR, "-incoming", uri};
 
     for (guint i = 0; i < G_N_ELEMENTS(more); i++)
@@ -177,6 +177,21 @@ static void assert_refused(const char *uri, const char *why)
     g_assert_cmpint(qtest_run(argv, &errors), ==, 1);
     if (!strstr(errors, why))
         g_error("'%s' does not say '%s'", errors, why);
+}
+
+static void assert_refused(const char *uri, const char *why)
+{
+    assert_refused_by("mmrig-ras,id=ras0", uri, why);
+}
+
+/* Both sides are started with the same. */
+static void test_disagree(void)
+{
+    QTest *q = start("mmrig-ras,id=ras0,reset=clear", MIRROR, NULL);
+    g_autofree char *uri = qtest_save(q);
+
+    assert_refused_by("mmrig-ras,id=ras0", uri, "0 != 1");
+    qtest_forget(uri);
 }
 
 static void assert_last(QTest *q, const char *text)
@@ -307,6 +322,7 @@ int main(int argc, char **argv)
     g_test_add_func("/ras/migration/order", test_order);
     g_test_add_func("/ras/migration/last", test_last);
     g_test_add_func("/ras/migration/full", test_full);
+    g_test_add_func("/ras/migration/disagree", test_disagree);
     g_test_add_func("/ras/migration/refused", test_refused);
     return g_test_run();
 }
