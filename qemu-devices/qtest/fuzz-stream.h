@@ -30,7 +30,8 @@ enum {
     STREAM_FOOTER = 0x7e
 };
 
-#define STREAM_SECONDS 30
+#define STREAM_SECONDS      30
+#define STREAM_SECTIONS_MAX 4
 
 typedef struct {
     size_t start, size;
@@ -75,6 +76,7 @@ static inline void put_number(uint8_t *to, unsigned size)
 /* One change; numbers are big endian there. */
 static inline void stream_change(uint8_t *section, size_t size)
 {
+    g_assert(size > 0);
     size_t at = any_64() % size;
     size_t length = MIN(size - at, 1 + any_64() % 64);
 
@@ -154,20 +156,23 @@ static inline void fuzz_stream(const FuzzStream *stream)
 {
     const gint64 end = fuzz_end();
     const char *const file = "file:";
-    const guint count = g_strv_length((char **)stream->sections);
-    g_autofree StreamSection *sections = g_new(StreamSection, count);
+    StreamSection sections[STREAM_SECTIONS_MAX] = {0};
+    guint count = 0;
     g_autofree char *bytes = NULL;
     QTest *q = stream->start(NULL);
     guint64 loaded = 0;
     guint64 refused = 0;
-    gsize size;
+    gsize size = 0;
 
     stream->prepare(q);
     g_autofree char *uri = qtest_save(q);
     const char *path = uri + strlen(file);
     g_assert_true(g_file_get_contents(path, &bytes, &size, NULL));
-    for (guint i = 0; i < count; i++)
-        sections[i] = stream_find((const uint8_t *)bytes, size, stream->sections[i]);
+    g_assert(bytes);
+    for (; stream->sections[count]; count++) {
+        g_assert(count < STREAM_SECTIONS_MAX);
+        sections[count] = stream_find((const uint8_t *)bytes, size, stream->sections[count]);
+    }
     while (g_get_monotonic_time() < end) {
         stream_spoil(stream, sections, count, bytes, size, path);
         q = stream->start("defer");
