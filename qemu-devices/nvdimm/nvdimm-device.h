@@ -61,10 +61,19 @@ static inline int64_t nvdimm_now(void)
     return qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL);
 }
 
+/* nvdimm-save.c */
+
 /* Writes health and errors into the store, if there is one. */
 void mmrig_nvdimm_save(MmrigNvdimm *s);
 /* Does so if a change waits for it; opaque is the device. */
 void mmrig_nvdimm_save_due(void *opaque);
+/* Has a change wait for the main loop; opaque is the device. */
+void mmrig_nvdimm_save_soon(void *opaque);
+/* Opens the store, if there is to be one, and takes what it holds. */
+bool mmrig_nvdimm_load(MmrigNvdimm *s, Error **errp);
+
+/* nvdimm.c */
+
 /* Looks up the machine's NVDIMMs, which can be plugged at any time. */
 void mmrig_nvdimm_refresh(MmrigNvdimm *s);
 /* Tells the guest of MMRIG_NVD_EVENT_*; opaque is the device. */
