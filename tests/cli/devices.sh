@@ -32,21 +32,8 @@ END
 fi
 export MMRIG_QEMU=$qemu MMRIG_PACK=$pack
 
-number=0
-failed=0
-# check NAME COMMAND...
-check() {
-    local name=$1
-    shift
-    number=$((number + 1))
-    if "$@" >"$work/why" 2>&1; then
-        echo "ok $number $name"
-    else
-        failed=$((failed + 1))
-        echo "not ok $number $name"
-        sed 's/^/# /' "$work/why"
-    fi
-}
+# shellcheck source-path=SCRIPTDIR source=expect.sh
+. "$(dirname "$0")/expect.sh"
 
 lists_camera() {
     "$mmrig" devices >"$work/list"

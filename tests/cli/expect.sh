@@ -21,6 +21,20 @@ result() {
     fi
 }
 
+# check NAME COMMAND...: a command that succeeds is a pass.
+check() {
+    local name=$1
+    shift
+    number=$((number + 1))
+    if "$@" >"$work/why" 2>&1; then
+        echo "ok $number $name"
+    else
+        failed=$((failed + 1))
+        echo "not ok $number $name"
+        sed 's/^/# /' "$work/why"
+    fi
+}
+
 skip() {
     number=$((number + 1))
     echo "ok $number $1 # SKIP $2"

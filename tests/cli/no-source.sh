@@ -19,20 +19,8 @@ done
 chmod +x "$work"/bin/*
 export PATH=$work/bin:$PATH MMRIG_QEMU=$work/bin/qemu XDG_CACHE_HOME=$work/cache
 
-number=0
-failed=0
-check() {
-    local name=$1
-    shift
-    number=$((number + 1))
-    if "$@" >"$work/why" 2>&1; then
-        echo "ok $number $name"
-    else
-        failed=$((failed + 1))
-        echo "not ok $number $name"
-        sed 's/^/# /' "$work/why"
-    fi
-}
+# shellcheck source-path=SCRIPTDIR source=expect.sh
+. "$(dirname "$0")/expect.sh"
 
 goes_on() {
     cmake -S "$source" -B "$work/build" -D MMRIG_TESTS=OFF >"$work/output" 2>&1 || {
