@@ -138,8 +138,8 @@ bool mmrig_mce_check(Error **errp)
         }
         error_setg(errp, "the processors' model has no machine checks that can"
                          " be recovered from (AMD's SUCCOR); choose another,"
-                         " for example -cpu EPYC-Milan,x-force-features=on,"
-                         "succor=on,overflow-recov=on");
+                         " for example -cpu max,vendor=GenuineIntel,family=6,"
+                         "model=143,stepping=4");
         return false;
     default:
         error_setg(errp,
